@@ -1,0 +1,85 @@
+// The outer world as the pool sees it: something that makes connections, and connections that report what happens.
+//
+//   std::unique_ptr<Connection> connection = connector->Create(id, listener);
+//   connection->Start();           // later, from any thread: listener->OnOpened(id), or OnFailed(id, why)
+//
+// A transport (pool/grpc, ...) implements Connector and Connection; pool/testing has fakes. The pool calls them without
+// its lock, so they may block briefly and may report from inside a call.
+#ifndef CHANPOOL_POOL_CORE_CONNECTOR_H_
+#define CHANPOOL_POOL_CORE_CONNECTOR_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace chanpool {
+
+// Names one connection for ever: a slot and which of its lives. A report for an earlier life is ignored.
+struct ConnectionId {
+  uint32_t slot = 0;
+  uint32_t generation = 0;
+
+  // As operators see it: "3-17".
+  std::string ToString() const;
+
+  friend bool operator==(ConnectionId a, ConnectionId b) { return a.slot == b.slot && a.generation == b.generation; }
+  friend bool operator!=(ConnectionId a, ConnectionId b) { return !(a == b); }
+};
+
+// What connections report to. Thread-safe, never blocks, may be told twice or too late.
+class ConnectionListener {
+ public:
+  virtual ~ConnectionListener() = default;
+  virtual void OnOpened(ConnectionId id) = 0;                        // It carries calls now.
+  virtual void OnFailed(ConnectionId id, absl::Status why) = 0;      // A dial ended without a connection.
+  virtual void OnLost(ConnectionId id, absl::Status why) = 0;        // It was open, and is not any more.
+  virtual void OnProbed(ConnectionId id, absl::Status result) = 0;   // OK: the peer answered.
+};
+
+// One transport connection. Every function is thread-safe. Destroyed on the closer's thread, after the slot's last
+// lease is back.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+
+  // Begins to dial. Called once.
+  virtual void Start() = 0;
+
+  // Dials again after a failed dial. A transport that redials by itself, on the back-off it was given, does nothing.
+  virtual void Redial() = 0;
+
+  // Asks the peer for a sign of life within `timeout`, then reports OnProbed.
+  virtual void Probe(absl::Duration timeout) = 0;
+
+  // Ends the calls in flight, and those that still start, with `why`.
+  virtual void CancelCalls(const absl::Status& why) = 0;
+};
+
+// Thread-safe.
+class Connector {
+ public:
+  virtual ~Connector() = default;
+
+  // Makes a connection that has not begun to dial. Never null. `listener` may be gone before the connection is.
+  virtual std::unique_ptr<Connection> Create(ConnectionId id, std::weak_ptr<ConnectionListener> listener) = 0;
+};
+
+// The thread that destroys connections and runs users' callbacks, neither of which may happen where they arise (a
+// gRPC callback thread that gives up its own channel's last reference kills the process; a callback under a lock
+// dead-locks).
+//
+// Its queue has no number of its own as maximum: a task is a connection that closes (at most the slots of the pools),
+// one run of a pool's event queue, or one AcquireAsync that its caller has begun.
+class Closer {
+ public:
+  virtual ~Closer() = default;
+  // Runs `task` later, in order, on the closer's thread. Never blocks, never runs it inside the call.
+  virtual void Post(std::function<void()> task) = 0;
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_CORE_CONNECTOR_H_

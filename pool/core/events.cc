@@ -1,0 +1,42 @@
+#include "pool/core/events.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace chanpool {
+
+std::string ConnectionId::ToString() const { return absl::StrCat(slot, "-", generation); }
+
+const char* ToString(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::kIdle: return "idle";
+    case CloseReason::kMaxAge: return "max_age";
+    case CloseReason::kRecycled: return "recycled";
+    case CloseReason::kLost: return "lost";
+    case CloseReason::kConnectFailed: return "connect_failed";
+    case CloseReason::kProbeFailed: return "probe_failed";
+    case CloseReason::kShrunk: return "shrunk";
+    case CloseReason::kDrained: return "drained";
+    case CloseReason::kPoolDestroyed: return "pool_destroyed";
+  }
+  return "unknown";
+}
+
+const char* ToString(PoolEvent::Kind kind) {
+  switch (kind) {
+    case PoolEvent::Kind::kConnecting: return "connecting";
+    case PoolEvent::Kind::kOpened: return "opened";
+    case PoolEvent::Kind::kConnectFailed: return "connect_failed";
+    case PoolEvent::Kind::kChecking: return "checking";
+    case PoolEvent::Kind::kDraining: return "draining";
+    case PoolEvent::Kind::kLingering: return "lingering";
+    case PoolEvent::Kind::kClosed: return "closed";
+    case PoolEvent::Kind::kPoolDraining: return "pool_draining";
+    case PoolEvent::Kind::kPoolDrained: return "pool_drained";
+    case PoolEvent::Kind::kPoolResumed: return "pool_resumed";
+    case PoolEvent::Kind::kReconfigured: return "reconfigured";
+    case PoolEvent::Kind::kPoolDestroyed: return "pool_destroyed";
+  }
+  return "unknown";
+}
+
+}  // namespace chanpool

@@ -1,0 +1,114 @@
+// What a pool may be told: how many connections, how many calls on each, how long everything may take.
+//
+//   PoolOptions options;
+//   options.max_connections = 20;
+//   absl::Status valid = options.Validate();   // "max_connections: 20 is below min_connections (30); set at least 30"
+//
+// Each option says what it means, its default, what more of it costs, and whether it may change while the pool runs
+// (all may: ChannelPool::Reconfigure).
+#ifndef CHANPOOL_POOL_CORE_OPTIONS_H_
+#define CHANPOOL_POOL_CORE_OPTIONS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace chanpool {
+
+// What becomes of a call that asks for a place at once (channel()) when every connection is full.
+enum class OverflowPolicy {
+  kOvercommit,  // It goes on the least loaded connection, above its limit, and is counted. The transport queues it.
+  kReject,      // It ends at once with RESOURCE_EXHAUSTED and the pool's numbers.
+};
+
+const char* ToString(OverflowPolicy policy);
+
+// The highest max_connections: each is a socket here and on the server, and a statistics read visits each.
+inline constexpr int kMaxConnections = 4096;
+// The highest max_leases_per_connection: 16 bits of the slot's word.
+inline constexpr int kMaxLeasesPerConnection = 65535;
+// The highest max_waiters: a blocked caller is a thread's stack, a queued one about 200 bytes.
+inline constexpr int kMaxWaiters = 1000000;
+
+// A plain value. One thread at a time.
+struct PoolOptions {
+  // Connections that are opened at once and kept, however idle. Count, 0 to max_connections.
+  // Default 1. More: warm for a burst, but idle sockets on every server. Hot.
+  int min_connections = 1;
+
+  // The most connections that take calls. Count, 1 to 4,096. While connections are replaced there may be up to
+  // max_surge more, and those that drain are beside it.
+  // Default 10. More: more streams, cores and congestion windows; each costs about 100 KiB here. Hot.
+  int max_connections = 10;
+
+  // The most calls at a time on one connection: the server's MAX_CONCURRENT_STREAMS, which gRPC does not tell. Count,
+  // 1 to 65,535; 1 makes connections exclusive.
+  // Default 100, what most servers allow. More than the server allows: calls queue unseen inside the transport. Hot.
+  int max_leases_per_connection = 100;
+
+  // Calls at a time on one connection from which the pool opens the next. Count, 1 to 65,535; what is above
+  // max_leases_per_connection counts as that.
+  // Default 80. More: fewer connections, and less room while one is being opened. Hot.
+  int target_leases_per_connection = 80;
+
+  // Connections that are replaced by choice (age, recycle) at one time, new before old. Count, 0 to max_connections;
+  // 0 closes one before its replacement is opened.
+  // Default 1. More: a rotation ends sooner and weighs more on the servers. Hot.
+  int max_surge = 1;
+
+  // Callers that may wait for a place; the next is refused at once. Count, 0 to 1,000,000.
+  // Default 1,000. More: longer waits instead of early refusals. Hot.
+  int max_waiters = 1000;
+
+  // How long one dial may take, including the transport's handshake.
+  // Default 10 s. More: a dead address is noticed later. Hot: holds for the next dial.
+  absl::Duration connect_timeout = absl::Seconds(10);
+
+  // How long Acquire() without a deadline, and a call on blocking_channel(), wait for a place. Infinite is allowed.
+  // Default 30 s. More: callers hang longer when the pool is too small. Hot: holds for the next caller.
+  absl::Duration acquire_timeout = absl::Seconds(30);
+
+  // A connection above min_connections that carried no call for this long is closed. Infinite: never.
+  // Default 5 min. More: idle sockets stay; NATs forget them without a word. Hot.
+  absl::Duration max_idle = absl::Minutes(5);
+
+  // A connection older than this is replaced, new before old, however busy; its calls are never cut. Infinite: never.
+  // Default 1 h. More: load stays lopsided longer after a deploy behind a layer-4 balancer. Hot.
+  absl::Duration max_age = absl::Hours(1);
+
+  // max_age is drawn once for each connection from max_age * [1 - jitter, 1 + jitter], so that a fleet does not
+  // reconnect at once. Ratio, 0 to 1.
+  // Default 0.1. More: ages spread further. Hot: a connection keeps its draw.
+  double max_age_jitter = 0.1;
+
+  // A replaced connection that still carries calls after this long gives its max_surge place to the next, and is
+  // counted as lingering. Its calls go on.
+  // Default 30 s. More: a rotation waits longer for long streams. Hot.
+  absl::Duration drain_grace = absl::Seconds(30);
+
+  // What becomes of a call on channel() when every connection is full.
+  // Default kOvercommit. Hot.
+  OverflowPolicy overflow = OverflowPolicy::kOvercommit;
+
+  // The first wait after a failed dial; each further failure makes it 1.6 times as long, +-20 %, up to backoff_max
+  // (gRPC's connection-backoff.md, with a shorter first step: while the target is down one dial stands for all).
+  // Default 100 ms, gRPC's minimum. More: a restarted server is found later. Hot for the pool's own dials.
+  absl::Duration backoff_initial = absl::Milliseconds(100);
+
+  // The longest wait between dials, before jitter. At least backoff_initial.
+  // Default 10 s. More: fewer dials at a dead target, a later return. Hot for the pool's own dials.
+  absl::Duration backoff_max = absl::Seconds(10);
+
+  // OK, or kInvalidArgument: the first option that makes no sense, its value and the nearest one that does.
+  absl::Status Validate() const;
+
+  // One "name: value" a line, in the order above, as Validate() and the documentation name them.
+  std::string DebugString() const;
+
+  friend bool operator==(const PoolOptions& a, const PoolOptions& b);
+  friend bool operator!=(const PoolOptions& a, const PoolOptions& b) { return !(a == b); }
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_CORE_OPTIONS_H_

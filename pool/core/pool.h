@@ -1,0 +1,303 @@
+// The engine: lends places on connections, and keeps the right number of connections. Knows no transport.
+//
+//   std::shared_ptr<Pool> pool = Pool::Create({"orders", options, std::move(connector), RealClock(), closer, seed});
+//   absl::StatusOr<Place> place = pool->Acquire(deadline);   // ... place->connection() ...
+//   pool->Destroy();                                         // leases still out stay valid
+//
+// Three parts: SlotTable lends without a lock, PoolState decides, and this class is the shell between: it takes the
+// lock on the slow path only, asks the state, and performs what leaves the pool with the lock released. It keeps itself
+// alive while a connection is not CLOSED or a slow operation is under way, so a Place may outlive every owner.
+#ifndef CHANPOOL_POOL_CORE_POOL_H_
+#define CHANPOOL_POOL_CORE_POOL_H_
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "pool/core/clock.h"
+#include "pool/core/connector.h"
+#include "pool/core/events.h"
+#include "pool/core/mutex.h"
+#include "pool/core/options.h"
+#include "pool/core/pool_state.h"
+#include "pool/core/slot_table.h"
+#include "pool/core/stats.h"
+#include "pool/core/waiters.h"
+
+namespace chanpool {
+
+class Pool;
+
+// One place on one connection, given back by the destructor. Movable; one thread at a time; may outlive its pool's
+// owners. A Slot* and nothing else: no allocation for a lease.
+class Place {
+ public:
+  Place() = default;
+  explicit Place(Slot* slot) : slot_(slot) {}
+  Place(Place&& from) noexcept : slot_(std::exchange(from.slot_, nullptr)) {}
+  Place& operator=(Place&& from) noexcept {
+    Reset();
+    slot_ = std::exchange(from.slot_, nullptr);
+    return *this;
+  }
+  ~Place() { Reset(); }
+
+  explicit operator bool() const { return slot_ != nullptr; }
+  // The connection it is on; valid while this place is held. Null in an empty one.
+  Connection* connection() const { return slot_ == nullptr ? nullptr : slot_->connection.load(std::memory_order_acquire); }
+  ConnectionId id() const { return {slot_->index, slot_->Load().generation()}; }
+  // Asks the pool to probe this connection before it lends it again. No effect on an empty place.
+  void Suspect();
+  // Gives it back now.
+  void Reset();
+  // Lets go without giving back: the caller now owes Pool::Release(slot).
+  Slot* Detach() { return std::exchange(slot_, nullptr); }
+
+ private:
+  Slot* slot_ = nullptr;
+};
+
+// What Drain does about leases that are still out at its deadline.
+enum class OnDeadline {
+  kLeave,        // Nothing: they go on, and their connections close when they end.
+  kCancelCalls,  // Their calls end with UNAVAILABLE.
+};
+
+// An AcquireAsync under way.
+class AsyncAcquire;
+
+// Names an AcquireAsync. Destroying it does not cancel. Thread-safe.
+class AcquireHandle {
+ public:
+  AcquireHandle() = default;
+  // The callback gets kCancelled, and a lease that was on its way to it goes back. No effect once the callback has
+  // begun. Never blocks.
+  void Cancel();
+
+ private:
+  friend class Pool;
+  explicit AcquireHandle(std::shared_ptr<AsyncAcquire> acquire) : acquire_(std::move(acquire)) {}
+  std::shared_ptr<AsyncAcquire> acquire_;
+};
+
+// Ends the subscription when destroyed; a callback that has begun may still be running then.
+class Subscription {
+ public:
+  Subscription() = default;
+  explicit Subscription(std::function<void()> end) : end_(std::move(end)) {}
+  Subscription(Subscription&& from) noexcept : end_(std::exchange(from.end_, nullptr)) {}
+  Subscription& operator=(Subscription&& from) noexcept {
+    std::swap(end_, from.end_);
+    return *this;
+  }
+  ~Subscription() {
+    if (end_) end_();
+  }
+
+ private:
+  std::function<void()> end_;
+};
+
+// As grpc's connectivity, which core does not know.
+enum class PoolConnectivity { kIdle, kConnecting, kReady, kTransientFailure, kShutdown };
+
+// Thread-safe. Never calls a connection, a callback or the closer while it holds its lock.
+class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool> {
+ public:
+  // Events that one subscriber may have waiting; beyond, they are left out, and the sequence shows the gap.
+  static constexpr size_t kMaxQueuedEvents = 1024;
+
+  struct Config {
+    std::string name;
+    PoolOptions options;  // Valid.
+    std::unique_ptr<Connector> connector;
+    Clock* clock = nullptr;    // Outlives the pool.
+    Closer* closer = nullptr;  // Outlives the pool.
+    uint64_t seed = 0;
+  };
+
+  // Opens min_connections; does not wait for them.
+  static std::shared_ptr<Pool> Create(Config config);
+  ~Pool() override;
+
+  // --- Lending ----------------------------------------------------------------------------------------------------
+
+  // The fast path alone: a place that is free now, or none. Never blocks.
+  Place TryAcquire();
+
+  // A place now, never waiting for one: free, or else as options.overflow says; on a connection that is still
+  // dialling if none is open. Fails with kResourceExhausted (full, kReject), kUnavailable (draining, destroyed, or no
+  // way to the target before its back-off ends, unless `wait_for_ready`), kFailedPrecondition (after fork).
+  absl::StatusOr<Place> AcquireNow(bool wait_for_ready);
+
+  // Waits in arrival order until `deadline` (of the wall). Fails with kDeadlineExceeded, kResourceExhausted
+  // (max_waiters), kUnavailable (draining or destroyed), kFailedPrecondition (after fork).
+  absl::StatusOr<Place> Acquire(absl::Time deadline);
+
+  // The same without a thread. `callback` runs exactly once, on the closer's thread.
+  AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback);
+
+  // Gives back what Place::Detach let go.
+  static void Release(Slot* slot) {
+    if (!SlotTable::TryReturn(slot)) slot->pool->ReleaseSlow(slot);
+  }
+
+  // --- Steering ---------------------------------------------------------------------------------------------------
+
+  // Opens what is missing, and waits until `connections` are open. kInvalidArgument above max_connections,
+  // kDeadlineExceeded with the last dial error, kUnavailable when the pool drains.
+  absl::Status WaitForReady(int connections, absl::Time deadline);
+
+  // Refuses callers, and waits until every lease is back and every connection closed. OK then, kDeadlineExceeded with
+  // who still holds, kAborted when resumed meanwhile. Again while draining: waits as well.
+  absl::Status Drain(absl::Time deadline, OnDeadline on_deadline);
+  // Begins a drain without waiting for its end.
+  void BeginDrain();
+  // OK also when the pool was not drained. kFailedPrecondition after Destroy.
+  absl::Status Resume();
+  // All or nothing. kInvalidArgument as PoolOptions::Validate.
+  absl::Status Reconfigure(const PoolOptions& options);
+  // Replaces every connection, within max_surge, never cutting a call.
+  void Recycle();
+  // Refuses all callers and waiters for ever, and drains. Leases out stay valid. Idempotent.
+  void Destroy();
+
+  // --- Observing --------------------------------------------------------------------------------------------------
+
+  const std::string& name() const { return name_; }
+  PoolOptions options() const;
+  PoolStats Stats() const;
+  std::vector<ConnectionStats> Connections() const;
+  PoolConnectivity Connectivity() const;
+  // Opens a connection if the pool has none, as a first call would.
+  void TryToConnect();
+  // `callback` runs on the closer's thread, one event at a time, in order.
+  Subscription Subscribe(std::function<void(const PoolEvent&)> callback);
+  // Asks for a probe of the connection `slot` is on, as long as it is of this generation.
+  void Suspect(ConnectionId id);
+  Clock* clock() const { return clock_; }
+
+  // For tests: every invariant that holds while the lock is free, or the first that does not.
+  absl::Status CheckInvariants() const;
+
+  // --- ConnectionListener -----------------------------------------------------------------------------------------
+  void OnOpened(ConnectionId id) override;
+  void OnFailed(ConnectionId id, absl::Status why) override;
+  void OnLost(ConnectionId id, absl::Status why) override;
+  void OnProbed(ConnectionId id, absl::Status result) override;
+
+ private:
+  friend class AcquireHandle;
+
+  struct Subscriber {
+    std::function<void(const PoolEvent&)> callback;
+    std::deque<PoolEvent> queue;   // Guarded by the pool's lock.
+    bool delivering = false;       // Guarded by the pool's lock: a task is posted or running.
+    std::atomic<bool> ended{false};
+  };
+
+  // What is done after unlocking, in this order.
+  struct Effects {
+    struct Call {
+      enum class Kind { kCreate, kRedial, kProbe, kCancelCalls };
+      Kind kind;
+      ConnectionId id;
+      std::shared_ptr<Connection> connection;  // Null for kCreate.
+    };
+    absl::InlinedVector<Call, 4> calls;
+    absl::InlinedVector<Wakeup*, 4> wake;
+    absl::InlinedVector<std::shared_ptr<AsyncAcquire>, 2> deliver;
+    std::vector<std::shared_ptr<Subscriber>> tell;
+    std::vector<std::shared_ptr<Connection>> closed;
+    std::vector<std::shared_ptr<Pool>> references;  // Last: may end this object.
+  };
+
+  // What the shell keeps of a slot that is not CLOSED.
+  struct Held {
+    std::shared_ptr<Connection> connection;  // Null until its kCreate has been performed.
+    std::shared_ptr<Pool> self;              // A slot that is not CLOSED keeps the pool.
+  };
+
+  explicit Pool(Config config);
+  bool Forked() const;
+  absl::Status ForkedError() const;
+
+  void ReleaseSlow(Slot* slot);
+  void Grow();
+  void Housekeep();
+
+  void Deliver(const std::shared_ptr<AsyncAcquire>& acquire);
+  void DeliverEvents(const std::shared_ptr<Subscriber>& subscriber);
+  void Perform(Effects& effects) ABSL_LOCKS_EXCLUDED(mu_);
+  void CreateConnection(ConnectionId id) ABSL_LOCKS_EXCLUDED(mu_);
+  void CancelAsync(const std::shared_ptr<AsyncAcquire>& acquire);
+  // Parks on a wake-up that is among the idlers; false: it reached its deadline, and is not among them any more.
+  bool AwaitChange(Wakeup* wakeup, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Performs the state's actions on the words, and collects the rest.
+  void RunActions(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Publish(Slot* slot, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CloseIfEmpty(Slot* slot, SlotWord word, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GrantOn(Slot* slot, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Decide(Waiter* waiter, Slot* slot, absl::Status refusal, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RefuseWaiters(const absl::Status& why, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WakeIdlers(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void MarkSlowAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ClearSlowIfNobodyWaits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // One attempt of AcquireNow: a slot, a refusal, or neither: try again, after `made` was woken if await_made.
+  struct Attempt {
+    Slot* slot = nullptr;
+    absl::Status refusal;
+    bool await_made = false;
+  };
+  Attempt TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Slot* LendUnready(bool* over_limit, bool* being_created) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A free place, or null and the waiter is queued; a refusal in *why ends it.
+  Slot* LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetAlarm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<SlotUse> ReadUse(bool clear) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  int64_t Demand() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool IsCurrent(ConnectionId id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status AdminRefusal() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status FullError(absl::string_view what) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status StillOut() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::string Numbers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::string WithDialError(std::string message) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Constant.
+  const std::string name_;
+  Clock* const clock_;
+  Closer* const closer_;
+  const std::unique_ptr<Connector> connector_;
+  const uint64_t forks_at_birth_;
+
+  // Read by the fast path.
+  SlotTable table_;
+  std::atomic<uint32_t> grow_above_;  // A slot's new peak above this asks for more connections; max when none may come.
+
+  mutable Mutex mu_;
+  PoolState state_ ABSL_GUARDED_BY(mu_);
+  WaiterQueue waiters_ ABSL_GUARDED_BY(mu_);
+  // Deadlines of the queued AcquireAsyncs, for the alarm.
+  std::set<std::pair<absl::Time, AsyncAcquire*>> async_deadlines_ ABSL_GUARDED_BY(mu_);
+  std::vector<Held> held_ ABSL_GUARDED_BY(mu_);  // By slot index.
+  // Threads in WaitForReady and Drain, and those in AcquireNow that wait for another thread's Connector::Create.
+  std::vector<Wakeup*> idlers_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::shared_ptr<Subscriber>> subscribers_ ABSL_GUARDED_BY(mu_);
+  uint64_t last_sequence_ ABSL_GUARDED_BY(mu_) = 0;
+  std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);
+  absl::Time alarm_set_for_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
+  PoolStats counted_ ABSL_GUARDED_BY(mu_);  // The counters of the slow path.
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_CORE_POOL_H_

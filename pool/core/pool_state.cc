@@ -1,0 +1,471 @@
+#include "pool/core/pool_state.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "pool/core/check.h"
+#include "pool/core/slot_table.h"
+
+namespace chanpool {
+namespace {
+
+// gRPC's connection-backoff.md.
+constexpr double kBackoffMultiplier = 1.6;
+constexpr double kBackoffJitter = 0.2;
+
+// Housekeeping looks at least this often at a pool that has connections. Idle times are exact to one period.
+constexpr absl::Duration kLongestPeriod = absl::Seconds(1);
+constexpr absl::Duration kShortestPeriod = absl::Milliseconds(1);
+
+}  // namespace
+
+const char* ToString(PoolAdminState state) {
+  switch (state) {
+    case PoolAdminState::kActive: return "ACTIVE";
+    case PoolAdminState::kDraining: return "DRAINING";
+    case PoolAdminState::kDrained: return "DRAINED";
+    case PoolAdminState::kDestroyed: return "DESTROYED";
+  }
+  return "UNKNOWN";
+}
+
+const char* ToString(Action::Kind kind) {
+  switch (kind) {
+    case Action::Kind::kOpen: return "open";
+    case Action::Kind::kPublish: return "publish";
+    case Action::Kind::kBackOff: return "back_off";
+    case Action::Kind::kRedial: return "redial";
+    case Action::Kind::kProbe: return "probe";
+    case Action::Kind::kDrain: return "drain";
+    case Action::Kind::kDrainIfUnused: return "drain_if_unused";
+    case Action::Kind::kCancelCalls: return "cancel_calls";
+    case Action::Kind::kSetLimit: return "set_limit";
+  }
+  return "unknown";
+}
+
+PoolState::PoolState(const PoolOptions& options, uint64_t seed) : options_(options), random_(seed) {}
+
+int PoolState::target() const {
+  return std::min(options_.target_leases_per_connection, options_.max_leases_per_connection);
+}
+
+// --- Counting ---------------------------------------------------------------------------------------------------
+
+int PoolState::serving() const {
+  int replacing = 0;
+  for (const Record& r : records_) replacing += r.state == SlotState::kConnecting && r.replaces >= 0;
+  return count(SlotState::kOpen) + count(SlotState::kChecking) + count(SlotState::kBackoff) +
+         count(SlotState::kConnecting) - replacing;
+}
+
+int PoolState::replacements_under_way() const {
+  int n = 0;
+  for (const Record& r : records_) {
+    n += r.state == SlotState::kConnecting && r.replaces >= 0;
+    n += r.state == SlotState::kDraining && r.by_choice && !r.lingering;
+  }
+  return n;
+}
+
+int PoolState::lingering() const {
+  return static_cast<int>(std::count_if(records_.begin(), records_.end(), [](const Record& r) { return r.lingering; }));
+}
+
+// --- Moving -----------------------------------------------------------------------------------------------------
+
+void PoolState::MoveTo(uint32_t slot, SlotState state, absl::Time now) {
+  Record& r = records_[slot];
+  --counts_[static_cast<int>(r.state)];
+  ++counts_[static_cast<int>(state)];
+  r.state = state;
+  r.since = now;
+}
+
+void PoolState::Act(Action::Kind kind, uint32_t slot, CloseReason reason) { actions_.push_back({kind, slot, reason}); }
+
+void PoolState::Tell(PoolEvent::Kind kind, absl::Time now, std::string detail) {
+  PoolEvent event;
+  event.time = now;
+  event.kind = kind;
+  event.detail = std::move(detail);
+  events_.push_back(std::move(event));
+}
+
+void PoolState::TellOf(PoolEvent::Kind kind, uint32_t slot, absl::Time now, std::string detail) {
+  Tell(kind, now, std::move(detail));
+  events_.back().connection = {slot, records_[slot].generation};
+  events_.back().reason = records_[slot].reason;
+}
+
+std::vector<Action> PoolState::TakeActions() { return std::exchange(actions_, {}); }
+std::vector<PoolEvent> PoolState::TakeEvents() { return std::exchange(events_, {}); }
+
+// --- Opening ----------------------------------------------------------------------------------------------------
+
+bool PoolState::OpenOne(int replaces, absl::Time now) {
+  uint32_t slot = 0;
+  while (slot < records_.size() && records_[slot].state != SlotState::kClosed) ++slot;
+  if (slot == SlotTable::kMaxSlots) return false;  // All of them drain: the calls on them must end first.
+  if (slot == records_.size()) {
+    records_.emplace_back();
+    ++counts_[static_cast<int>(SlotState::kClosed)];
+  }
+  Record fresh;
+  fresh.generation = (records_[slot].generation + 1) & SlotWord::kMaxGeneration;
+  fresh.replaces = replaces;
+  records_[slot] = fresh;
+  if (replaces >= 0) records_[replaces].replaced_by = static_cast<int>(slot);
+  MoveTo(slot, SlotState::kConnecting, now);
+  Act(Action::Kind::kOpen, slot);
+  TellOf(PoolEvent::Kind::kConnecting, slot, now);
+  return true;
+}
+
+// While the target fails, one dial at a time stands for all, and waits for its back-off.
+bool PoolState::MayDial(absl::Time now) const {
+  if (!failing_) return true;
+  return now >= retry_at_ && count(SlotState::kConnecting) == 0 && count(SlotState::kBackoff) == 0;
+}
+
+void PoolState::OpenUpTo(int connections, absl::Time now) {
+  if (admin_ != PoolAdminState::kActive) return;
+  const int wanted = std::min(connections, options_.max_connections);
+  for (int n = serving(); n < wanted && MayDial(now); ++n) {
+    if (!OpenOne(/*replaces=*/-1, now)) return;
+  }
+}
+
+void PoolState::Start(absl::Time now) { Maintain(now); }
+
+void PoolState::OnDemand(int64_t leases, absl::Time now) {
+  const int64_t wanted = (leases + target() - 1) / target();
+  OpenUpTo(static_cast<int>(std::min<int64_t>(wanted, options_.max_connections)), now);
+}
+
+void PoolState::EnsureConnections(int connections, absl::Time now) { OpenUpTo(connections, now); }
+
+bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
+  if (admin_ != PoolAdminState::kActive || serving() >= options_.max_connections) return false;
+  if (!wait_for_ready && failing_ && now < retry_at_) return false;
+  return OpenOne(/*replaces=*/-1, now);
+}
+
+// --- What dials and connections report --------------------------------------------------------------------------
+
+absl::Duration PoolState::NextBackoff() {
+  const double steps = std::pow(kBackoffMultiplier, std::min(failures_, 64) - 1);
+  const absl::Duration base = std::min(options_.backoff_initial * steps, options_.backoff_max);
+  return base * std::uniform_real_distribution<double>(1 - kBackoffJitter, 1 + kBackoffJitter)(random_);
+}
+
+void PoolState::NoteFailure(const absl::Status& why, absl::Time now) {
+  last_dial_error_ = why;
+  ++dial_failures_;
+  failing_ = true;
+  ++failures_;
+  retry_at_ = now + NextBackoff();
+}
+
+void PoolState::OnOpened(uint32_t slot, absl::Time now) {
+  Record& r = records_[slot];
+  if (r.state != SlotState::kConnecting && r.state != SlotState::kBackoff) return;
+  failing_ = false;  // failures_ stays until the connection has lasted: see OnLost.
+  if (r.replaces >= 0) {
+    // The old one stops before the new one starts, under one lock: never more than max_connections take calls.
+    const uint32_t old = static_cast<uint32_t>(std::exchange(r.replaces, -1));
+    records_[old].replaced_by = -1;
+    BeginDrain(old, records_[old].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "", now);
+  }
+  MoveTo(slot, SlotState::kOpen, now);
+  r.opened_at = now;
+  r.last_used = now;
+  r.age_draw = std::uniform_real_distribution<double>(-1, 1)(random_);
+  Act(Action::Kind::kPublish, slot);
+  TellOf(PoolEvent::Kind::kOpened, slot, now);
+  Maintain(now);
+}
+
+void PoolState::OnFailed(uint32_t slot, const absl::Status& why, absl::Time now) {
+  Record& r = records_[slot];
+  if (r.state == SlotState::kBackoff) {
+    last_dial_error_ = why;  // Its kRedial has counted the failure already.
+    return;
+  }
+  if (r.state != SlotState::kConnecting) return;
+  NoteFailure(why, now);
+  TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
+  const bool only_way = count(SlotState::kOpen) + count(SlotState::kChecking) + count(SlotState::kBackoff) == 0;
+  if (r.replaces < 0 && only_way) {
+    // One connection stays for calls that must queue somewhere, and dials for all.
+    MoveTo(slot, SlotState::kBackoff, now);
+    Act(Action::Kind::kBackOff, slot);
+  } else {
+    BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, std::string(why.message()), now);
+  }
+  Maintain(now);
+}
+
+void PoolState::OnLost(uint32_t slot, const absl::Status& why, absl::Time now) {
+  const Record& r = records_[slot];
+  if (r.state == SlotState::kConnecting || r.state == SlotState::kBackoff) return OnFailed(slot, why, now);
+  if (r.state != SlotState::kOpen && r.state != SlotState::kChecking) return;
+  // A server that accepts and hangs up at once must not be redialled at full speed.
+  if (now - r.opened_at < options_.backoff_initial) {
+    NoteFailure(why, now);
+  } else {
+    failures_ = 0;
+  }
+  BeginDrain(slot, CloseReason::kLost, /*by_choice=*/false, std::string(why.message()), now);
+  Maintain(now);
+}
+
+void PoolState::OnSuspected(uint32_t slot, absl::Time now) {
+  if (records_[slot].state != SlotState::kOpen) return;
+  MoveTo(slot, SlotState::kChecking, now);
+  Act(Action::Kind::kProbe, slot);
+  TellOf(PoolEvent::Kind::kChecking, slot, now);
+}
+
+void PoolState::OnProbed(uint32_t slot, const absl::Status& result, absl::Time now) {
+  if (records_[slot].state != SlotState::kChecking) return;
+  if (result.ok()) {
+    MoveTo(slot, SlotState::kOpen, now);
+    Act(Action::Kind::kPublish, slot);
+    TellOf(PoolEvent::Kind::kOpened, slot, now, "answered the probe");
+    return;
+  }
+  BeginDrain(slot, CloseReason::kProbeFailed, /*by_choice=*/false, std::string(result.message()), now);
+  Act(Action::Kind::kCancelCalls, slot);
+  Maintain(now);
+}
+
+// --- Draining and closing ---------------------------------------------------------------------------------------
+
+void PoolState::EnterDraining(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail,
+                              absl::Time now) {
+  Record& r = records_[slot];
+  if (r.replaces >= 0) records_[r.replaces].replaced_by = -1;
+  if (r.replaced_by >= 0) records_[r.replaced_by].replaces = -1;  // The replacement is now an ordinary connection.
+  r.replaces = r.replaced_by = -1;
+  r.reason = reason;
+  r.by_choice = by_choice;
+  MoveTo(slot, SlotState::kDraining, now);
+  TellOf(PoolEvent::Kind::kDraining, slot, now, detail);
+}
+
+void PoolState::BeginDrain(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail,
+                           absl::Time now) {
+  EnterDraining(slot, reason, by_choice, detail, now);
+  Act(Action::Kind::kDrain, slot);
+}
+
+void PoolState::OnUnusedDrained(uint32_t slot, CloseReason reason, absl::Time now) {
+  EnterDraining(slot, reason, /*by_choice=*/false, "", now);
+}
+
+void PoolState::OnClosed(uint32_t slot, absl::Time now) {
+  Record& r = records_[slot];
+  CHANPOOL_CHECK(r.state == SlotState::kDraining);
+  TellOf(PoolEvent::Kind::kClosed, slot, now);
+  if (r.by_choice && !r.lingering && options_.max_surge == 0) ++owed_;
+  r.by_choice = r.lingering = false;
+  MoveTo(slot, SlotState::kClosed, now);
+  const bool all_closed = count(SlotState::kClosed) == static_cast<int>(records_.size());
+  if (admin_ == PoolAdminState::kDraining && all_closed) {
+    admin_ = PoolAdminState::kDrained;
+    Tell(PoolEvent::Kind::kPoolDrained, now);
+  }
+  Maintain(now);
+}
+
+void PoolState::DrainAll(CloseReason reason, absl::Time now) {
+  owed_ = 0;
+  for (uint32_t slot = 0; slot < records_.size(); ++slot) {
+    const SlotState state = records_[slot].state;
+    if (state == SlotState::kClosed || state == SlotState::kDraining) continue;
+    BeginDrain(slot, reason, /*by_choice=*/false, "", now);
+  }
+}
+
+void PoolState::Drain(absl::Time now) {
+  if (admin_ != PoolAdminState::kActive) return;
+  admin_ = PoolAdminState::kDraining;
+  Tell(PoolEvent::Kind::kPoolDraining, now);
+  DrainAll(CloseReason::kDrained, now);
+  if (count(SlotState::kClosed) == static_cast<int>(records_.size())) {
+    admin_ = PoolAdminState::kDrained;
+    Tell(PoolEvent::Kind::kPoolDrained, now);
+  }
+}
+
+void PoolState::Resume(absl::Time now) {
+  if (admin_ != PoolAdminState::kDraining && admin_ != PoolAdminState::kDrained) return;
+  admin_ = PoolAdminState::kActive;
+  Tell(PoolEvent::Kind::kPoolResumed, now);
+  Maintain(now);
+}
+
+void PoolState::Destroy(absl::Time now) {
+  if (admin_ == PoolAdminState::kDestroyed) return;
+  admin_ = PoolAdminState::kDestroyed;
+  Tell(PoolEvent::Kind::kPoolDestroyed, now);
+  DrainAll(CloseReason::kPoolDestroyed, now);
+}
+
+// --- Replacing --------------------------------------------------------------------------------------------------
+
+absl::Time PoolState::AgeDue(const Record& r) const {
+  return r.recycle ? absl::InfinitePast() : r.opened_at + options_.max_age * (1 + options_.max_age_jitter * r.age_draw);
+}
+
+void PoolState::StartReplacements(absl::Time now) {
+  std::vector<uint32_t> due;
+  for (uint32_t slot = 0; slot < records_.size(); ++slot) {
+    const Record& r = records_[slot];
+    if (r.state == SlotState::kOpen && r.replaced_by < 0 && AgeDue(r) <= now) due.push_back(slot);
+  }
+  if (due.empty()) return;
+  std::sort(due.begin(), due.end(), [this](uint32_t a, uint32_t b) {
+    return std::make_pair(AgeDue(records_[a]), a) < std::make_pair(AgeDue(records_[b]), b);
+  });
+  const int at_once = std::max(1, options_.max_surge);
+  int under_way = replacements_under_way();
+  for (const uint32_t slot : due) {
+    if (under_way >= at_once || !MayDial(now)) return;
+    if (options_.max_surge == 0) {
+      BeginDrain(slot, records_[slot].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "", now);
+    } else if (!OpenOne(static_cast<int>(slot), now)) {
+      return;
+    }
+    ++under_way;
+  }
+}
+
+void PoolState::Maintain(absl::Time now) {
+  if (admin_ != PoolAdminState::kActive) return;
+  OpenUpTo(options_.min_connections, now);
+  while (owed_ > 0 && serving() < options_.max_connections && MayDial(now) && OpenOne(/*replaces=*/-1, now)) --owed_;
+  if (serving() >= options_.max_connections) owed_ = 0;
+  StartReplacements(now);
+}
+
+void PoolState::Recycle(absl::Time now) {
+  for (Record& r : records_) r.recycle |= r.state == SlotState::kOpen || r.state == SlotState::kChecking;
+  Maintain(now);
+}
+
+void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now) {
+  if (admin_ == PoolAdminState::kDestroyed) return;
+  const bool new_limit = options.max_leases_per_connection != options_.max_leases_per_connection;
+  options_ = options;
+  Tell(PoolEvent::Kind::kReconfigured, now);
+  for (uint32_t slot = 0; new_limit && slot < records_.size(); ++slot) {
+    if (records_[slot].state != SlotState::kClosed) Act(Action::Kind::kSetLimit, slot);
+  }
+  // One at a time: when a connection that is being replaced goes, its replacement begins to count.
+  while (admin_ == PoolAdminState::kActive && serving() > options_.max_connections) {
+    BeginDrain(LeastMissed(use), CloseReason::kShrunk, /*by_choice=*/false, "", now);
+  }
+  Maintain(now);
+}
+
+// Among the serving: those that do not carry calls yet go first, then those that carry fewest.
+uint32_t PoolState::LeastMissed(const std::vector<SlotUse>& use) const {
+  const auto rank = [&](uint32_t slot) {
+    const bool open = records_[slot].state == SlotState::kOpen || records_[slot].state == SlotState::kChecking;
+    return std::make_pair(open, slot < use.size() ? use[slot].leases : 0);
+  };
+  std::optional<uint32_t> least;
+  for (uint32_t slot = 0; slot < records_.size(); ++slot) {
+    const Record& r = records_[slot];
+    if (r.state == SlotState::kClosed || r.state == SlotState::kDraining || r.replaces >= 0) continue;
+    if (!least || rank(slot) < rank(*least)) least = slot;
+  }
+  CHANPOOL_CHECK(least.has_value());
+  return *least;
+}
+
+// --- Housekeeping -----------------------------------------------------------------------------------------------
+
+void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
+  std::vector<uint32_t> idle;
+  for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
+    Record& r = records_[slot];
+    if (r.state != SlotState::kOpen) continue;
+    if (use[slot].used || use[slot].leases > 0) {
+      r.last_used = now;
+    } else if (r.replaced_by < 0 && now - r.last_used >= options_.max_idle) {
+      idle.push_back(slot);
+    }
+  }
+  std::sort(idle.begin(), idle.end(), [this](uint32_t a, uint32_t b) {
+    return std::make_pair(records_[a].last_used, a) < std::make_pair(records_[b].last_used, b);
+  });
+  int above_min = serving() - options_.min_connections;
+  for (auto slot = idle.begin(); slot != idle.end() && above_min > 0; ++slot, --above_min) {
+    Act(Action::Kind::kDrainIfUnused, *slot, CloseReason::kIdle);
+  }
+}
+
+void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Time now) {
+  const auto too_slow = absl::DeadlineExceededError(
+      absl::StrCat("no answer within connect_timeout (", absl::FormatDuration(options_.connect_timeout), ")"));
+  for (uint32_t slot = 0; slot < records_.size(); ++slot) {
+    Record& r = records_[slot];
+    const absl::Duration in_state = now - r.since;
+    if (r.state == SlotState::kConnecting && in_state >= options_.connect_timeout) {
+      OnFailed(slot, too_slow, now);
+    } else if (r.state == SlotState::kChecking && in_state >= options_.connect_timeout) {
+      OnProbed(slot, too_slow, now);
+    } else if (r.state == SlotState::kBackoff && now >= retry_at_) {
+      ++failures_;  // This dial counts as failed until it opens.
+      retry_at_ = now + NextBackoff();
+      Act(Action::Kind::kRedial, slot);
+    } else if (r.state == SlotState::kDraining && r.by_choice && !r.lingering && in_state >= options_.drain_grace &&
+               lingering() < options_.max_connections) {
+      r.lingering = true;
+      if (options_.max_surge == 0) ++owed_;
+      TellOf(PoolEvent::Kind::kLingering, slot, now);
+    }
+  }
+  if (admin_ != PoolAdminState::kActive) return;
+  const bool one_has_lasted = std::any_of(records_.begin(), records_.end(), [&](const Record& r) {
+    return r.state == SlotState::kOpen && now - r.opened_at >= options_.backoff_initial;
+  });
+  if (!failing_ && one_has_lasted) failures_ = 0;
+  TickIdle(use, now);
+  OnDemand(demand, now);
+  Maintain(now);
+}
+
+absl::Time PoolState::NextTick(absl::Time now) const {
+  absl::Time next = absl::InfiniteFuture();
+  const absl::Duration period = std::clamp(options_.max_idle / 8, kShortestPeriod, kLongestPeriod);
+  for (const Record& r : records_) {
+    switch (r.state) {
+      case SlotState::kClosed: break;
+      case SlotState::kConnecting:
+      case SlotState::kChecking: next = std::min(next, r.since + options_.connect_timeout); break;
+      case SlotState::kBackoff: next = std::min(next, retry_at_); break;
+      case SlotState::kOpen: {
+        const absl::Time age_due = AgeDue(r);
+        next = std::min(next, now + period);
+        if (age_due > now) next = std::min(next, age_due);  // One that is overdue waits for a surge place, not for time.
+        break;
+      }
+      case SlotState::kDraining:
+        if (r.by_choice && !r.lingering) {
+          const absl::Time grace_over = r.since + options_.drain_grace;
+          next = std::min(next, grace_over > now ? grace_over : now + period);  // Overdue: max_connections linger already.
+        }
+        break;
+    }
+  }
+  if (admin_ == PoolAdminState::kActive && failing_ && retry_at_ > now) next = std::min(next, retry_at_);
+  return next;
+}
+
+}  // namespace chanpool

@@ -1,0 +1,187 @@
+// All decisions of a pool, and nothing else: events and `now` in, actions out. One thread, no lock, no clock, no I/O.
+//
+//   PoolState state(options, seed);
+//   state.Start(now);                                      // wants min_connections
+//   for (const Action& action : state.TakeActions()) ...   // kOpen slot 0
+//   state.OnOpened(0, now);                                // kPublish slot 0
+//
+// The pool (pool.h) holds its lock, tells the events, and performs the actions: those on a slot's word at once, those
+// that leave the pool (dial, probe, cancel) after it has unlocked. Leases are not known here: they live in the slots'
+// words, and come in with the events that need them.
+#ifndef CHANPOOL_POOL_CORE_POOL_STATE_H_
+#define CHANPOOL_POOL_CORE_POOL_STATE_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "pool/core/events.h"
+#include "pool/core/options.h"
+#include "pool/core/slot_word.h"
+
+namespace chanpool {
+
+// What the operator or owner has decided about the whole pool.
+enum class PoolAdminState {
+  kActive,
+  kDraining,   // Refuses callers; leases are still out.
+  kDrained,    // Refuses callers; nothing is out, no connection is left.
+  kDestroyed,  // For ever.
+};
+
+const char* ToString(PoolAdminState state);
+
+// What the pool must do now.
+struct Action {
+  enum class Kind {
+    kOpen,           // Make a connection in this CLOSED slot, under its next generation, and dial.
+    kPublish,        // Make the slot OPEN: waiters first, then everybody.
+    kBackOff,        // Its dial failed: BACKOFF, until kRedial.
+    kRedial,         // Dial again on the connection that is in BACKOFF.
+    kProbe,          // Make it CHECKING, and ask the peer for a sign of life.
+    kDrain,          // Make it DRAINING; at zero leases close it.
+    kDrainIfUnused,  // The same, if no call has used it meanwhile; then tell OnUnusedDrained.
+    kCancelCalls,    // It was found dead: end its calls.
+    kSetLimit,       // Give it the present max_leases_per_connection.
+  };
+  Kind kind;
+  uint32_t slot;
+  CloseReason reason = CloseReason::kIdle;  // For kDrainIfUnused.
+};
+inline constexpr int kActionKinds = 9;
+
+const char* ToString(Action::Kind kind);
+
+// How busy one slot is, read from its word.
+struct SlotUse {
+  uint32_t leases = 0;
+  bool used = false;  // A lease was granted since the last tick.
+};
+
+// One thread at a time.
+class PoolState {
+ public:
+  // What the state knows of one connection.
+  struct Record {
+    SlotState state = SlotState::kClosed;
+    uint32_t generation = 0;
+    absl::Time since = absl::InfinitePast();      // Entered this state.
+    absl::Time opened_at = absl::InfinitePast();  // First OPEN.
+    absl::Time last_used = absl::InfinitePast();
+    double age_draw = 0;                          // -1..1, drawn once: redrawing at each check would bias ages down.
+    bool recycle = false;                         // Replace it as soon as max_surge allows.
+    int replaces = -1;                            // CONNECTING: the slot whose place it will take.
+    int replaced_by = -1;                         // OPEN, CHECKING: the slot that will take its place.
+    bool by_choice = false;                       // DRAINING: replaced, so it takes a max_surge place...
+    bool lingering = false;                       // ...until drain_grace is over.
+    CloseReason reason = CloseReason::kIdle;      // DRAINING: why.
+  };
+
+  // `seed` draws ages and back-offs.
+  PoolState(const PoolOptions& options, uint64_t seed);
+
+  // --- Events -----------------------------------------------------------------------------------------------------
+
+  void Start(absl::Time now);
+
+  // Callers want `leases` places in all, those out included: opens what is missing at target_leases_per_connection.
+  void OnDemand(int64_t leases, absl::Time now);
+  // Somebody wants at least `connections`, at most max_connections.
+  void EnsureConnections(int connections, absl::Time now);
+  // A call needs a connection, and there is none that is open or on its way: opens one if the back-off allows, or if
+  // the call would rather wait than fail. False: it may not.
+  bool OpenForCall(bool wait_for_ready, absl::Time now);
+
+  void OnOpened(uint32_t slot, absl::Time now);
+  void OnFailed(uint32_t slot, const absl::Status& why, absl::Time now);
+  void OnLost(uint32_t slot, const absl::Status& why, absl::Time now);
+  void OnSuspected(uint32_t slot, absl::Time now);
+  void OnProbed(uint32_t slot, const absl::Status& result, absl::Time now);
+  // A kDrainIfUnused found nobody on it.
+  void OnUnusedDrained(uint32_t slot, CloseReason reason, absl::Time now);
+  // A DRAINING slot came to zero leases, and is CLOSED.
+  void OnClosed(uint32_t slot, absl::Time now);
+
+  // Housekeeping: `use[i]` is slot i's; `demand` is leases and waiters together. Due by NextTick() at the latest.
+  void OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Time now);
+
+  void Recycle(absl::Time now);
+  void Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now);
+  void Drain(absl::Time now);
+  void Resume(absl::Time now);
+  void Destroy(absl::Time now);
+
+  // --- Results ----------------------------------------------------------------------------------------------------
+
+  // The actions since the last call, in the order in which they must be performed.
+  std::vector<Action> TakeActions();
+  // The events since the last call, without sequence numbers.
+  std::vector<PoolEvent> TakeEvents();
+  // When OnTick is due.
+  absl::Time NextTick(absl::Time now) const;
+
+  const PoolOptions& options() const { return options_; }
+  // max_leases_per_connection, and target_leases_per_connection where that is lower.
+  int limit() const { return options_.max_leases_per_connection; }
+  int target() const;
+
+  PoolAdminState admin() const { return admin_; }
+  const Record& record(uint32_t slot) const { return records_[slot]; }
+  uint32_t size() const { return static_cast<uint32_t>(records_.size()); }
+  int count(SlotState state) const { return counts_[static_cast<int>(state)]; }
+  // Those that take calls or soon will: not replacements on their way, not the draining ones.
+  int serving() const;
+  // By choice: replacements on their way, and replaced ones that still lend and do not linger.
+  int replacements_under_way() const;
+  int lingering() const;
+  bool can_grow() const { return admin_ == PoolAdminState::kActive && serving() < options_.max_connections; }
+
+  const absl::Status& last_dial_error() const { return last_dial_error_; }  // OK if none since the pool began.
+  // No dial before this, unless a call insists; InfinitePast when the last dial went well.
+  absl::Time retry_at() const { return failing_ ? retry_at_ : absl::InfinitePast(); }
+  uint64_t dial_failures() const { return dial_failures_; }
+
+ private:
+  void MoveTo(uint32_t slot, SlotState state, absl::Time now);
+  bool OpenOne(int replaces, absl::Time now);
+  void OpenUpTo(int connections, absl::Time now);
+  bool MayDial(absl::Time now) const;
+  void NoteFailure(const absl::Status& why, absl::Time now);
+  absl::Duration NextBackoff();
+  void BeginDrain(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);
+  void EnterDraining(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);
+  void DrainAll(CloseReason reason, absl::Time now);
+  void Maintain(absl::Time now);
+  void StartReplacements(absl::Time now);
+  uint32_t LeastMissed(const std::vector<SlotUse>& use) const;
+  absl::Time AgeDue(const Record& record) const;
+  void TickIdle(const std::vector<SlotUse>& use, absl::Time now);
+  void Act(Action::Kind kind, uint32_t slot, CloseReason reason = CloseReason::kIdle);
+  void Tell(PoolEvent::Kind kind, absl::Time now, std::string detail = "");
+  void TellOf(PoolEvent::Kind kind, uint32_t slot, absl::Time now, std::string detail = "");
+
+  PoolOptions options_;
+  std::mt19937_64 random_;
+  PoolAdminState admin_ = PoolAdminState::kActive;
+  std::vector<Record> records_;
+  std::array<int, kSlotStates> counts_{};
+
+  // The target, as the dials found it.
+  bool failing_ = false;     // The last dial failed, or what it opened was lost at once.
+  int failures_ = 0;         // In a row; sets the back-off.
+  absl::Time retry_at_ = absl::InfinitePast();
+  absl::Status last_dial_error_;
+  uint64_t dial_failures_ = 0;
+
+  int owed_ = 0;  // max_surge 0: connections that were closed first and are to be opened now.
+  std::vector<Action> actions_;
+  std::vector<PoolEvent> events_;
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_CORE_POOL_STATE_H_

@@ -1,0 +1,104 @@
+#include "pool/core/slot_table.h"
+
+#include <algorithm>
+
+#include "pool/core/check.h"
+
+namespace chanpool {
+
+SlotTable::SlotTable(Pool* pool) : pool_(pool) {
+  hints_of_all_times_.push_back(std::make_unique<Hints>(kChunk));
+  hints_.store(hints_of_all_times_.back().get(), std::memory_order_release);
+}
+
+SlotTable::~SlotTable() = default;
+
+bool SlotTable::TryLendOn(Slot* slot, SlotWord seen) {
+  uint64_t bits = seen.bits();
+  for (;;) {
+    const slot::Next next = slot::Lend(SlotWord(bits));
+    if (!next) return false;
+    if (slot->word.compare_exchange_weak(bits, next->bits(), std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      slot->lent.fetch_add(1, std::memory_order_relaxed);
+      return true;
+    }
+  }
+}
+
+Slot* SlotTable::TryLend(PickRandom* random) {
+  const Hints* hints = hints_.load(std::memory_order_acquire);
+  const uint32_t count = hints->count.load(std::memory_order_acquire);
+  if (count == 0) return nullptr;
+  const auto at = [hints](uint32_t i) { return hints->slots[i].load(std::memory_order_relaxed); };
+  if (count == 1) {
+    Slot* only = at(0);
+    return TryLendOn(only, only->Load()) ? only : nullptr;
+  }
+  for (int misses = 0; misses < 2; ++misses) {
+    const uint32_t i = random->Below(count);
+    uint32_t j = random->Below(count - 1);
+    if (j >= i) ++j;  // Two different ones; which comes first is chance, so a tie is broken by chance.
+    Slot* a = at(i);
+    Slot* b = at(j);
+    SlotWord word_a = a->Load(), word_b = b->Load();
+    if (!slot::Lend(word_a) || (slot::Lend(word_b) && word_b.leases() < word_a.leases())) {
+      std::swap(a, b);
+      std::swap(word_a, word_b);
+    }
+    if (TryLendOn(a, word_a)) return a;
+  }
+  const uint32_t start = random->Below(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    Slot* slot = at((start + i) % count);
+    if (TryLendOn(slot, slot->Load())) return slot;
+  }
+  return nullptr;
+}
+
+Slot* SlotTable::GetOrAdd(uint32_t index) {
+  CHANPOOL_CHECK(index < kMaxSlots && index <= size_);
+  if (index == size_) {
+    if (size_ % kChunk == 0) chunks_.push_back(std::make_unique<Slot[]>(kChunk));
+    Slot* added = &chunks_.back()[size_ % kChunk];
+    added->index = index;
+    added->pool = pool_;
+    ++size_;
+  }
+  return Get(index);
+}
+
+Slot* SlotTable::Get(uint32_t index) const {
+  CHANPOOL_CHECK(index < size_);
+  return &chunks_[index / kChunk][index % kChunk];
+}
+
+void SlotTable::List(Slot* slot) {
+  if (std::find(listed_.begin(), listed_.end(), slot) != listed_.end()) return;
+  listed_.push_back(slot);
+  Hints* hints = hints_.load(std::memory_order_relaxed);
+  const auto count = static_cast<uint32_t>(listed_.size());
+  if (count > hints->capacity) {
+    hints_of_all_times_.push_back(std::make_unique<Hints>(2 * hints->capacity));
+    hints = hints_of_all_times_.back().get();
+    for (uint32_t i = 0; i < count; ++i) hints->slots[i].store(listed_[i], std::memory_order_relaxed);
+    hints->count.store(count, std::memory_order_release);
+    hints_.store(hints, std::memory_order_release);
+    return;
+  }
+  hints->slots[count - 1].store(slot, std::memory_order_relaxed);
+  hints->count.store(count, std::memory_order_release);
+}
+
+void SlotTable::Unlist(Slot* slot) {
+  const auto found = std::find(listed_.begin(), listed_.end(), slot);
+  if (found == listed_.end()) return;
+  // The last one takes the hole. A reader that still sees the old count reads a slot twice, or one that lends no more.
+  *found = listed_.back();
+  listed_.pop_back();
+  Hints* hints = hints_.load(std::memory_order_relaxed);
+  const auto hole = static_cast<uint32_t>(found - listed_.begin());
+  if (hole < listed_.size()) hints->slots[hole].store(listed_[hole], std::memory_order_relaxed);
+  hints->count.store(static_cast<uint32_t>(listed_.size()), std::memory_order_release);
+}
+
+}  // namespace chanpool

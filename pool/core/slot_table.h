@@ -1,0 +1,142 @@
+// The slots of one pool, and the lock-free fast path over them.
+//
+//   SlotTable table(capacity);
+//   if (Slot* slot = table.TryLend(&random)) {          // no lock, no clock, no allocation
+//     ... slot->connection ...
+//     if (!SlotTable::TryReturn(slot)) pool->ReturnSlow(slot);   // SLOW was set: the lock, while the lease is held
+//   }
+//
+// Slots live in chunks that are added as max_connections grows and are freed with the table only, so a Slot* never
+// dangles while its pool lives. Which slots are open is kept in a dense list of hints: two random draws over a sparse
+// array of 4,096 with 4 open would miss 99.8 % of the time; a stale hint costs one failed compare-and-swap.
+#ifndef CHANPOOL_POOL_CORE_SLOT_TABLE_H_
+#define CHANPOOL_POOL_CORE_SLOT_TABLE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "pool/core/pick_random.h"
+#include "pool/core/slot_word.h"
+
+namespace chanpool {
+
+class Connection;
+class Pool;
+
+// One place for one connection: a cache line of its own, so that two connections never contend for one.
+struct alignas(64) Slot {
+  std::atomic<uint64_t> word{0};
+  // Leases granted by the fast path, ever. Written by every acquirer of this slot, whose cache line this is already.
+  std::atomic<uint64_t> lent{0};
+  // The most leases at one time since housekeeping last looked. A lost race makes it one acquire too low.
+  std::atomic<uint32_t> peak{0};
+  uint32_t index = 0;
+  // Set before the slot lends and until it is CLOSED: whoever holds a lease may read it.
+  std::atomic<Connection*> connection{nullptr};
+  Pool* pool = nullptr;
+
+  SlotWord Load() const { return SlotWord(word.load(std::memory_order_acquire)); }
+};
+static_assert(sizeof(Slot) == 64, "one cache line");
+
+// A word before and after a change that succeeded.
+struct SlotChange {
+  SlotWord before, after;
+};
+
+// TryLend and TryReturn: any thread. Everything else: one thread at a time (the pool's lock).
+class SlotTable {
+ public:
+  // Slots beside max_connections for those that drain, as a multiple of it: what one table holds at most.
+  static constexpr uint32_t kMaxSlots = 4 * 4096;
+
+  explicit SlotTable(Pool* pool);
+  ~SlotTable();
+  SlotTable(const SlotTable&) = delete;
+  SlotTable& operator=(const SlotTable&) = delete;
+
+  // --- The fast path ---
+
+  // The less loaded of two random open slots, ties by chance; after two misses the first open one with room. Null when
+  // none has room, or when somebody waits.
+  Slot* TryLend(PickRandom* random);
+
+  // Gives a lease back. False, and nothing changed, when SLOW is set: the caller takes the pool's lock first.
+  static bool TryReturn(Slot* slot) {
+    uint64_t bits = slot->word.load(std::memory_order_relaxed);
+    for (;;) {
+      const slot::Next next = slot::Return(SlotWord(bits));
+      if (!next) return false;
+      if (slot->word.compare_exchange_weak(bits, next->bits(), std::memory_order_acq_rel, std::memory_order_relaxed)) {
+        return true;  // Touch nothing: the slot, and its pool, may be gone.
+      }
+    }
+  }
+
+  // --- Under the pool's lock ---
+
+  // Makes `change` (a function of slot_word.h) on the slot's word; nullopt when the word does not allow it.
+  template <typename Change>
+  static std::optional<SlotChange> Update(Slot* slot, Change change) {
+    uint64_t bits = slot->word.load(std::memory_order_acquire);
+    for (;;) {
+      const slot::Next next = change(SlotWord(bits));
+      if (!next) return std::nullopt;
+      if (slot->word.compare_exchange_weak(bits, next->bits(), std::memory_order_acq_rel, std::memory_order_acquire)) {
+        return SlotChange{SlotWord(bits), *next};
+      }
+    }
+  }
+
+  // The slot at `index`, made with its chunk when new. Below kMaxSlots.
+  Slot* GetOrAdd(uint32_t index);
+  Slot* Get(uint32_t index) const;
+  uint32_t size() const { return size_; }
+
+  // Puts a slot among those that TryLend looks at, or takes it away. Idempotent.
+  void List(Slot* slot);
+  void Unlist(Slot* slot);
+
+  // The listed slot with the fewest leases to which `change` applies, after applying it; null if none.
+  template <typename Change>
+  Slot* LendLeastLoaded(Change change) {
+    for (;;) {
+      Slot* best = nullptr;
+      for (uint32_t i = 0; i < listed_.size(); ++i) {
+        const SlotWord word = listed_[i]->Load();
+        if (change(word) && (best == nullptr || word.leases() < best->Load().leases())) best = listed_[i];
+      }
+      // Between the look and the change others may only have filled it up: each retry follows somebody's success.
+      if (best == nullptr || Update(best, change)) return best;
+    }
+  }
+
+  const std::vector<Slot*>& listed() const { return listed_; }
+
+ private:
+  static constexpr uint32_t kChunk = 16;
+
+  // A published copy of listed_. Readers may see an old one, so none is freed before the table; each is twice as large
+  // as the one before, so all together cost no more than the largest.
+  struct Hints {
+    explicit Hints(uint32_t n) : capacity(n), slots(new std::atomic<Slot*>[n]) {}
+    const uint32_t capacity;
+    std::atomic<uint32_t> count{0};
+    std::unique_ptr<std::atomic<Slot*>[]> slots;
+  };
+
+  static bool TryLendOn(Slot* slot, SlotWord seen);
+
+  Pool* const pool_;
+  uint32_t size_ = 0;
+  std::vector<std::unique_ptr<Slot[]>> chunks_;
+  std::vector<Slot*> listed_;
+  std::vector<std::unique_ptr<Hints>> hints_of_all_times_;
+  std::atomic<Hints*> hints_;
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_CORE_SLOT_TABLE_H_

@@ -1,0 +1,221 @@
+#include "pool/testing/fake_target.h"
+
+#include <algorithm>
+#include <list>
+#include <utility>
+
+namespace chanpool {
+
+// What all connections of one target share; kept by each of them.
+struct FakeTarget::Network {
+  enum class Phase { kNew, kHanging, kOpen, kFailed };
+  struct Entry {
+    ConnectionId id;
+    std::weak_ptr<ConnectionListener> listener;
+    Phase phase = Phase::kNew;
+    bool probe_hangs = false;
+  };
+  // A report that is made after the lock is released.
+  struct Report {
+    std::shared_ptr<ConnectionListener> to;
+    ConnectionId id;
+    bool opened;
+    absl::Status why;
+
+    void Make() const {
+      if (to == nullptr) return;
+      opened ? to->OnOpened(id) : to->OnFailed(id, why);
+    }
+  };
+
+  void Begin(const std::shared_ptr<Entry>& entry) {
+    Report report;
+    {
+      MutexLock lock(&mu);
+      ++dials;
+      entry->phase = Phase::kHanging;
+      if (dial == Dial::kHang) return;
+      report = End(entry.get());
+    }
+    report.Make();
+  }
+
+  Report End(Entry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    const bool opened = dial == Dial::kAccept;
+    entry->phase = opened ? Phase::kOpen : Phase::kFailed;
+    return {entry->listener.lock(), entry->id, opened, opened ? absl::OkStatus() : refusal};
+  }
+
+  mutable Mutex mu;
+  Dial dial ABSL_GUARDED_BY(mu) = Dial::kAccept;
+  Probe probe ABSL_GUARDED_BY(mu) = Probe::kAnswer;
+  absl::Status refusal ABSL_GUARDED_BY(mu) = absl::UnavailableError("connection refused");
+  std::list<std::shared_ptr<Entry>> entries ABSL_GUARDED_BY(mu);
+  int dials ABSL_GUARDED_BY(mu) = 0;
+  int destroyed ABSL_GUARDED_BY(mu) = 0;
+  int cancels ABSL_GUARDED_BY(mu) = 0;
+};
+
+class FakeTarget::FakeConnection : public Connection {
+ public:
+  FakeConnection(std::shared_ptr<Network> network, ConnectionId id, std::weak_ptr<ConnectionListener> listener)
+      : network_(std::move(network)), entry_(std::make_shared<Network::Entry>()) {
+    entry_->id = id;
+    entry_->listener = std::move(listener);
+    MutexLock lock(&network_->mu);
+    network_->entries.push_back(entry_);
+  }
+
+  ~FakeConnection() override {
+    MutexLock lock(&network_->mu);
+    network_->entries.remove(entry_);
+    ++network_->destroyed;
+  }
+
+  void Start() override { network_->Begin(entry_); }
+  void Redial() override { network_->Begin(entry_); }
+
+  void Probe(absl::Duration) override {
+    absl::Status result;
+    {
+      MutexLock lock(&network_->mu);
+      if (network_->probe == Probe::kHang) {
+        entry_->probe_hangs = true;
+        return;
+      }
+      if (network_->probe == Probe::kFail) result = absl::UnavailableError("probe failed");
+    }
+    if (const auto listener = entry_->listener.lock()) listener->OnProbed(entry_->id, result);
+  }
+
+  void CancelCalls(const absl::Status&) override {
+    MutexLock lock(&network_->mu);
+    ++network_->cancels;
+  }
+
+ private:
+  const std::shared_ptr<Network> network_;
+  const std::shared_ptr<Network::Entry> entry_;
+};
+
+class FakeTarget::FakeConnector : public Connector {
+ public:
+  explicit FakeConnector(std::shared_ptr<Network> network) : network_(std::move(network)) {}
+  std::unique_ptr<Connection> Create(ConnectionId id, std::weak_ptr<ConnectionListener> listener) override {
+    return std::make_unique<FakeConnection>(network_, id, std::move(listener));
+  }
+
+ private:
+  const std::shared_ptr<Network> network_;
+};
+
+FakeTarget::FakeTarget() : network_(std::make_shared<Network>()) {}
+
+std::unique_ptr<Connector> FakeTarget::NewConnector() { return std::make_unique<FakeConnector>(network_); }
+
+void FakeTarget::SetDial(Dial dial) {
+  MutexLock lock(&network_->mu);
+  network_->dial = dial;
+}
+
+void FakeTarget::SetProbe(Probe probe) {
+  MutexLock lock(&network_->mu);
+  network_->probe = probe;
+}
+
+void FakeTarget::SetRefusal(absl::Status why) {
+  MutexLock lock(&network_->mu);
+  network_->refusal = std::move(why);
+}
+
+int FakeTarget::Answer() {
+  std::vector<Network::Report> reports;
+  {
+    MutexLock lock(&network_->mu);
+    if (network_->dial == Dial::kHang) return 0;
+    for (const auto& entry : network_->entries) {
+      if (entry->phase == Network::Phase::kHanging) reports.push_back(network_->End(entry.get()));
+    }
+  }
+  for (const Network::Report& report : reports) report.Make();
+  return static_cast<int>(reports.size());
+}
+
+int FakeTarget::AnswerProbes(const absl::Status& result) {
+  std::vector<Network::Report> reports;
+  {
+    MutexLock lock(&network_->mu);
+    for (const auto& entry : network_->entries) {
+      if (!std::exchange(entry->probe_hangs, false)) continue;
+      reports.push_back({entry->listener.lock(), entry->id, false, result});
+    }
+  }
+  for (const Network::Report& report : reports) {
+    if (report.to != nullptr) report.to->OnProbed(report.id, report.why);
+  }
+  return static_cast<int>(reports.size());
+}
+
+bool FakeTarget::Lose(ConnectionId id, const absl::Status& why) {
+  std::shared_ptr<ConnectionListener> listener;
+  {
+    MutexLock lock(&network_->mu);
+    const auto found = std::find_if(network_->entries.begin(), network_->entries.end(), [id](const auto& entry) {
+      return entry->id == id && entry->phase == Network::Phase::kOpen;
+    });
+    if (found == network_->entries.end()) return false;
+    (*found)->phase = Network::Phase::kFailed;
+    listener = (*found)->listener.lock();
+  }
+  if (listener != nullptr) listener->OnLost(id, why);
+  return true;
+}
+
+int FakeTarget::LoseAll(const absl::Status& why) {
+  int lost = 0;
+  for (const ConnectionId id : open()) lost += Lose(id, why);
+  return lost;
+}
+
+std::vector<ConnectionId> FakeTarget::open() const {
+  std::vector<ConnectionId> ids;
+  {
+    MutexLock lock(&network_->mu);
+    for (const auto& entry : network_->entries) {
+      if (entry->phase == Network::Phase::kOpen) ids.push_back(entry->id);
+    }
+  }
+  std::sort(ids.begin(), ids.end(), [](ConnectionId a, ConnectionId b) {
+    return std::make_pair(a.slot, a.generation) < std::make_pair(b.slot, b.generation);
+  });
+  return ids;
+}
+
+int FakeTarget::hanging() const {
+  MutexLock lock(&network_->mu);
+  return static_cast<int>(std::count_if(network_->entries.begin(), network_->entries.end(), [](const auto& entry) {
+    return entry->phase == Network::Phase::kHanging;
+  }));
+}
+
+int FakeTarget::alive() const {
+  MutexLock lock(&network_->mu);
+  return static_cast<int>(network_->entries.size());
+}
+
+int FakeTarget::dials() const {
+  MutexLock lock(&network_->mu);
+  return network_->dials;
+}
+
+int FakeTarget::destroyed() const {
+  MutexLock lock(&network_->mu);
+  return network_->destroyed;
+}
+
+int FakeTarget::cancels() const {
+  MutexLock lock(&network_->mu);
+  return network_->cancels;
+}
+
+}  // namespace chanpool

@@ -1,0 +1,64 @@
+// A target without a network: it accepts, refuses or ignores dials as told, and drops what it accepted.
+//
+//   FakeTarget target;
+//   auto pool = Pool::Create({"orders", options, target.NewConnector(), &clock, &closer, /*seed=*/1});
+//   target.SetDial(FakeTarget::Dial::kRefuse);
+//   target.LoseAll(absl::UnavailableError("reset"));
+#ifndef CHANPOOL_POOL_TESTING_FAKE_TARGET_H_
+#define CHANPOOL_POOL_TESTING_FAKE_TARGET_H_
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "pool/core/connector.h"
+#include "pool/core/mutex.h"
+
+namespace chanpool {
+
+// Thread-safe. Its connections may outlive it.
+class FakeTarget {
+ public:
+  // What becomes of a dial, from now on.
+  enum class Dial {
+    kAccept,  // Open at once, inside Start or Redial.
+    kRefuse,  // Failed at once, with the status of SetRefusal.
+    kHang,    // Nothing, until Answer() or for ever.
+  };
+  // What becomes of a probe.
+  enum class Probe { kAnswer, kFail, kHang };
+
+  FakeTarget();
+  std::unique_ptr<Connector> NewConnector();
+
+  void SetDial(Dial dial);
+  void SetProbe(Probe probe);
+  void SetRefusal(absl::Status why);
+
+  // Ends every hanging dial as SetDial says now, in the order of the dials. The number ended.
+  int Answer();
+  // Ends every hanging probe with `result`. The number ended.
+  int AnswerProbes(const absl::Status& result);
+  // Breaks what is open: one connection (false if it is not open), or all (their number).
+  bool Lose(ConnectionId id, const absl::Status& why);
+  int LoseAll(const absl::Status& why);
+
+  // Present state.
+  std::vector<ConnectionId> open() const;  // In the order of their ids.
+  int hanging() const;                     // Dials without an answer.
+  int alive() const;                       // Connection objects, whatever their state.
+  // Counters.
+  int dials() const;
+  int destroyed() const;
+  int cancels() const;
+
+ private:
+  class FakeConnection;
+  class FakeConnector;
+  struct Network;
+  std::shared_ptr<Network> network_;
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_TESTING_FAKE_TARGET_H_
