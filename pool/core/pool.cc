@@ -961,6 +961,7 @@ PoolStats Pool::Stats() const {
   stats.acquired = stats.hits + stats.misses;
   // Derived, since a release may touch nothing after its compare-and-swap; exact once callers rest.
   stats.released = stats.acquired - std::min<uint64_t>(stats.acquired, stats.leases);
+  stats.dial_failures = state_.dial_failures();
   stats.last_dial_error = state_.last_dial_error();
   stats.retry_at = state_.retry_at();
   return stats;

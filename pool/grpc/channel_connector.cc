@@ -1,0 +1,313 @@
+#include "pool/grpc/channel_connector.h"
+
+#include <grpc/byte_buffer.h>
+#include <grpc/grpc.h>
+#include <grpc/slice.h>
+#include <grpc/support/alloc.h>
+#include <grpcpp/create_channel.h>
+
+#include <algorithm>
+#include <atomic>
+#include <climits>
+#include <functional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "pool/grpc/channel_access.h"
+#include "pool/grpc/closer_thread.h"
+
+namespace chanpool {
+namespace {
+
+// Anything a server may or may not know will do; this one exists for the purpose.
+constexpr char kProbeMethod[] = "/grpc.health.v1.Health/Check";
+
+const char* ToString(grpc_connectivity_state state) {
+  switch (state) {
+    case GRPC_CHANNEL_IDLE: return "IDLE";
+    case GRPC_CHANNEL_CONNECTING: return "CONNECTING";
+    case GRPC_CHANNEL_READY: return "READY";
+    case GRPC_CHANNEL_TRANSIENT_FAILURE: return "TRANSIENT_FAILURE";
+    case GRPC_CHANNEL_SHUTDOWN: return "SHUTDOWN";
+  }
+  return "UNKNOWN";
+}
+
+int Milliseconds(absl::Duration d) {
+  return static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(d), 1, INT_MAX));
+}
+
+// A user's interceptor factory is shared by all channels of a pool; gRPC wants to own one for each.
+class SharedFactory : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  explicit SharedFactory(std::shared_ptr<grpc::experimental::ClientInterceptorFactoryInterface> shared)
+      : shared_(std::move(shared)) {}
+  grpc::experimental::Interceptor* CreateClientInterceptor(grpc::experimental::ClientRpcInfo* info) override {
+    return shared_->CreateClientInterceptor(info);
+  }
+
+ private:
+  const std::shared_ptr<grpc::experimental::ClientInterceptorFactoryInterface> shared_;
+};
+
+}  // namespace
+
+// Whom to tell, and whether anybody still wants to know.
+struct ChannelConnection::Reporter {
+  const ConnectionId id;
+  const std::weak_ptr<ConnectionListener> listener;
+  std::atomic<bool> ended{false};
+
+  Reporter(ConnectionId i, std::weak_ptr<ConnectionListener> l) : id(i), listener(std::move(l)) {}
+
+  template <typename Report>
+  void Tell(Report report) const {
+    if (ended.load(std::memory_order_acquire)) return;
+    if (const std::shared_ptr<ConnectionListener> to = listener.lock()) report(*to);
+  }
+};
+
+// A call of the pool's own: unary, fail-fast, empty, seen by no interceptor. Ends on the closer's thread.
+class ChannelConnection::OwnCall : public CloserThread::Event {
+ public:
+  using Then = std::function<void(grpc_status_code code, std::string message)>;
+
+  static void Begin(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout, Then then) {
+    (new OwnCall(channel, std::move(then)))->Start(timeout);
+  }
+
+  ~OwnCall() override {
+    grpc_call_unref(call_);
+    grpc_slice_unref(message_);
+    grpc_metadata_array_destroy(&initial_);
+    grpc_metadata_array_destroy(&trailing_);
+    grpc_byte_buffer_destroy(empty_);
+    grpc_byte_buffer_destroy(answer_);
+  }
+
+  bool Run(bool) override {
+    const auto* text = reinterpret_cast<const char*>(GRPC_SLICE_START_PTR(message_));
+    then_(code_, std::string(text, GRPC_SLICE_LENGTH(message_)));
+    return false;
+  }
+
+ private:
+  OwnCall(std::shared_ptr<grpc::Channel> channel, Then then) : channel_(std::move(channel)), then_(std::move(then)) {
+    grpc_metadata_array_init(&initial_);
+    grpc_metadata_array_init(&trailing_);
+    grpc_slice nothing = grpc_empty_slice();
+    empty_ = grpc_raw_byte_buffer_create(&nothing, 1);
+  }
+
+  void Start(absl::Duration timeout) {
+    const gpr_timespec deadline =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(Milliseconds(timeout), GPR_TIMESPAN));
+    call_ = grpc_channel_create_call(ChannelAccess::CoreChannel(*channel_), nullptr, GRPC_PROPAGATE_DEFAULTS,
+                                     CloserThread::Get()->queue()->cq(), grpc_slice_from_static_string(kProbeMethod),
+                                     nullptr, deadline, nullptr);
+    grpc_op ops[6] = {};
+    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[1].op = GRPC_OP_SEND_MESSAGE;
+    ops[1].data.send_message.send_message = empty_;
+    ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+    ops[3].op = GRPC_OP_RECV_INITIAL_METADATA;
+    ops[3].data.recv_initial_metadata.recv_initial_metadata = &initial_;
+    ops[4].op = GRPC_OP_RECV_MESSAGE;
+    ops[4].data.recv_message.recv_message = &answer_;
+    ops[5].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+    ops[5].data.recv_status_on_client.trailing_metadata = &trailing_;
+    ops[5].data.recv_status_on_client.status = &code_;
+    ops[5].data.recv_status_on_client.status_details = &message_;
+    // grpc::CompletionQueue expects its tags to be CompletionQueueTags.
+    grpc_call_start_batch(call_, ops, 6, static_cast<grpc::internal::CompletionQueueTag*>(this), nullptr);
+  }
+
+  const std::shared_ptr<grpc::Channel> channel_;  // Given up on the closer's thread, where channels may die.
+  const Then then_;
+  grpc_call* call_ = nullptr;
+  grpc_metadata_array initial_, trailing_;
+  grpc_byte_buffer* empty_ = nullptr;
+  grpc_byte_buffer* answer_ = nullptr;
+  grpc_status_code code_ = GRPC_STATUS_UNKNOWN;
+  grpc_slice message_ = grpc_empty_slice();
+};
+
+// Follows one channel from its first dial until it has been open and lost. Owned by the completion queue. Holds no
+// reference to the channel, whose end is what ends a watch that nothing else ended.
+class ChannelConnection::Watch : public CloserThread::Event {
+ public:
+  Watch(std::weak_ptr<grpc::Channel> channel, std::shared_ptr<Reporter> reporter)
+      : weak_(std::move(channel)), reporter_(std::move(reporter)) {}
+
+  void Begin(grpc::Channel* channel) {
+    last_ = channel->GetState(/*try_to_connect=*/true);
+    Await(channel);
+  }
+
+  bool Run(bool) override {
+    const std::shared_ptr<grpc::Channel> channel = weak_.lock();
+    if (channel == nullptr || reporter_->ended.load(std::memory_order_acquire)) return false;
+    const grpc_connectivity_state now = channel->GetState(/*try_to_connect=*/false);
+    if (now == GRPC_CHANNEL_SHUTDOWN) return false;
+    if (opened_) {
+      // Whatever it is now, it has left READY: also when it is READY again, over another socket.
+      const auto why = absl::UnavailableError(
+          absl::StrCat("connection lost: reset, GOAWAY or keepalive time-out (channel went to ", ToString(now), ")"));
+      reporter_->Tell([&](ConnectionListener& to) { to.OnLost(reporter_->id, why); });
+      return false;
+    }
+    if (now == GRPC_CHANNEL_READY) {
+      opened_ = true;
+      reporter_->Tell([&](ConnectionListener& to) { to.OnOpened(reporter_->id); });
+    } else if (now == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+      ReportFailure(channel);
+    } else if (now == GRPC_CHANNEL_IDLE) {
+      // Hung up before it was ready. gRPC waits to be asked: Redial does.
+      const auto why = absl::UnavailableError("connection closed by the peer before it was ready");
+      reporter_->Tell([&](ConnectionListener& to) { to.OnFailed(reporter_->id, why); });
+    }
+    last_ = now;
+    Await(channel.get());
+    return true;
+  }
+
+ private:
+  void Await(grpc::Channel* channel) {
+    channel->NotifyOnStateChange(last_, gpr_inf_future(GPR_CLOCK_REALTIME), CloserThread::Get()->queue(), tag());
+  }
+
+  // A channel does not tell why its dial failed, but a call on it that does not wait ends at once with the reason.
+  void ReportFailure(const std::shared_ptr<grpc::Channel>& channel) {
+    OwnCall::Begin(channel, absl::Seconds(1), [reporter = reporter_](grpc_status_code code, std::string message) {
+      if (code == GRPC_STATUS_OK || code == GRPC_STATUS_UNIMPLEMENTED) return;  // It has just connected after all.
+      reporter->Tell([&](ConnectionListener& to) { to.OnFailed(reporter->id, absl::UnavailableError(message)); });
+    });
+  }
+
+  const std::weak_ptr<grpc::Channel> weak_;
+  const std::shared_ptr<Reporter> reporter_;
+  grpc_connectivity_state last_ = GRPC_CHANNEL_IDLE;
+  bool opened_ = false;
+};
+
+ChannelConnection::ChannelConnection(ConnectionId id, std::weak_ptr<ConnectionListener> listener,
+                                     std::shared_ptr<grpc::Channel> channel, std::shared_ptr<CallsInFlight> calls)
+    : calls_(std::move(calls)),
+      reporter_(std::make_shared<Reporter>(id, std::move(listener))),
+      channel_(std::move(channel)) {}
+
+ChannelConnection::~ChannelConnection() { reporter_->ended.store(true, std::memory_order_release); }
+
+void ChannelConnection::Start() { (new Watch(channel_, reporter_))->Begin(channel_.get()); }
+
+void ChannelConnection::Redial() { channel_->GetState(/*try_to_connect=*/true); }
+
+void ChannelConnection::Probe(absl::Duration timeout) {
+  OwnCall::Begin(channel_, timeout, [reporter = reporter_](grpc_status_code code, std::string message) {
+    // These are what gRPC itself says when no peer answers.
+    const bool silent = code == GRPC_STATUS_UNAVAILABLE || code == GRPC_STATUS_DEADLINE_EXCEEDED ||
+                        code == GRPC_STATUS_CANCELLED || code == GRPC_STATUS_INTERNAL;
+    const absl::Status result =
+        silent ? absl::UnavailableError(absl::StrCat("no answer to a probe: ", message)) : absl::OkStatus();
+    reporter->Tell([&](ConnectionListener& to) { to.OnProbed(reporter->id, result); });
+  });
+}
+
+// --- ChannelConnector ---------------------------------------------------------------------------------------------
+
+absl::Status ChannelConnector::Validate(const DialOptions& dial) {
+  struct Ours {
+    const char* key;
+    const char* instead;
+    bool only_with_keepalive;
+  };
+  static constexpr Ours kOurs[] = {
+      {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, "nothing: the pool gives each channel its own connection", false},
+      {GRPC_ARG_CLIENT_IDLE_TIMEOUT_MS, "PoolOptions::max_idle", false},
+      {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, "PoolOptions::backoff_initial", false},
+      {GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, "PoolOptions::backoff_max", false},
+      {GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, "PoolOptions::connect_timeout", false},
+      {GRPC_ARG_KEEPALIVE_TIME_MS, "ChannelPoolOptions::keepalive alone", true},
+      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, "ChannelPoolOptions::keepalive alone", true},
+      {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, "ChannelPoolOptions::keepalive alone", true},
+      {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, "ChannelPoolOptions::keepalive alone", true},
+  };
+  const bool keepalive = dial.keepalive.time != absl::InfiniteDuration();
+  const grpc_channel_args arguments = dial.arguments.c_channel_args();
+  for (size_t i = 0; i < arguments.num_args; ++i) {
+    const grpc_arg& argument = arguments.args[i];
+    const absl::string_view key = argument.key;
+    for (const Ours& ours : kOurs) {
+      if (key != ours.key || (ours.only_with_keepalive && !keepalive)) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("channel_arguments: ", key, " is set by the pool; use ", ours.instead));
+    }
+    if (argument.type != GRPC_ARG_STRING) continue;
+    const absl::string_view value = argument.value.string;
+    if (key == GRPC_ARG_LB_POLICY_NAME && value != "pick_first") {
+      return absl::InvalidArgumentError(absl::StrCat("channel_arguments: ", key, " \"", value,
+                                                     "\" would make one channel several connections; use pick_first, "
+                                                     "and max_connections for their number"));
+    }
+    if (key == GRPC_ARG_SERVICE_CONFIG &&
+        (absl::StrContains(value, "loadBalancingConfig") || absl::StrContains(value, "loadBalancingPolicy")) &&
+        !absl::StrContains(value, "pick_first")) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("channel_arguments: ", key, " has a load-balancing policy, which would make one channel several "
+                       "connections; leave it out, and use max_connections for their number"));
+    }
+  }
+  if (dial.keepalive.time < absl::Milliseconds(1)) {
+    return absl::InvalidArgumentError(absl::StrCat("keepalive.time: ", absl::FormatDuration(dial.keepalive.time),
+                                                   " is shorter than 1ms; set 5m or more for stock servers"));
+  }
+  if (keepalive && dial.keepalive.timeout < absl::Milliseconds(1)) {
+    return absl::InvalidArgumentError(absl::StrCat("keepalive.timeout: ", absl::FormatDuration(dial.keepalive.timeout),
+                                                   " is shorter than 1ms; set 20s"));
+  }
+  return absl::OkStatus();
+}
+
+ChannelConnector::ChannelConnector(DialOptions dial, const PoolOptions& options)
+    : dial_(std::move(dial)), options_(options) {}
+
+void ChannelConnector::SetOptions(const PoolOptions& options) {
+  MutexLock lock(&mu_);
+  options_ = options;
+}
+
+grpc::ChannelArguments ChannelConnector::Arguments() const {
+  grpc::ChannelArguments arguments = dial_.arguments;
+  // No sharing of connections between channels (eight default channels share one socket, measured), and no idle close
+  // behind the pool's back.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_CLIENT_IDLE_TIMEOUT_MS, INT_MAX);
+  {
+    MutexLock lock(&mu_);
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, Milliseconds(options_.backoff_initial));
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, Milliseconds(options_.backoff_max));
+    // Despite its name: the least time that a dial is given.
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, Milliseconds(options_.connect_timeout));
+  }
+  if (dial_.keepalive.time != absl::InfiniteDuration()) {
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(dial_.keepalive.time));
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(dial_.keepalive.timeout));
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, dial_.keepalive.permit_without_calls ? 1 : 0);
+    // Else gRPC stops after two pings without data between them.
+    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  }
+  return arguments;
+}
+
+std::unique_ptr<Connection> ChannelConnector::Create(ConnectionId id, std::weak_ptr<ConnectionListener> listener) {
+  auto calls = std::make_shared<CallsInFlight>();
+  std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories;
+  factories.push_back(CallsInFlight::NewInterceptorFactory(calls));
+  for (const auto& shared : dial_.interceptors) factories.push_back(std::make_unique<SharedFactory>(shared));
+  std::shared_ptr<grpc::Channel> channel = grpc::experimental::CreateCustomChannelWithInterceptors(
+      dial_.target, dial_.credentials, Arguments(), std::move(factories));
+  return std::make_unique<ChannelConnection>(id, std::move(listener), std::move(channel), std::move(calls));
+}
+
+}  // namespace chanpool

@@ -1,0 +1,89 @@
+// Makes gRPC channels that are one TCP connection each, and reports what becomes of them.
+//
+//   absl::Status valid = ChannelConnector::Validate(dial);       // names the argument that fights the pool
+//   auto connector = std::make_unique<ChannelConnector>(dial, options);
+//
+// A channel stands for one connection only until its socket is lost: then gRPC redials by itself, past any back-off of
+// the pool's, and after a GOAWAY opens a second socket beside the first. So each channel is watched, and the first
+// change away from READY retires it.
+#ifndef CHANPOOL_POOL_GRPC_CHANNEL_CONNECTOR_H_
+#define CHANPOOL_POOL_GRPC_CHANNEL_CONNECTOR_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+#include <grpcpp/support/client_interceptor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "pool/core/connector.h"
+#include "pool/core/mutex.h"
+#include "pool/core/options.h"
+#include "pool/grpc/calls_in_flight.h"
+#include "pool/grpc/keepalive.h"
+
+namespace chanpool {
+
+// Everything that a channel is made from, besides the pool's options.
+struct DialOptions {
+  std::string target;
+  std::shared_ptr<grpc::ChannelCredentials> credentials;  // Not null.
+  grpc::ChannelArguments arguments;
+  std::vector<std::shared_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors;
+  KeepaliveOptions keepalive;
+};
+
+// One channel, one TCP connection. Thread-safe.
+class ChannelConnection : public Connection {
+ public:
+  ChannelConnection(ConnectionId id, std::weak_ptr<ConnectionListener> listener, std::shared_ptr<grpc::Channel> channel,
+                    std::shared_ptr<CallsInFlight> calls);
+  ~ChannelConnection() override;
+
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
+  void Start() override;
+  // gRPC redials by itself while it has never been connected, on the back-off that it was given: the pool's.
+  void Redial() override;
+  // A health check as cheap as can be. Any answer is a sign of life, UNIMPLEMENTED too.
+  void Probe(absl::Duration timeout) override;
+  void CancelCalls(const absl::Status& why) override { calls_->CancelAll(why); }
+
+ private:
+  class Watch;
+  class OwnCall;
+  struct Reporter;
+
+  const std::shared_ptr<CallsInFlight> calls_;
+  const std::shared_ptr<Reporter> reporter_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+// Thread-safe.
+class ChannelConnector : public Connector {
+ public:
+  // kInvalidArgument for an argument that the pool sets itself, or that would make a channel several connections.
+  static absl::Status Validate(const DialOptions& dial);
+
+  // `dial` is valid.
+  ChannelConnector(DialOptions dial, const PoolOptions& options);
+
+  // For the channels made from now on: connect_timeout and the back-off.
+  void SetOptions(const PoolOptions& options);
+
+  std::unique_ptr<Connection> Create(ConnectionId id, std::weak_ptr<ConnectionListener> listener) override;
+
+ private:
+  grpc::ChannelArguments Arguments() const;
+
+  const DialOptions dial_;
+  mutable Mutex mu_;
+  PoolOptions options_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_GRPC_CHANNEL_CONNECTOR_H_

@@ -1,0 +1,115 @@
+#include "pool/grpc/channel_pool.h"
+
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "pool/grpc/channel_connector.h"
+#include "pool/grpc/closer_thread.h"
+#include "pool/grpc/pooled_channel.h"
+
+namespace chanpool {
+namespace {
+
+std::vector<std::string> Warnings(const ChannelPoolOptions& options) {
+  std::vector<std::string> warnings;
+  if (options.keepalive.time < kStockServersPingFloor) {
+    warnings.push_back(absl::StrCat("keepalive.time (", absl::FormatDuration(options.keepalive.time),
+                                    ") is below 5m: a server with default settings answers with GOAWAY too_many_pings"));
+  }
+  if (options.keepalive.time != absl::InfiniteDuration() && options.keepalive.permit_without_calls) {
+    warnings.push_back(
+        "keepalive.permit_without_calls: a server with default settings allows one ping in 2h while no call is in flight");
+  }
+  return warnings;
+}
+
+}  // namespace
+
+// --- Lease --------------------------------------------------------------------------------------------------------
+
+const std::shared_ptr<grpc::Channel>& Lease::channel() const {
+  static const auto* const none = new std::shared_ptr<grpc::Channel>;
+  if (!place_) return *none;
+  return static_cast<const ChannelConnection*>(place_.connection())->channel();
+}
+
+void Lease::Suspect() { place_.Suspect(); }
+
+// --- ChannelPool --------------------------------------------------------------------------------------------------
+
+ChannelPool::ChannelPool(std::shared_ptr<Pool> pool, ChannelConnector* connector, std::vector<std::string> warnings)
+    : pool_(std::move(pool)),
+      connector_(connector),
+      channel_(std::make_shared<PooledChannel>(pool_, PooledChannel::WhenFull::kAsOptionsSay)),
+      blocking_channel_(std::make_shared<PooledChannel>(pool_, PooledChannel::WhenFull::kBlock)),
+      warnings_(std::move(warnings)) {}
+
+ChannelPool::~ChannelPool() { pool_->Destroy(); }
+
+absl::StatusOr<std::shared_ptr<ChannelPool>> ChannelPool::Create(ChannelPoolOptions options) {
+  if (options.target.empty()) {
+    return absl::InvalidArgumentError("target: \"\" names no server; set a gRPC name, such as dns:///orders:50051");
+  }
+  absl::Status valid = options.pool.Validate();
+  if (!valid.ok()) return valid;
+  for (const auto& interceptor : options.interceptors) {
+    if (interceptor == nullptr) return absl::InvalidArgumentError("interceptors: one is null; leave it out");
+  }
+  DialOptions dial;
+  dial.target = options.target;
+  dial.credentials = options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials();
+  dial.arguments = options.channel_arguments;
+  dial.interceptors = options.interceptors;
+  dial.keepalive = options.keepalive;
+  valid = ChannelConnector::Validate(dial);
+  if (!valid.ok()) return valid;
+
+  auto connector = std::make_unique<ChannelConnector>(std::move(dial), options.pool);
+  ChannelConnector* const connector_of_pool = connector.get();
+  Pool::Config config;
+  config.name = options.name.empty() ? options.target : options.name;
+  config.options = options.pool;
+  config.connector = std::move(connector);
+  config.clock = options.clock != nullptr ? options.clock : RealClock();
+  config.closer = CloserThread::Get();
+  config.seed = std::random_device()();
+  return std::shared_ptr<ChannelPool>(
+      new ChannelPool(Pool::Create(std::move(config)), connector_of_pool, Warnings(options)));
+}
+
+absl::StatusOr<Lease> ChannelPool::Acquire(absl::Time deadline) {
+  absl::StatusOr<Place> place = pool_->Acquire(deadline);
+  if (!place.ok()) return place.status();
+  return Lease(*std::move(place));
+}
+
+AcquireHandle ChannelPool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Lease>)> callback) {
+  return pool_->AcquireAsync(deadline, [callback = std::move(callback)](absl::StatusOr<Place> place) {
+    if (place.ok()) {
+      callback(Lease(*std::move(place)));
+    } else {
+      callback(place.status());
+    }
+  });
+}
+
+absl::Status ChannelPool::WaitForReady(int connections, absl::Time deadline) {
+  return pool_->WaitForReady(connections, deadline);
+}
+
+absl::Status ChannelPool::Drain(absl::Time deadline, OnDeadline on_deadline) {
+  return pool_->Drain(deadline, on_deadline);
+}
+
+absl::Status ChannelPool::Resume() { return pool_->Resume(); }
+
+absl::Status ChannelPool::Reconfigure(PoolOptions options) {
+  const absl::Status valid = options.Validate();
+  if (!valid.ok()) return valid;
+  connector_->SetOptions(options);  // First: the connections that the change opens are dialled with it.
+  return pool_->Reconfigure(options);
+}
+
+void ChannelPool::Recycle() { pool_->Recycle(); }
+
+}  // namespace chanpool

@@ -1,0 +1,176 @@
+// A pool of gRPC channels to one target, each its own TCP connection. Any generated stub uses it without a change:
+//
+//   absl::StatusOr<std::shared_ptr<chanpool::ChannelPool>> pool =
+//       chanpool::ChannelPool::Create({.name = "orders", .target = "dns:///orders:50051"});
+//   if (!pool.ok()) return pool.status();
+//   auto stub = Orders::NewStub((*pool)->channel());      // each call takes the least loaded connection
+//
+// One connection carries many calls at a time, so a Lease is a place on a connection, not the whole connection. With
+// channel() every call takes and gives back its own; Acquire() is for callers who want to wait, or to keep one.
+//
+// What is not cut: age, idle and shrinking wait for the last call. Only Drain(..., kCancelCalls), and a connection
+// found dead, end calls. What is not kept: a finished ClientContext still holds its channel, so a socket closes when
+// the last context that used it is gone.
+#ifndef CHANPOOL_POOL_GRPC_CHANNEL_POOL_H_
+#define CHANPOOL_POOL_GRPC_CHANNEL_POOL_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/impl/channel_interface.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+#include <grpcpp/support/client_interceptor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "pool/core/clock.h"
+#include "pool/core/events.h"
+#include "pool/core/options.h"
+#include "pool/core/pool.h"
+#include "pool/core/stats.h"
+#include "pool/grpc/keepalive.h"
+
+namespace chanpool {
+
+class ChannelConnector;
+
+// Everything that makes a pool. Only `target` has no default.
+struct ChannelPoolOptions {
+  // What the pool is called in messages and metrics. Default: the target.
+  std::string name;
+
+  // Any gRPC name: "dns:///orders:50051", "orders:50051", "unix:/run/orders.sock", "ipv4:10.0.0.1:50051".
+  std::string target;
+
+  // Default null: insecure.
+  std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr;
+
+  // As for grpc::CreateCustomChannel. What the pool sets itself, or what would make one channel several connections
+  // (a load-balancing policy other than pick_first), is refused by name.
+  grpc::ChannelArguments channel_arguments = grpc::ChannelArguments();
+
+  // Run on every call, in this order. Shared by all connections of the pool, so they must be thread-safe.
+  std::vector<std::shared_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors = {};
+
+  // HTTP/2 pings. Default off.
+  KeepaliveOptions keepalive = KeepaliveOptions();
+
+  // How many connections, how many calls on each, and all time-outs.
+  PoolOptions pool = PoolOptions();
+
+  // Default null: the process's clock. Outlives the pool and its leases.
+  Clock* clock = nullptr;
+};
+
+// A place on one connection, given back by its destructor. Movable; used by one thread at a time; may outlive its pool.
+class Lease {
+ public:
+  Lease(Lease&& from) noexcept = default;             // Leaves `from` empty, so no place is given back twice.
+  Lease& operator=(Lease&& from) noexcept = default;  // Gives back the place held before.
+  ~Lease() = default;
+
+  // The channel to make calls on while this lease is held. Calls on it take no further lease, whatever their number.
+  // Null in a moved-from Lease.
+  const std::shared_ptr<grpc::Channel>& channel() const;
+
+  // Asks the pool to probe this connection before it lends it again. Callers already on it are not cut, unless it
+  // turns out dead. No effect in a moved-from Lease.
+  void Suspect();
+
+  // Which connection: "3-17" in logs and events.
+  ConnectionId connection() const { return place_.id(); }
+
+ private:
+  friend class ChannelPool;
+  explicit Lease(Place place) : place_(std::move(place)) {}
+  Place place_;
+};
+
+// Thread-safe. Never calls user code or the network while it holds its lock. Unusable in a child after fork(): every
+// function that can fails there with kFailedPrecondition.
+class ChannelPool {
+ public:
+  // Begins to open min_connections and does not wait for them: an unreachable target is no error here, the first call
+  // will say why. kInvalidArgument names the first option that makes no sense, with the nearest value that does.
+  static absl::StatusOr<std::shared_ptr<ChannelPool>> Create(ChannelPoolOptions options);
+
+  // Refuses what waits, and drains. Leases and calls still out go on. Never blocks.
+  ~ChannelPool();
+  ChannelPool(const ChannelPool&) = delete;
+  ChannelPool& operator=(const ChannelPool&) = delete;
+
+  // --- Calls ------------------------------------------------------------------------------------------------------
+
+  // For any generated or generic stub: blocking, callback and completion-queue calls, all four kinds. Never blocks:
+  // when every connection is full, a call is overcommitted or refused (PoolOptions::overflow). Does not keep the pool:
+  // after it, new calls end UNAVAILABLE. The same object each time.
+  std::shared_ptr<grpc::ChannelInterface> channel() { return channel_; }
+
+  // For blocking stubs only: the calling thread waits for a place, at most acquire_timeout and the call's own deadline,
+  // then gets DEADLINE_EXCEEDED or RESOURCE_EXHAUSTED. A callback call on it ends FAILED_PRECONDITION.
+  std::shared_ptr<grpc::ChannelInterface> blocking_channel() { return blocking_channel_; }
+
+  // --- Leases -----------------------------------------------------------------------------------------------------
+
+  // Waits in arrival order for a place, until `deadline`. Fails with
+  //   kDeadlineExceeded   no place came free in time; without a connection it names the last dial error;
+  //   kResourceExhausted  max_waiters already wait, so it did not;
+  //   kUnavailable        the pool is draining or was destroyed.
+  absl::StatusOr<Lease> Acquire(absl::Time deadline);
+
+  // The same without a thread: `callback` runs exactly once, on the pools' closer thread, never inside this call, a
+  // release or a lock. It must not block: that thread serves every pool of the process. Cancel() makes it kCancelled.
+  AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Lease>)> callback);
+
+  // --- Steering ---------------------------------------------------------------------------------------------------
+
+  // Opens what is missing, and waits until `connections` are open. kInvalidArgument above max_connections;
+  // kDeadlineExceeded with the last dial error; kUnavailable when the pool drains.
+  absl::Status WaitForReady(int connections, absl::Time deadline);
+
+  // Lends nothing more; OK once every lease is back and every connection closed. At `deadline`: kDeadlineExceeded with
+  // who still holds; kLeave lets those calls go on, kCancelCalls ends them (UNAVAILABLE) and waits up to 1 s more.
+  // Again while draining: waits as well. kAborted when resumed meanwhile.
+  absl::Status Drain(absl::Time deadline, OnDeadline on_deadline = OnDeadline::kLeave);
+
+  // Lends again, over new connections. OK also when nothing was drained.
+  absl::Status Resume();
+
+  // Changes every option at once, or none (kInvalidArgument). Calls are not cut; connections above a lower
+  // max_connections drain.
+  absl::Status Reconfigure(PoolOptions options);
+
+  // Replaces every connection, new before old, within max_surge. Does not wait.
+  void Recycle();
+
+  // --- Observing --------------------------------------------------------------------------------------------------
+
+  const std::string& name() const { return pool_->name(); }
+  PoolOptions options() const { return pool_->options(); }
+  PoolStats Stats() const { return pool_->Stats(); }
+  std::vector<ConnectionStats> Connections() const { return pool_->Connections(); }
+
+  // `callback` gets each event in order, on the closer thread; it must not block. Ends with the Subscription.
+  Subscription Subscribe(std::function<void(const PoolEvent&)> callback) { return pool_->Subscribe(std::move(callback)); }
+
+  // What the options allow but servers may not like; for the log. Empty when there is nothing to say.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  ChannelPool(std::shared_ptr<Pool> pool, ChannelConnector* connector, std::vector<std::string> warnings);
+
+  const std::shared_ptr<Pool> pool_;
+  ChannelConnector* const connector_;  // The pool's own.
+  const std::shared_ptr<grpc::ChannelInterface> channel_;
+  const std::shared_ptr<grpc::ChannelInterface> blocking_channel_;
+  const std::vector<std::string> warnings_;
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_GRPC_CHANNEL_POOL_H_
