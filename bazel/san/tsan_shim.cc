@@ -1,0 +1,145 @@
+// Tells ThreadSanitizer what Debian's gRPC and Abseil order between threads.
+//
+// Those libraries are not instrumented: ThreadSanitizer sees our code before and after absl::Mutex or a completion
+// queue, not the order they make, and calls correct programs racy (hundreds of reports in 1,000 callback calls).
+// Whoever defines a function in the program itself comes before the libraries, also for the libraries' own calls. So
+// the functions below stand in front of the real ones, call them, and say what they order.
+//
+// Limits: the mangled names are those of Debian 12's Abseil (namespace debian3). A lock inside a library orders more
+// than its user relies on, so some races can hide behind it: our own locks are std::mutex, which ThreadSanitizer knows
+// (pool/core/mutex.h).
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+
+#include <dlfcn.h>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "grpc/grpc.h"
+
+extern "C" {
+void __tsan_acquire(void* address);  // What was released at `address` happened before what follows.
+void __tsan_release(void* address);
+}
+
+namespace {
+
+// The definition that this one hides. Never null: a name that Debian changed is noticed at its first call.
+template <class Function>
+Function Next(const char* symbol) {
+  void* found = dlsym(RTLD_NEXT, symbol);
+  if (found == nullptr) __builtin_trap();
+  return reinterpret_cast<Function>(found);
+}
+
+}  // namespace
+
+namespace absl {
+ABSL_NAMESPACE_BEGIN
+
+void Mutex::Lock() {
+  static const auto next = Next<void (*)(Mutex*)>("_ZN4absl7debian35Mutex4LockEv");
+  next(this);
+  __tsan_acquire(this);
+}
+
+bool Mutex::TryLock() {
+  static const auto next = Next<bool (*)(Mutex*)>("_ZN4absl7debian35Mutex7TryLockEv");
+  const bool locked = next(this);
+  if (locked) __tsan_acquire(this);
+  return locked;
+}
+
+void Mutex::Unlock() {
+  static const auto next = Next<void (*)(Mutex*)>("_ZN4absl7debian35Mutex6UnlockEv");
+  __tsan_release(this);
+  next(this);
+}
+
+void Mutex::ReaderLock() {
+  static const auto next = Next<void (*)(Mutex*)>("_ZN4absl7debian35Mutex10ReaderLockEv");
+  next(this);
+  __tsan_acquire(this);
+}
+
+void Mutex::ReaderUnlock() {
+  static const auto next = Next<void (*)(Mutex*)>("_ZN4absl7debian35Mutex12ReaderUnlockEv");
+  __tsan_release(this);
+  next(this);
+}
+
+// A wait unlocks the mutex and locks it again, by functions of Mutex that are not interposed.
+void CondVar::Wait(Mutex* mutex) {
+  static const auto next = Next<void (*)(CondVar*, Mutex*)>("_ZN4absl7debian37CondVar4WaitEPNS0_5MutexE");
+  __tsan_release(mutex);
+  next(this, mutex);
+  __tsan_acquire(mutex);
+}
+
+bool CondVar::WaitWithTimeout(Mutex* mutex, Duration timeout) {
+  static const auto next = Next<bool (*)(CondVar*, Mutex*, Duration)>(
+      "_ZN4absl7debian37CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE");
+  __tsan_release(mutex);
+  const bool timed_out = next(this, mutex, timeout);
+  __tsan_acquire(mutex);
+  return timed_out;
+}
+
+bool CondVar::WaitWithDeadline(Mutex* mutex, Time deadline) {
+  static const auto next =
+      Next<bool (*)(CondVar*, Mutex*, Time)>("_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE");
+  __tsan_release(mutex);
+  const bool timed_out = next(this, mutex, deadline);
+  __tsan_acquire(mutex);
+  return timed_out;
+}
+
+ABSL_NAMESPACE_END
+}  // namespace absl
+
+// gRPC's C functions, through which all of its C++ passes: what goes in with a tag happened before the tag comes out.
+extern "C" {
+
+grpc_call_error grpc_call_start_batch(grpc_call* call, const grpc_op* ops, size_t count, void* tag, void* reserved) {
+  static const auto next = Next<decltype(&grpc_call_start_batch)>("grpc_call_start_batch");
+  __tsan_release(tag);
+  __tsan_release(call);
+  return next(call, ops, count, tag, reserved);
+}
+
+grpc_call_error grpc_server_request_call(grpc_server* server, grpc_call** call, grpc_call_details* details,
+                                         grpc_metadata_array* metadata, grpc_completion_queue* call_queue,
+                                         grpc_completion_queue* notification_queue, void* tag) {
+  static const auto next = Next<decltype(&grpc_server_request_call)>("grpc_server_request_call");
+  __tsan_release(tag);
+  return next(server, call, details, metadata, call_queue, notification_queue, tag);
+}
+
+grpc_call_error grpc_server_request_registered_call(grpc_server* server, void* method, grpc_call** call,
+                                                    gpr_timespec* deadline, grpc_metadata_array* metadata,
+                                                    grpc_byte_buffer** payload, grpc_completion_queue* call_queue,
+                                                    grpc_completion_queue* notification_queue, void* tag) {
+  static const auto next = Next<decltype(&grpc_server_request_registered_call)>("grpc_server_request_registered_call");
+  __tsan_release(tag);
+  return next(server, method, call, deadline, metadata, payload, call_queue, notification_queue, tag);
+}
+
+grpc_event grpc_completion_queue_next(grpc_completion_queue* queue, gpr_timespec deadline, void* reserved) {
+  static const auto next = Next<decltype(&grpc_completion_queue_next)>("grpc_completion_queue_next");
+  const grpc_event event = next(queue, deadline, reserved);
+  if (event.type == GRPC_OP_COMPLETE) __tsan_acquire(event.tag);
+  return event;
+}
+
+grpc_event grpc_completion_queue_pluck(grpc_completion_queue* queue, void* tag, gpr_timespec deadline, void* reserved) {
+  static const auto next = Next<decltype(&grpc_completion_queue_pluck)>("grpc_completion_queue_pluck");
+  const grpc_event event = next(queue, tag, deadline, reserved);
+  if (event.type == GRPC_OP_COMPLETE) __tsan_acquire(event.tag);
+  return event;
+}
+
+}  // extern "C"
+
+#endif  // __has_feature(thread_sanitizer)
+#endif  // defined(__has_feature)
