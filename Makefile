@@ -1,0 +1,30 @@
+# The one door. `make` alone lists what is behind it.
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench check asan tsan format
+
+help: ## What can be done here
+	@sed -nE 's/^([a-z]+): .*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+
+demo: ## Install what is missing, then build and run the demo (ARGS="...")
+	@scripts/install.sh
+	@bazel build -c opt //examples/demo
+	@bazel-bin/examples/demo/demo $(ARGS)
+
+test: ## Install what is missing, then run every test and check; ends with "N passed, N failed"
+	@scripts/install.sh
+	@scripts/run_tests.sh
+
+bench: ## Build and run the benchmarks (ARGS="--benchmark_filter=...")
+	@scripts/bench.sh $(ARGS)
+
+check: ## Format, lock annotations (clang), rules of tests/tidy
+	@scripts/check.sh
+
+asan: ## All tests under address and undefined-behaviour sanitizers
+	@bazel test --config=asan //...
+
+tsan: ## All tests under the thread sanitizer
+	@bazel test --config=tsan //...
+
+format: ## Format all C++
+	@git ls-files -z --cached --others --exclude-standard '*.h' '*.cc' | xargs -0 --no-run-if-empty clang-format-14 -i
