@@ -10,12 +10,12 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define CHANPOOL_CHECK(condition)                                                              \
-  do {                                                                                         \
-    if (__builtin_expect(!(condition), 0)) {                                                   \
-      std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);       \
-      std::abort();                                                                            \
-    }                                                                                          \
+#define CHANPOOL_CHECK(condition)                                                        \
+  do {                                                                                   \
+    if (__builtin_expect(!(condition), 0)) {                                             \
+      std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                                      \
+    }                                                                                    \
   } while (false)
 
 #endif  // CHANPOOL_POOL_CORE_CHECK_H_

@@ -34,10 +34,10 @@ struct ConnectionId {
 class ConnectionListener {
  public:
   virtual ~ConnectionListener() = default;
-  virtual void OnOpened(ConnectionId id) = 0;                        // It carries calls now.
-  virtual void OnFailed(ConnectionId id, absl::Status why) = 0;      // A dial ended without a connection.
-  virtual void OnLost(ConnectionId id, absl::Status why) = 0;        // It was open, and is not any more.
-  virtual void OnProbed(ConnectionId id, absl::Status result) = 0;   // OK: the peer answered.
+  virtual void OnOpened(ConnectionId id) = 0;                       // It carries calls now.
+  virtual void OnFailed(ConnectionId id, absl::Status why) = 0;     // A dial ended without a connection.
+  virtual void OnLost(ConnectionId id, absl::Status why) = 0;       // It was open, and is not any more.
+  virtual void OnProbed(ConnectionId id, absl::Status result) = 0;  // OK: the peer answered.
 };
 
 // One transport connection. Every function is thread-safe. Destroyed on the closer's thread, after the slot's last

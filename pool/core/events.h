@@ -47,9 +47,9 @@ struct PoolEvent {
   uint64_t sequence = 0;
   absl::Time time;  // Of the pool's clock.
   Kind kind = Kind::kConnecting;
-  ConnectionId connection;                 // Where the event is about one.
+  ConnectionId connection;                  // Where the event is about one.
   CloseReason reason = CloseReason::kIdle;  // For kDraining, kLingering, kClosed.
-  std::string detail;                      // For people; may be empty.
+  std::string detail;                       // For people; may be empty.
 };
 inline constexpr int kPoolEventKinds = 12;
 

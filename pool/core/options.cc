@@ -16,8 +16,10 @@ absl::Status Invalid(absl::string_view option, absl::string_view value, absl::st
 
 absl::Status InRange(absl::string_view option, int value, int low, absl::string_view low_name, int high,
                      absl::string_view high_name) {
-  if (value < low) return Invalid(option, absl::StrCat(value), absl::StrCat("is below ", low_name), absl::StrCat("at least ", low));
-  if (value > high) return Invalid(option, absl::StrCat(value), absl::StrCat("is above ", high_name), absl::StrCat("at most ", high));
+  if (value < low)
+    return Invalid(option, absl::StrCat(value), absl::StrCat("is below ", low_name), absl::StrCat("at least ", low));
+  if (value > high)
+    return Invalid(option, absl::StrCat(value), absl::StrCat("is above ", high_name), absl::StrCat("at most ", high));
   return absl::OkStatus();
 }
 
@@ -39,8 +41,10 @@ absl::Status Finite(absl::string_view option, absl::Duration value, absl::string
 
 const char* ToString(OverflowPolicy policy) {
   switch (policy) {
-    case OverflowPolicy::kOvercommit: return "overcommit";
-    case OverflowPolicy::kReject: return "reject";
+    case OverflowPolicy::kOvercommit:
+      return "overcommit";
+    case OverflowPolicy::kReject:
+      return "reject";
   }
   return "unknown";
 }

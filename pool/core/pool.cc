@@ -137,6 +137,9 @@ void Pool::ReleaseSlow(Slot* slot) {
     SlotTable::Update(slot, slot::ReturnLocked);  // The lock may be held by a thread that does not exist here.
     return;
   }
+  // The lease keeps its slot, which keeps the pool, until it is given back; then only this reference does: another
+  // thread may give the last lease back before we have unlocked.
+  const std::shared_ptr<Pool> keep = shared_from_this();
   Effects effects;
   {
     MutexLock lock(&mu_);
@@ -158,7 +161,8 @@ void Pool::ReleaseSlow(Slot* slot) {
 
 absl::Status Pool::AdminRefusal() const {
   switch (state_.admin()) {
-    case PoolAdminState::kActive: return absl::OkStatus();
+    case PoolAdminState::kActive:
+      return absl::OkStatus();
     case PoolAdminState::kDraining:
     case PoolAdminState::kDrained:
       return absl::UnavailableError(absl::StrCat("pool \"", name_, "\" is draining (", Numbers(), ")"));
@@ -497,7 +501,15 @@ void Pool::CloseIfEmpty(Slot* slot, SlotWord word, Effects& effects) {
 
 void Pool::RunActions(Effects& effects) {
   bool changed = false;
-  for (std::vector<Action> actions = state_.TakeActions(); !actions.empty(); actions = state_.TakeActions()) {
+  for (;;) {
+    std::vector<Action> actions = state_.TakeActions();
+    if (actions.empty()) {
+      // Whatever just happened may have taken what the waiters wait for: each change asks again for enough.
+      if (!changed || waiters_.empty()) break;
+      state_.OnDemand(Demand(), clock_->Now());
+      actions = state_.TakeActions();
+      if (actions.empty()) break;
+    }
     changed = true;
     for (const Action& action : actions) {
       const ConnectionId id{action.slot, state_.record(action.slot).generation};
@@ -516,9 +528,14 @@ void Pool::RunActions(Effects& effects) {
       Slot* slot = table_.Get(action.slot);
       const std::shared_ptr<Connection>& connection = held_[action.slot].connection;
       switch (action.kind) {
-        case Action::Kind::kOpen: break;
-        case Action::Kind::kPublish: Publish(slot, effects); break;
-        case Action::Kind::kBackOff: CHANPOOL_CHECK(SlotTable::Update(slot, slot::BackOff).has_value()); break;
+        case Action::Kind::kOpen:
+          break;
+        case Action::Kind::kPublish:
+          Publish(slot, effects);
+          break;
+        case Action::Kind::kBackOff:
+          CHANPOOL_CHECK(SlotTable::Update(slot, slot::BackOff).has_value());
+          break;
         case Action::Kind::kRedial:
           if (connection != nullptr) effects.calls.push_back({Effects::Call::Kind::kRedial, id, connection});
           break;
@@ -576,9 +593,15 @@ void Pool::Perform(Effects& effects) {
   for (const std::shared_ptr<AsyncAcquire>& acquire : effects.deliver) Deliver(acquire);
   for (Effects::Call& call : effects.calls) {
     switch (call.kind) {
-      case Effects::Call::Kind::kCreate: CreateConnection(call.id); break;
-      case Effects::Call::Kind::kRedial: call.connection->Redial(); break;
-      case Effects::Call::Kind::kProbe: call.connection->Probe(options().connect_timeout); break;
+      case Effects::Call::Kind::kCreate:
+        CreateConnection(call.id);
+        break;
+      case Effects::Call::Kind::kRedial:
+        call.connection->Redial();
+        break;
+      case Effects::Call::Kind::kProbe:
+        call.connection->Probe(options().connect_timeout);
+        break;
       case Effects::Call::Kind::kCancelCalls:
         call.connection->CancelCalls(absl::UnavailableError(
             absl::StrCat("pool \"", name_, "\" gave up connection ", call.id.ToString(), " with its calls")));
@@ -594,17 +617,16 @@ void Pool::Perform(Effects& effects) {
 }
 
 void Pool::CreateConnection(ConnectionId id) {
-  std::shared_ptr<Connection> connection(
-      connector_->Create(id, weak_from_this()).release(),
-      [closer = closer_, weak = weak_from_this()](Connection* last) {
-        closer->Post([last, weak] {
-          delete last;
-          if (const std::shared_ptr<Pool> pool = weak.lock()) {
-            MutexLock lock(&pool->mu_);
-            ++pool->counted_.closed;
-          }
-        });
-      });
+  std::shared_ptr<Connection> connection(connector_->Create(id, weak_from_this()).release(),
+                                         [closer = closer_, weak = weak_from_this()](Connection* last) {
+                                           closer->Post([last, weak] {
+                                             delete last;
+                                             if (const std::shared_ptr<Pool> pool = weak.lock()) {
+                                               MutexLock lock(&pool->mu_);
+                                               ++pool->counted_.closed;
+                                             }
+                                           });
+                                         });
   Effects effects;
   bool current = false;
   {
@@ -669,8 +691,6 @@ void Pool::OnLost(ConnectionId id, absl::Status why) {
   {
     MutexLock lock(&mu_);
     if (IsCurrent(id)) state_.OnLost(id.slot, why, clock_->Now());
-    // Callers may already wait for what was lost.
-    if (!waiters_.empty()) state_.OnDemand(Demand(), clock_->Now());
     RunActions(effects);
   }
   Perform(effects);
@@ -781,9 +801,9 @@ absl::Status Pool::WaitForReady(int connections, absl::Time deadline) {
     {
       MutexLock lock(&mu_);
       if (connections > state_.options().max_connections || connections < 0) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("WaitForReady(", connections, ") on pool \"", name_, "\": set 0 to max_connections (",
-                         state_.options().max_connections, ")"));
+        return absl::InvalidArgumentError(absl::StrCat("WaitForReady(", connections, ") on pool \"", name_,
+                                                       "\": set 0 to max_connections (",
+                                                       state_.options().max_connections, ")"));
       }
       const absl::Status refusal = AdminRefusal();
       if (!refusal.ok()) return refusal;
@@ -798,7 +818,8 @@ absl::Status Pool::WaitForReady(int connections, absl::Time deadline) {
     if (state_.count(SlotState::kOpen) >= connections) return absl::OkStatus();
     std::string message = absl::StrCat("pool \"", name_, "\": ", state_.count(SlotState::kOpen), " of ", connections,
                                        " connections open in time");
-    if (!state_.last_dial_error().ok()) absl::StrAppend(&message, "; last dial error: ", state_.last_dial_error().message());
+    if (!state_.last_dial_error().ok())
+      absl::StrAppend(&message, "; last dial error: ", state_.last_dial_error().message());
     return absl::DeadlineExceededError(message);
   }
 }
@@ -861,7 +882,8 @@ absl::Status Pool::StillOut() const {
     const SlotWord word = table_.Get(i)->Load();
     leases += word.leases();
     if (++connections <= kNamed) {
-      absl::StrAppend(&who, who.empty() ? "" : ", ", ConnectionId{i, word.generation()}.ToString(), ": ", word.leases());
+      absl::StrAppend(&who, who.empty() ? "" : ", ", ConnectionId{i, word.generation()}.ToString(), ": ",
+                      word.leases());
     }
   }
   if (connections > kNamed) absl::StrAppend(&who, ", ...");
@@ -895,7 +917,6 @@ absl::Status Pool::Reconfigure(const PoolOptions& options) {
       return absl::FailedPreconditionError(absl::StrCat("reconfigure of pool \"", name_, "\": it was destroyed"));
     }
     state_.Reconfigure(options, ReadUse(/*clear=*/false), clock_->Now());
-    if (!waiters_.empty()) state_.OnDemand(Demand(), clock_->Now());
     RunActions(effects);
   }
   Perform(effects);
@@ -1025,7 +1046,8 @@ absl::Status Pool::CheckInvariants() const {
   for (uint32_t i = 0; i < state_.size(); ++i) {
     const SlotWord word = table_.Get(i)->Load();
     const PoolState::Record& record = state_.record(i);
-    if (word.state() != record.state) return broken(i, absl::StrCat("word ", ToString(word.state()), ", state ", ToString(record.state)));
+    if (word.state() != record.state)
+      return broken(i, absl::StrCat("word ", ToString(word.state()), ", state ", ToString(record.state)));
     if (word.generation() != record.generation) return broken(i, "generations differ");
     const auto& listed = table_.listed();
     const bool is_listed = std::find(listed.begin(), listed.end(), table_.Get(i)) != listed.end();
@@ -1040,7 +1062,8 @@ absl::Status Pool::CheckInvariants() const {
         if (!word.slow()) return broken(i, "DRAINING without SLOW");
         break;
       case SlotState::kOpen:
-        if (word.slow() != somebody_waits) return broken(i, somebody_waits ? "waiters, but no SLOW" : "SLOW, but nobody waits");
+        if (word.slow() != somebody_waits)
+          return broken(i, somebody_waits ? "waiters, but no SLOW" : "SLOW, but nobody waits");
         if (somebody_waits && word.leases() < word.limit()) return broken(i, "somebody waits while a place is free");
         if (held_[i].connection == nullptr) return broken(i, "OPEN without a connection");
         break;
@@ -1049,7 +1072,8 @@ absl::Status Pool::CheckInvariants() const {
         break;
     }
   }
-  if (state_.serving() > state_.options().max_connections) return absl::InternalError("more connections than max_connections");
+  if (state_.serving() > state_.options().max_connections)
+    return absl::InternalError("more connections than max_connections");
   if (state_.admin() != PoolAdminState::kActive && (somebody_waits || state_.serving() > 0)) {
     return absl::InternalError("a pool that drains still serves");
   }

@@ -53,7 +53,9 @@ class Place {
 
   explicit operator bool() const { return slot_ != nullptr; }
   // The connection it is on; valid while this place is held. Null in an empty one.
-  Connection* connection() const { return slot_ == nullptr ? nullptr : slot_->connection.load(std::memory_order_acquire); }
+  Connection* connection() const {
+    return slot_ == nullptr ? nullptr : slot_->connection.load(std::memory_order_acquire);
+  }
   ConnectionId id() const { return {slot_->index, slot_->Load().generation()}; }
   // Asks the pool to probe this connection before it lends it again. No effect on an empty place.
   void Suspect();
@@ -200,8 +202,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   struct Subscriber {
     std::function<void(const PoolEvent&)> callback;
-    std::deque<PoolEvent> queue;   // Guarded by the pool's lock.
-    bool delivering = false;       // Guarded by the pool's lock: a task is posted or running.
+    std::deque<PoolEvent> queue;  // Guarded by the pool's lock.
+    bool delivering = false;      // Guarded by the pool's lock: a task is posted or running.
     std::atomic<bool> ended{false};
   };
 

@@ -23,25 +23,38 @@ constexpr absl::Duration kShortestPeriod = absl::Milliseconds(1);
 
 const char* ToString(PoolAdminState state) {
   switch (state) {
-    case PoolAdminState::kActive: return "ACTIVE";
-    case PoolAdminState::kDraining: return "DRAINING";
-    case PoolAdminState::kDrained: return "DRAINED";
-    case PoolAdminState::kDestroyed: return "DESTROYED";
+    case PoolAdminState::kActive:
+      return "ACTIVE";
+    case PoolAdminState::kDraining:
+      return "DRAINING";
+    case PoolAdminState::kDrained:
+      return "DRAINED";
+    case PoolAdminState::kDestroyed:
+      return "DESTROYED";
   }
   return "UNKNOWN";
 }
 
 const char* ToString(Action::Kind kind) {
   switch (kind) {
-    case Action::Kind::kOpen: return "open";
-    case Action::Kind::kPublish: return "publish";
-    case Action::Kind::kBackOff: return "back_off";
-    case Action::Kind::kRedial: return "redial";
-    case Action::Kind::kProbe: return "probe";
-    case Action::Kind::kDrain: return "drain";
-    case Action::Kind::kDrainIfUnused: return "drain_if_unused";
-    case Action::Kind::kCancelCalls: return "cancel_calls";
-    case Action::Kind::kSetLimit: return "set_limit";
+    case Action::Kind::kOpen:
+      return "open";
+    case Action::Kind::kPublish:
+      return "publish";
+    case Action::Kind::kBackOff:
+      return "back_off";
+    case Action::Kind::kRedial:
+      return "redial";
+    case Action::Kind::kProbe:
+      return "probe";
+    case Action::Kind::kDrain:
+      return "drain";
+    case Action::Kind::kDrainIfUnused:
+      return "drain_if_unused";
+    case Action::Kind::kCancelCalls:
+      return "cancel_calls";
+    case Action::Kind::kSetLimit:
+      return "set_limit";
   }
   return "unknown";
 }
@@ -336,7 +349,8 @@ void PoolState::StartReplacements(absl::Time now) {
   for (const uint32_t slot : due) {
     if (under_way >= at_once || !MayDial(now)) return;
     if (options_.max_surge == 0) {
-      BeginDrain(slot, records_[slot].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "", now);
+      BeginDrain(slot, records_[slot].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "",
+                 now);
     } else if (!OpenOne(static_cast<int>(slot), now)) {
       return;
     }
@@ -446,20 +460,27 @@ absl::Time PoolState::NextTick(absl::Time now) const {
   const absl::Duration period = std::clamp(options_.max_idle / 8, kShortestPeriod, kLongestPeriod);
   for (const Record& r : records_) {
     switch (r.state) {
-      case SlotState::kClosed: break;
+      case SlotState::kClosed:
+        break;
       case SlotState::kConnecting:
-      case SlotState::kChecking: next = std::min(next, r.since + options_.connect_timeout); break;
-      case SlotState::kBackoff: next = std::min(next, retry_at_); break;
+      case SlotState::kChecking:
+        next = std::min(next, r.since + options_.connect_timeout);
+        break;
+      case SlotState::kBackoff:
+        next = std::min(next, retry_at_);
+        break;
       case SlotState::kOpen: {
         const absl::Time age_due = AgeDue(r);
         next = std::min(next, now + period);
-        if (age_due > now) next = std::min(next, age_due);  // One that is overdue waits for a surge place, not for time.
+        if (age_due > now)
+          next = std::min(next, age_due);  // One that is overdue waits for a surge place, not for time.
         break;
       }
       case SlotState::kDraining:
         if (r.by_choice && !r.lingering) {
           const absl::Time grace_over = r.since + options_.drain_grace;
-          next = std::min(next, grace_over > now ? grace_over : now + period);  // Overdue: max_connections linger already.
+          next =
+              std::min(next, grace_over > now ? grace_over : now + period);  // Overdue: max_connections linger already.
         }
         break;
     }

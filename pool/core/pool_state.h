@@ -73,13 +73,13 @@ class PoolState {
     absl::Time since = absl::InfinitePast();      // Entered this state.
     absl::Time opened_at = absl::InfinitePast();  // First OPEN.
     absl::Time last_used = absl::InfinitePast();
-    double age_draw = 0;                          // -1..1, drawn once: redrawing at each check would bias ages down.
-    bool recycle = false;                         // Replace it as soon as max_surge allows.
-    int replaces = -1;                            // CONNECTING: the slot whose place it will take.
-    int replaced_by = -1;                         // OPEN, CHECKING: the slot that will take its place.
-    bool by_choice = false;                       // DRAINING: replaced, so it takes a max_surge place...
-    bool lingering = false;                       // ...until drain_grace is over.
-    CloseReason reason = CloseReason::kIdle;      // DRAINING: why.
+    double age_draw = 0;                      // -1..1, drawn once: redrawing at each check would bias ages down.
+    bool recycle = false;                     // Replace it as soon as max_surge allows.
+    int replaces = -1;                        // CONNECTING: the slot whose place it will take.
+    int replaced_by = -1;                     // OPEN, CHECKING: the slot that will take its place.
+    bool by_choice = false;                   // DRAINING: replaced, so it takes a max_surge place...
+    bool lingering = false;                   // ...until drain_grace is over.
+    CloseReason reason = CloseReason::kIdle;  // DRAINING: why.
   };
 
   // `seed` draws ages and back-offs.
@@ -172,8 +172,8 @@ class PoolState {
   std::array<int, kSlotStates> counts_{};
 
   // The target, as the dials found it.
-  bool failing_ = false;     // The last dial failed, or what it opened was lost at once.
-  int failures_ = 0;         // In a row; sets the back-off.
+  bool failing_ = false;  // The last dial failed, or what it opened was lost at once.
+  int failures_ = 0;      // In a row; sets the back-off.
   absl::Time retry_at_ = absl::InfinitePast();
   absl::Status last_dial_error_;
   uint64_t dial_failures_ = 0;

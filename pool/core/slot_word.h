@@ -112,8 +112,8 @@ constexpr Next Overcommit(SlotWord w) {
 // One more lease on a connection that does not lend, for a call that cannot wait when no other is there: the transport
 // queues the call, or fails it.
 constexpr Next LendUnready(SlotWord w) {
-  const bool unready = w.state() == SlotState::kConnecting || w.state() == SlotState::kBackoff ||
-                       w.state() == SlotState::kChecking;
+  const bool unready =
+      w.state() == SlotState::kConnecting || w.state() == SlotState::kBackoff || w.state() == SlotState::kChecking;
   if (!unready || w.leases() >= SlotWord::kMaxLeases) return std::nullopt;
   return w.with_leases(w.leases() + 1).with_used(true);
 }
@@ -144,13 +144,17 @@ constexpr Next ClearSlow(SlotWord w) {
 // A CLOSED slot begins a new life.
 constexpr Next Reuse(SlotWord w, uint32_t limit) {
   if (w.state() != SlotState::kClosed) return std::nullopt;
-  return w.with_next_generation().with_state(SlotState::kConnecting).with_slow(false).with_used(false).with_limit(limit);
+  return w.with_next_generation()
+      .with_state(SlotState::kConnecting)
+      .with_slow(false)
+      .with_used(false)
+      .with_limit(limit);
 }
 
 // Rule 5: opened after the first waiters were granted `granted` places, with SLOW if some still wait.
 constexpr Next Open(SlotWord w, uint32_t granted, bool some_still_wait) {
-  const bool can = w.state() == SlotState::kConnecting || w.state() == SlotState::kBackoff ||
-                   w.state() == SlotState::kChecking;
+  const bool can =
+      w.state() == SlotState::kConnecting || w.state() == SlotState::kBackoff || w.state() == SlotState::kChecking;
   if (!can) return std::nullopt;
   return w.with_leases(w.leases() + granted).with_state(SlotState::kOpen).with_slow(some_still_wait).with_used(true);
 }

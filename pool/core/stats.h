@@ -32,12 +32,12 @@ struct PoolStats {
   int connections_draining = 0;    // Lend no more, still carry calls.
   int connections_closing = 0;     // Carry nothing, about to be destroyed by the closer.
   int connections_lingering = 0;   // Of those draining: replaced, and over drain_grace.
-  int connections_replacing = 0;   // Replacements on their way, and those they replace that do not linger: <= max_surge.
-  int64_t leases = 0;              // Out now, on connections in any state.
-  int64_t capacity = 0;            // The limits of the open connections, added up.
-  int64_t leases_over_limit = 0;   // On open connections, above their limits: lent + free = capacity + over limit.
-  int64_t free = 0;                // Places that could be lent now.
-  int waiters = 0;                 // In Acquire, AcquireAsync and blocking_channel().
+  int connections_replacing = 0;  // Replacements on their way, and those they replace that do not linger: <= max_surge.
+  int64_t leases = 0;             // Out now, on connections in any state.
+  int64_t capacity = 0;           // The limits of the open connections, added up.
+  int64_t leases_over_limit = 0;  // On open connections, above their limits: lent + free = capacity + over limit.
+  int64_t free = 0;               // Places that could be lent now.
+  int waiters = 0;                // In Acquire, AcquireAsync and blocking_channel().
 
   // --- Counters ---
   uint64_t acquired = 0;       // Leases granted: hits + misses.
@@ -52,10 +52,11 @@ struct PoolStats {
   uint64_t timed_out = 0;      // Waited until their deadline.
   uint64_t cancelled = 0;      // AcquireAsync that was cancelled.
   uint64_t unavailable = 0;    // Refused because the pool drains or is destroyed, or has no way to the target.
-  std::array<uint64_t, kCloseReasons> closed_by_reason{};  // Indexed by CloseReason; counted when the last lease is back.
+  std::array<uint64_t, kCloseReasons>
+      closed_by_reason{};  // Indexed by CloseReason; counted when the last lease is back.
 
-  absl::Status last_dial_error;                      // OK if there was none.
-  absl::Time retry_at = absl::InfinitePast();        // Of the pool's clock: no dial before, unless a call insists.
+  absl::Status last_dial_error;                // OK if there was none.
+  absl::Time retry_at = absl::InfinitePast();  // Of the pool's clock: no dial before, unless a call insists.
 };
 
 // One connection, as an operator sees it.
@@ -65,9 +66,9 @@ struct ConnectionStats {
   CloseReason reason = CloseReason::kIdle;  // While draining.
   uint32_t leases = 0;
   uint32_t limit = 0;
-  uint32_t peak_leases = 0;   // The most at one time since housekeeping last looked (at most 1 s ago).
-  absl::Duration in_state;    // How long it has been in `state`.
-  absl::Duration age;         // Since it first opened; zero before.
+  uint32_t peak_leases = 0;  // The most at one time since housekeeping last looked (at most 1 s ago).
+  absl::Duration in_state;   // How long it has been in `state`.
+  absl::Duration age;        // Since it first opened; zero before.
 };
 
 }  // namespace chanpool

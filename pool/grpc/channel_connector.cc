@@ -25,11 +25,16 @@ constexpr char kProbeMethod[] = "/grpc.health.v1.Health/Check";
 
 const char* ToString(grpc_connectivity_state state) {
   switch (state) {
-    case GRPC_CHANNEL_IDLE: return "IDLE";
-    case GRPC_CHANNEL_CONNECTING: return "CONNECTING";
-    case GRPC_CHANNEL_READY: return "READY";
-    case GRPC_CHANNEL_TRANSIENT_FAILURE: return "TRANSIENT_FAILURE";
-    case GRPC_CHANNEL_SHUTDOWN: return "SHUTDOWN";
+    case GRPC_CHANNEL_IDLE:
+      return "IDLE";
+    case GRPC_CHANNEL_CONNECTING:
+      return "CONNECTING";
+    case GRPC_CHANNEL_READY:
+      return "READY";
+    case GRPC_CHANNEL_TRANSIENT_FAILURE:
+      return "TRANSIENT_FAILURE";
+    case GRPC_CHANNEL_SHUTDOWN:
+      return "SHUTDOWN";
   }
   return "UNKNOWN";
 }
@@ -254,7 +259,8 @@ absl::Status ChannelConnector::Validate(const DialOptions& dial) {
         (absl::StrContains(value, "loadBalancingConfig") || absl::StrContains(value, "loadBalancingPolicy")) &&
         !absl::StrContains(value, "pick_first")) {
       return absl::InvalidArgumentError(
-          absl::StrCat("channel_arguments: ", key, " has a load-balancing policy, which would make one channel several "
+          absl::StrCat("channel_arguments: ", key,
+                       " has a load-balancing policy, which would make one channel several "
                        "connections; leave it out, and use max_connections for their number"));
     }
   }

@@ -13,12 +13,14 @@ namespace {
 std::vector<std::string> Warnings(const ChannelPoolOptions& options) {
   std::vector<std::string> warnings;
   if (options.keepalive.time < kStockServersPingFloor) {
-    warnings.push_back(absl::StrCat("keepalive.time (", absl::FormatDuration(options.keepalive.time),
-                                    ") is below 5m: a server with default settings answers with GOAWAY too_many_pings"));
+    warnings.push_back(
+        absl::StrCat("keepalive.time (", absl::FormatDuration(options.keepalive.time),
+                     ") is below 5m: a server with default settings answers with GOAWAY too_many_pings"));
   }
   if (options.keepalive.time != absl::InfiniteDuration() && options.keepalive.permit_without_calls) {
     warnings.push_back(
-        "keepalive.permit_without_calls: a server with default settings allows one ping in 2h while no call is in flight");
+        "keepalive.permit_without_calls: a server with default settings allows one ping in 2h while no call is in "
+        "flight");
   }
   return warnings;
 }

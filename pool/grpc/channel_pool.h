@@ -157,7 +157,9 @@ class ChannelPool {
   std::vector<ConnectionStats> Connections() const { return pool_->Connections(); }
 
   // `callback` gets each event in order, on the closer thread; it must not block. Ends with the Subscription.
-  Subscription Subscribe(std::function<void(const PoolEvent&)> callback) { return pool_->Subscribe(std::move(callback)); }
+  Subscription Subscribe(std::function<void(const PoolEvent&)> callback) {
+    return pool_->Subscribe(std::move(callback));
+  }
 
   // What the options allow but servers may not like; for the log. Empty when there is nothing to say.
   const std::vector<std::string>& warnings() const { return warnings_; }

@@ -17,15 +17,16 @@ std::shared_ptr<grpc::Channel> LameChannel(const absl::Status& why) {
   (void)initialised;
   static grpc::internal::GrpcLibraryInitializer initializer;
   initializer.summon();
-  return grpc::CreateChannelInternal("",
-                                     grpc_lame_client_channel_create("chanpool", static_cast<grpc_status_code>(why.code()),
-                                                                     std::string(why.message()).c_str()),
-                                     {});
+  return grpc::CreateChannelInternal(
+      "",
+      grpc_lame_client_channel_create("chanpool", static_cast<grpc_status_code>(why.code()),
+                                      std::string(why.message()).c_str()),
+      {});
 }
 
 grpc::Channel* AnchorChannel() {
-  static const auto* const anchor =
-      new std::shared_ptr<grpc::Channel>(LameChannel(absl::UnavailableError("chanpool: this channel carries no calls")));
+  static const auto* const anchor = new std::shared_ptr<grpc::Channel>(
+      LameChannel(absl::UnavailableError("chanpool: this channel carries no calls")));
   return anchor->get();
 }
 

@@ -1,6 +1,7 @@
 // A channel on which every call ends at once with a status of ours: how a drop-in channel says no.
 //
-//   std::shared_ptr<grpc::Channel> no = LameChannel(absl::ResourceExhaustedError("every connection is full (4/4 ...)"));
+//   std::shared_ptr<grpc::Channel> no = LameChannel(absl::ResourceExhaustedError("every connection is full (4/4
+//   ...)"));
 //
 // Costs 6 us to make and destroy (measured), so each refusal has one of its own, with its own numbers. The call's
 // ClientContext keeps it.

@@ -105,11 +105,16 @@ class Tag : public grpc::internal::CompletionQueueTag {
 
 grpc_connectivity_state ToGrpc(PoolConnectivity connectivity) {
   switch (connectivity) {
-    case PoolConnectivity::kIdle: return GRPC_CHANNEL_IDLE;
-    case PoolConnectivity::kConnecting: return GRPC_CHANNEL_CONNECTING;
-    case PoolConnectivity::kReady: return GRPC_CHANNEL_READY;
-    case PoolConnectivity::kTransientFailure: return GRPC_CHANNEL_TRANSIENT_FAILURE;
-    case PoolConnectivity::kShutdown: return GRPC_CHANNEL_SHUTDOWN;
+    case PoolConnectivity::kIdle:
+      return GRPC_CHANNEL_IDLE;
+    case PoolConnectivity::kConnecting:
+      return GRPC_CHANNEL_CONNECTING;
+    case PoolConnectivity::kReady:
+      return GRPC_CHANNEL_READY;
+    case PoolConnectivity::kTransientFailure:
+      return GRPC_CHANNEL_TRANSIENT_FAILURE;
+    case PoolConnectivity::kShutdown:
+      return GRPC_CHANNEL_SHUTDOWN;
   }
   return GRPC_CHANNEL_SHUTDOWN;
 }

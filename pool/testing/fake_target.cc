@@ -193,9 +193,8 @@ std::vector<ConnectionId> FakeTarget::open() const {
 
 int FakeTarget::hanging() const {
   MutexLock lock(&network_->mu);
-  return static_cast<int>(std::count_if(network_->entries.begin(), network_->entries.end(), [](const auto& entry) {
-    return entry->phase == Network::Phase::kHanging;
-  }));
+  return static_cast<int>(std::count_if(network_->entries.begin(), network_->entries.end(),
+                                        [](const auto& entry) { return entry->phase == Network::Phase::kHanging; }));
 }
 
 int FakeTarget::alive() const {
