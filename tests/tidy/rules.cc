@@ -11,7 +11,6 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 
 namespace chanpool::tidy {
 namespace {
@@ -67,7 +66,7 @@ const std::vector<std::string>& RealTime() {
 
 const std::vector<Ban>& Bans() {
   static const auto* bans = new std::vector<Ban>{
-      {"clock", std::regex(R"(\b(absl::Now|(steady|system|high_resolution)_clock)\b)"),
+      {"clock", std::regex(R"(\b(absl::Now|(steady|system|high_resolution)_clock(?!::(time_point|duration)))\b)"),
        "ask the Clock that was handed in (pool/core/clock.h); in tests FakeClock", RealTime()},
       {"sleep", std::regex(R"(\b(absl::SleepFor|sleep_for|sleep_until|(u|nano)?sleep(?=\s*\())\b)"),
        "park with Clock::Park (pool/core/clock.h); in tests wait for a condition, then FakeClock::Advance", RealTime()},
@@ -203,36 +202,34 @@ void CheckOpeningComment(const std::string& path, const std::string& text, std::
                       "a header opens with a comment: what it is for, its typical use, the idea one would get wrong"});
 }
 
-// The BUILD.bazel whose package holds `path`, or "" if there is none.
-std::string BuildFileOf(const std::string& path, const Files& files) {
+std::string FolderPath(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "" : path.substr(0, slash);
+}
+
+// Whether the nearest BUILD.bazel at or above the file names it.
+bool IsBuilt(const std::string& path, const Files& files) {
   std::string folder = path;
-  while (true) {
-    const size_t slash = folder.rfind('/');
-    folder = slash == std::string::npos ? "" : folder.substr(0, slash);
-    const std::string build = folder.empty() ? "BUILD.bazel" : absl::StrCat(folder, "/BUILD.bazel");
-    if (files.count(build) > 0) return build;
-    if (folder.empty()) return "";
-  }
+  do {
+    folder = FolderPath(folder);
+    const std::string prefix = folder.empty() ? "" : absl::StrCat(folder, "/");
+    const auto build = files.find(absl::StrCat(prefix, "BUILD.bazel"));
+    if (build == files.end()) continue;
+    const std::string name = path.substr(prefix.size());
+    for (const std::string& line : Lines(build->second)) {
+      const std::string code = line.substr(0, line.find('#'));
+      if (absl::StrContains(code, absl::StrCat("\"", name, "\""))) return true;
+    }
+    return false;
+  } while (!folder.empty());
+  return false;
 }
 
 void CheckBuilt(const std::string& path, const Files& files, std::vector<Finding>& findings) {
-  const std::string build = BuildFileOf(path, files);
-  if (build.empty()) {
-    findings.push_back({path, 1, "unbuilt", "no BUILD.bazel in its folder or above; add one that names it"});
-    return;
-  }
-  const std::string folder = build.substr(0, build.size() - absl::string_view("BUILD.bazel").size());
-  const std::string name(absl::StripPrefix(path, folder));
-  for (const std::string& line : Lines(files.at(build))) {
-    const std::string code = line.substr(0, line.find('#'));
-    if (absl::StrContains(code, absl::StrCat("\"", name, "\"")) ||
-        absl::StrContains(code, absl::StrCat("\":", name, "\""))) {
-      return;
-    }
-  }
-  findings.push_back(
-      {path, 1, "unbuilt",
-       absl::StrCat("in no target; name \"", name, "\" in ", build, " (a glob does not count), or delete it")});
+  if (IsBuilt(path, files)) return;
+  findings.push_back({path, 1, "unbuilt",
+                      absl::StrCat("in no target; name it in ", FolderPath(path),
+                                   "/BUILD.bazel (a glob does not count), or delete it")});
 }
 
 }  // namespace

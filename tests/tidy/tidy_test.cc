@@ -30,7 +30,7 @@ Files ReadTree(const fs::path& root) {
       if (entry.is_directory()) entries.disable_recursion_pending();
       continue;
     }
-    const fs::path path = entry.path();
+    const fs::path& path = entry.path();
     if (!entry.is_regular_file()) continue;
     if (path.extension() != ".cc" && path.extension() != ".h" && path.filename() != "BUILD.bazel") continue;
     std::ifstream in(path);
