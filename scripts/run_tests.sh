@@ -48,8 +48,7 @@ tagged_suite() {
 suite all . //...
 tagged_suite tsan_suite tsan
 tagged_suite asan_suite asan
-# A workspace of its own has no .bazelrc of ours; Debian's asks for the sandbox's noise.
-suite downstream examples/downstream --nosandbox_debug --test_output=errors --test_summary=terse //...
+suite downstream examples/downstream //...
 
 echo "== check: scripts/check.sh"
 start=$SECONDS
