@@ -41,8 +41,8 @@ const std::map<std::string, std::vector<std::string>>& Arrows() {
       {"client/cli", {"client/admin", "proto", kProtobuf}},
       {"examples", {"pool/", "server/admin", "server/attach", "client/admin", "proto", kGrpc, kProtobuf}},
       {"bazel", {kGrpc}},
-      // Bench is test code too: it may use the tests' servers.
-      {"bench", {"pool/", "server/", "client/", "proto", "tests", kGrpc, kProtobuf}},
+      // Bench is test code too: it may use the tests' servers, and the demo's load.
+      {"bench", {"pool/", "server/", "client/", "proto", "examples", "tests", kGrpc, kProtobuf}},
       {"tests", {"pool/", "server/", "client/", "proto", "bench", "examples", kGrpc, kProtobuf}},
   };
   return *arrows;
