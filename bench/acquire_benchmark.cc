@@ -1,0 +1,213 @@
+// What it costs to take a place and give it back, without any network: the engine beside what one would write by hand.
+//
+//   acquire_benchmark [--rounds=N]
+//
+// One operation is acquire and release. A figure is the nanoseconds that one core spends on it:
+// wall time x min(threads, cores) / operations. In each round every contender runs once, in turn, so that a machine
+// that slows down slows all of them. The last line is the pool's figure for one thread.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "absl/time/time.h"
+#include "bench/statistics.h"
+#include "pool/core/check.h"
+#include "pool/core/clock.h"
+#include "pool/core/pool.h"
+#include "pool/testing/closers.h"
+#include "pool/testing/fake_target.h"
+
+namespace chanpool::bench {
+namespace {
+
+// How long one contender runs in one round.
+constexpr std::chrono::milliseconds kTurn(40);
+// Operations between two looks at whether the turn is over.
+constexpr int kBatch = 64;
+
+// What is lent where there is no pool.
+struct alignas(64) Resource {
+  std::atomic<uint64_t> used{0};
+};
+
+// Runs one batch in thread `thread`.
+using Batch = std::function<void(int thread)>;
+
+struct Contender {
+  std::string name;
+  Batch batch;
+};
+
+// --- Contenders ----------------------------------------------------------------------------------------------------
+
+// Exactly what channel() and Acquire() do, over connections that open at once. Statistics are always on.
+Batch OfPool(int connections, int leases) {
+  struct Fixture {
+    FakeTarget target;
+    ThreadCloser closer;
+    std::shared_ptr<Pool> pool;
+    ~Fixture() { pool->Destroy(); }
+  };
+  auto fixture = std::make_shared<Fixture>();
+  Pool::Config config;
+  config.name = "bench";
+  config.options.min_connections = connections;
+  config.options.max_connections = connections;
+  config.options.max_leases_per_connection = leases;
+  config.connector = fixture->target.NewConnector();
+  config.clock = RealClock();
+  config.closer = &fixture->closer;
+  fixture->pool = Pool::Create(std::move(config));
+  CHANPOOL_CHECK(fixture->pool->Stats().connections_open == connections);
+  return [fixture](int) {
+    for (int i = 0; i < kBatch; ++i) {
+      const absl::StatusOr<Place> place = fixture->pool->Acquire(absl::InfiniteFuture());
+      CHANPOOL_CHECK(place.ok());
+    }
+  };
+}
+
+// What most programs have: idle objects in a queue under a mutex.
+Batch OfMutexAndDeque(int size) {
+  struct Fixture {
+    std::mutex mu;
+    std::deque<std::shared_ptr<Resource>> idle;
+  };
+  auto fixture = std::make_shared<Fixture>();
+  for (int i = 0; i < size; ++i) fixture->idle.push_back(std::make_shared<Resource>());
+  return [fixture](int) {
+    for (int i = 0; i < kBatch; ++i) {
+      std::shared_ptr<Resource> taken;
+      {
+        const std::lock_guard<std::mutex> lock(fixture->mu);
+        taken = std::move(fixture->idle.front());
+        fixture->idle.pop_front();
+      }
+      const std::lock_guard<std::mutex> lock(fixture->mu);
+      fixture->idle.push_back(std::move(taken));
+    }
+  };
+}
+
+// A flag for each object, searched from where this thread last found one: no waiters, no limits, no statistics.
+Batch OfFlags(int size) {
+  auto flags = std::make_shared<std::vector<Resource>>(size);
+  return [flags](int thread) {
+    const auto at = [&flags](size_t i) -> std::atomic<uint64_t>& { return (*flags)[i % flags->size()].used; };
+    thread_local size_t hint = 0;
+    if (hint == 0) hint = static_cast<size_t>(thread) + flags->size();
+    for (int i = 0; i < kBatch; ++i) {
+      uint64_t is_free = 0;
+      while (!at(hint).compare_exchange_weak(is_free, 1, std::memory_order_acquire, std::memory_order_relaxed)) {
+        is_free = 0;
+        ++hint;
+      }
+      at(hint).store(0, std::memory_order_release);
+    }
+  };
+}
+
+// Nothing that counts who uses what can be cheaper: a compare-and-swap up, a subtraction down, in a line of its own.
+Batch OfFloor() {
+  auto words = std::make_shared<std::array<Resource, 16>>();
+  return [words](int thread) {
+    std::atomic<uint64_t>& word = (*words)[static_cast<size_t>(thread) % words->size()].used;
+    for (int i = 0; i < kBatch; ++i) {
+      uint64_t seen = word.load(std::memory_order_relaxed);
+      while (!word.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      }
+      word.fetch_sub(1, std::memory_order_acq_rel);
+    }
+  };
+}
+
+// --- Measuring -----------------------------------------------------------------------------------------------------
+
+// Nanoseconds of one core for one operation.
+double Measure(const Batch& batch, int threads) {
+  std::atomic<int> ready{0};
+  std::atomic<bool> over{false};
+  std::atomic<int64_t> operations{0};
+  std::vector<std::thread> workers;
+  std::atomic<bool> begin{false};
+  for (int thread = 0; thread < threads; ++thread) {
+    workers.emplace_back([&, thread] {
+      batch(thread);  // Warms up: this thread's caches and thread-locals.
+      ++ready;
+      while (!begin.load(std::memory_order_acquire)) std::this_thread::yield();
+      int64_t mine = 0;
+      while (!over.load(std::memory_order_relaxed)) {
+        batch(thread);
+        mine += kBatch;
+      }
+      operations += mine;
+    });
+  }
+  while (ready < threads) std::this_thread::yield();
+  const auto start = std::chrono::steady_clock::now();
+  begin.store(true, std::memory_order_release);
+  std::this_thread::sleep_for(kTurn);
+  over.store(true, std::memory_order_relaxed);
+  for (std::thread& worker : workers) worker.join();
+  const std::chrono::duration<double, std::nano> wall = std::chrono::steady_clock::now() - start;
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  return wall.count() * std::min<unsigned>(threads, cores) / static_cast<double>(operations);
+}
+
+void Run(int rounds) {
+  const std::vector<Contender> contenders = {
+      {"pool, 10 connections x 100 leases", OfPool(10, 100)},
+      {"pool, 100 connections x 1 lease", OfPool(100, 1)},
+      {"mutex and deque, 10 objects", OfMutexAndDeque(10)},
+      {"mutex and deque, 100 objects", OfMutexAndDeque(100)},
+      {"atomic flags, 10 objects", OfFlags(10)},
+      {"atomic flags, 100 objects", OfFlags(100)},
+      {"floor: compare-and-swap + subtract", OfFloor()},
+  };
+  std::printf("Acquire + release, ns of one core: median (least - greatest) of %d alternating rounds.\n", rounds);
+  double of_pool = 0;
+  for (const int threads : {1, 2, 8}) {
+    std::vector<std::vector<double>> figures(contenders.size());
+    for (int round = 0; round < rounds; ++round) {
+      for (size_t i = 0; i < contenders.size(); ++i) figures[i].push_back(Measure(contenders[i].batch, threads));
+    }
+    std::printf("\n%d thread%s\n", threads, threads == 1 ? "" : "s");
+    for (size_t i = 0; i < contenders.size(); ++i) {
+      const Interval spread = Spread(figures[i]);
+      std::printf("  %-36s %8.1f  (%.1f - %.1f)\n", contenders[i].name.c_str(), Median(figures[i]), spread.low,
+                  spread.high);
+    }
+    if (threads == 1) of_pool = Median(figures[0]);
+  }
+  std::printf("\nacquire: %.1f ns\n", of_pool);
+}
+
+}  // namespace
+}  // namespace chanpool::bench
+
+int main(int argc, char** argv) {
+  int rounds = 15;
+  for (int i = 1; i < argc; ++i) {
+    absl::string_view argument = argv[i];
+    if (!absl::ConsumePrefix(&argument, "--rounds=") || !absl::SimpleAtoi(argument, &rounds) || rounds < 1) {
+      std::fprintf(stderr, "acquire_benchmark: %s is not --rounds=N\n", argv[i]);
+      return 2;
+    }
+  }
+  chanpool::bench::Run(rounds);
+  return 0;
+}
