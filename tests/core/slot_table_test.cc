@@ -1,0 +1,343 @@
+#include "pool/core/slot_table.h"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "pool/core/pick_random.h"
+
+namespace chanpool {
+namespace {
+
+constexpr uint64_t kSeed = 20200101;
+
+// Makes slots without a pool: the table never looks into it.
+class SlotTableTest : public testing::Test {
+ protected:
+  Slot* AddSlot() { return table_.GetOrAdd(table_.size()); }
+
+  // An OPEN slot that is listed.
+  Slot* AddOpen(uint32_t limit, uint32_t leases) {
+    Slot* slot = AddSlot();
+    SlotTable::Update(slot, [limit](SlotWord w) { return slot::Reuse(w, limit); });
+    SlotTable::Update(slot, [leases](SlotWord w) { return slot::Open(w, leases, /*some_still_wait=*/false); });
+    table_.List(slot);
+    return slot;
+  }
+
+  // How often each slot is lent in `times` lendings, each given back at once.
+  std::map<Slot*, int> LendAndReturn(int times) {
+    std::map<Slot*, int> lent;
+    for (int i = 0; i < times; ++i) {
+      Slot* slot = table_.TryLend(&random_);
+      ++lent[slot];
+      EXPECT_TRUE(slot == nullptr || SlotTable::TryReturn(slot));
+    }
+    return lent;
+  }
+
+  SlotTable table_{/*pool=*/nullptr};
+  PickRandom random_{kSeed};
+};
+
+// --- Lending ------------------------------------------------------------------------------------------------------
+
+TEST_F(SlotTableTest, LendsNothingWhenEmpty) { EXPECT_EQ(table_.TryLend(&random_), nullptr); }
+
+TEST_F(SlotTableTest, LendsTheOnlySlotUpToItsLimit) {
+  Slot* only = AddOpen(/*limit=*/2, /*leases=*/0);
+  EXPECT_EQ(table_.TryLend(&random_), only);
+  EXPECT_EQ(table_.TryLend(&random_), only);
+  EXPECT_EQ(table_.TryLend(&random_), nullptr);
+  EXPECT_EQ(only->Load().leases(), 2u);
+  EXPECT_EQ(only->lent.load(), 2u);
+}
+
+TEST_F(SlotTableTest, LendsTheLessLoadedOfTwo) {
+  AddOpen(/*limit=*/100, /*leases=*/7);
+  Slot* less = AddOpen(/*limit=*/100, /*leases=*/3);
+
+  EXPECT_EQ(LendAndReturn(100), (std::map<Slot*, int>{{less, 100}}));
+}
+
+TEST_F(SlotTableTest, LendsTheMoreLoadedOfTwoWhenTheOtherIsFull) {
+  AddOpen(/*limit=*/3, /*leases=*/3);
+  Slot* room = AddOpen(/*limit=*/100, /*leases=*/7);
+
+  EXPECT_EQ(LendAndReturn(100), (std::map<Slot*, int>{{room, 100}}));
+}
+
+TEST_F(SlotTableTest, NeverLendsTheMostLoadedOfMany) {
+  Slot* most = AddOpen(/*limit=*/100, /*leases=*/9);
+  for (uint32_t leases = 1; leases < 8; ++leases) AddOpen(/*limit=*/100, leases);
+
+  EXPECT_EQ(LendAndReturn(1'000).count(most), 0u);
+}
+
+TEST_F(SlotTableTest, SpreadsTies) {
+  constexpr int kSlots = 8, kTimes = 8'000;
+  for (int i = 0; i < kSlots; ++i) AddOpen(/*limit=*/100, /*leases=*/0);
+
+  const std::map<Slot*, int> lent = LendAndReturn(kTimes);
+
+  ASSERT_EQ(lent.size(), static_cast<size_t>(kSlots));
+  for (const auto& [slot, times] : lent) {  // 1,000 each; 150 is five standard deviations.
+    EXPECT_NEAR(times, kTimes / kSlots, 150) << "slot " << slot->index << ", seed " << kSeed;
+  }
+}
+
+TEST_F(SlotTableTest, KeepsLoadsWithinAFewOfEachOther) {
+  constexpr uint32_t kSlots = 64, kEach = 50;
+  for (uint32_t i = 0; i < kSlots; ++i) AddOpen(/*limit=*/1'000, /*leases=*/0);
+
+  for (uint32_t i = 0; i < kSlots * kEach; ++i) ASSERT_NE(table_.TryLend(&random_), nullptr);
+
+  for (uint32_t i = 0; i < kSlots; ++i) {
+    EXPECT_NEAR(table_.Get(i)->Load().leases(), kEach, 5) << "slot " << i << ", seed " << kSeed;
+  }
+}
+
+TEST_F(SlotTableTest, FindsTheOneFreePlaceAmongManyFullSlots) {
+  constexpr uint32_t kSlots = 4'096;
+  std::vector<Slot*> slots;
+  for (uint32_t i = 0; i < kSlots; ++i) slots.push_back(AddOpen(/*limit=*/1, /*leases=*/1));
+  for (const uint32_t free : {0u, 1u, 2'047u, kSlots - 1}) {
+    ASSERT_TRUE(SlotTable::TryReturn(slots[free]));
+    EXPECT_EQ(table_.TryLend(&random_), slots[free]);
+    EXPECT_EQ(table_.TryLend(&random_), nullptr);
+  }
+}
+
+TEST_F(SlotTableTest, LendsNothingPastSomebodyWhoWaits) {
+  Slot* a = AddOpen(/*limit=*/2, /*leases=*/0);
+  Slot* b = AddOpen(/*limit=*/2, /*leases=*/0);
+  for (Slot* slot : {a, b}) SlotTable::Update(slot, slot::MarkSlow);
+
+  EXPECT_EQ(table_.TryLend(&random_), nullptr);
+}
+
+// --- Giving back --------------------------------------------------------------------------------------------------
+
+TEST_F(SlotTableTest, ReturnsWithoutSlowOnly) {
+  Slot* slot = AddOpen(/*limit=*/2, /*leases=*/2);
+  EXPECT_TRUE(SlotTable::TryReturn(slot));
+
+  SlotTable::Update(slot, slot::MarkSlow);
+  const SlotWord before = slot->Load();
+  EXPECT_FALSE(SlotTable::TryReturn(slot));
+  EXPECT_EQ(slot->Load(), before);
+}
+
+// --- Updates ------------------------------------------------------------------------------------------------------
+
+TEST_F(SlotTableTest, UpdateTellsTheWordBeforeAndAfter) {
+  Slot* slot = AddOpen(/*limit=*/2, /*leases=*/1);
+  const auto change = SlotTable::Update(slot, slot::Drain);
+  ASSERT_TRUE(change.has_value());
+  EXPECT_EQ(change->before.state(), SlotState::kOpen);
+  EXPECT_EQ(change->after.state(), SlotState::kDraining);
+  EXPECT_EQ(change->after, slot->Load());
+}
+
+TEST_F(SlotTableTest, UpdateThatTheWordForbidsChangesNothing) {
+  Slot* slot = AddOpen(/*limit=*/2, /*leases=*/1);
+  const SlotWord before = slot->Load();
+  EXPECT_FALSE(SlotTable::Update(slot, slot::Close).has_value());
+  EXPECT_EQ(slot->Load(), before);
+}
+
+TEST_F(SlotTableTest, LendLeastLoadedTakesTheLeastOfAllListed) {
+  AddOpen(/*limit=*/9, /*leases=*/4);
+  Slot* least = AddOpen(/*limit=*/9, /*leases=*/2);
+  AddOpen(/*limit=*/9, /*leases=*/3);
+  EXPECT_EQ(table_.LendLeastLoaded(slot::LendLocked), least);
+  EXPECT_EQ(least->Load().leases(), 3u);
+}
+
+TEST_F(SlotTableTest, LendLeastLoadedFindsNoneWhenTheChangeAppliesToNone) {
+  Slot* full = AddOpen(/*limit=*/1, /*leases=*/1);
+  EXPECT_EQ(table_.LendLeastLoaded(slot::LendLocked), nullptr);
+  EXPECT_EQ(table_.LendLeastLoaded(slot::Overcommit), full);
+}
+
+// --- Hints --------------------------------------------------------------------------------------------------------
+
+TEST_F(SlotTableTest, AStaleHintLendsNothing) {
+  // Still listed, as a reader sees it that has read the list just before the slot was taken off.
+  Slot* draining = AddOpen(/*limit=*/9, /*leases=*/1);
+  Slot* closed = AddOpen(/*limit=*/9, /*leases=*/0);
+  Slot* checking = AddOpen(/*limit=*/9, /*leases=*/0);
+  Slot* reopening = AddOpen(/*limit=*/9, /*leases=*/0);
+  SlotTable::Update(draining, slot::Drain);
+  for (Slot* slot : {closed, reopening}) {
+    SlotTable::Update(slot, slot::Drain);
+    SlotTable::Update(slot, slot::Close);
+  }
+  SlotTable::Update(checking, slot::Check);
+  SlotTable::Update(reopening, [](SlotWord w) { return slot::Reuse(w, 9); });
+
+  EXPECT_EQ(LendAndReturn(100), (std::map<Slot*, int>{{nullptr, 100}}));
+  EXPECT_EQ(draining->Load().leases(), 1u);
+
+  Slot* open = AddOpen(/*limit=*/9, /*leases=*/8);
+  EXPECT_EQ(LendAndReturn(100), (std::map<Slot*, int>{{open, 100}}));
+}
+
+TEST_F(SlotTableTest, ListingTwiceListsOnce) {
+  Slot* a = AddOpen(/*limit=*/9, /*leases=*/0);
+  Slot* b = AddOpen(/*limit=*/9, /*leases=*/0);
+  table_.List(a);
+  table_.List(b);
+  EXPECT_EQ(table_.listed(), (std::vector<Slot*>{a, b}));
+}
+
+TEST_F(SlotTableTest, UnlistingTwiceTakesOneAway) {
+  Slot* a = AddOpen(/*limit=*/9, /*leases=*/0);
+  Slot* b = AddOpen(/*limit=*/9, /*leases=*/0);
+  table_.Unlist(a);
+  table_.Unlist(a);
+  EXPECT_EQ(table_.listed(), (std::vector<Slot*>{b}));
+  EXPECT_EQ(LendAndReturn(100), (std::map<Slot*, int>{{b, 100}}));
+}
+
+TEST_F(SlotTableTest, LendsExactlyTheListedWhateverTheOrderOfListing) {
+  SCOPED_TRACE(testing::Message() << "seed " << kSeed);
+  constexpr uint32_t kSlots = 40;  // More than one chunk, and more than the first list holds.
+  std::vector<Slot*> slots;
+  for (uint32_t i = 0; i < kSlots; ++i) slots.push_back(AddOpen(/*limit=*/9, /*leases=*/0));
+  std::set<Slot*> listed(slots.begin(), slots.end());
+  for (int round = 0; round < 200; ++round) {
+    Slot* slot = slots[random_.Below(kSlots)];
+    if (listed.erase(slot) > 0) {
+      table_.Unlist(slot);
+    } else {
+      table_.List(slot);
+      listed.insert(slot);
+    }
+    std::set<Slot*> lent;
+    for (const auto& [lent_slot, times] : LendAndReturn(1'000)) lent.insert(lent_slot);
+    ASSERT_EQ(lent, listed) << "round " << round;
+  }
+}
+
+// --- Slots --------------------------------------------------------------------------------------------------------
+
+TEST_F(SlotTableTest, SlotsNeverMoveWhileTheTableGrows) {
+  std::vector<Slot*> slots;
+  for (uint32_t i = 0; i < SlotTable::kMaxSlots; ++i) slots.push_back(AddOpen(/*limit=*/1, /*leases=*/0));
+  ASSERT_EQ(table_.size(), SlotTable::kMaxSlots);
+  for (uint32_t i = 0; i < SlotTable::kMaxSlots; ++i) {
+    ASSERT_EQ(table_.Get(i), slots[i]);
+    ASSERT_EQ(table_.GetOrAdd(i), slots[i]);
+    ASSERT_EQ(slots[i]->index, i);
+  }
+  EXPECT_EQ(std::set<Slot*>(slots.begin(), slots.end()).size(), SlotTable::kMaxSlots);
+}
+
+TEST_F(SlotTableTest, EachSlotHasACacheLineOfItsOwn) {
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(reinterpret_cast<uintptr_t>(AddSlot()) % 64, 0u);
+}
+
+using SlotTableDeathTest = SlotTableTest;
+
+TEST_F(SlotTableDeathTest, RefusesASlotBeyondTheNextOne) {
+  EXPECT_DEATH(table_.GetOrAdd(1), "check failed");
+  EXPECT_DEATH(table_.Get(0), "check failed");
+}
+
+// --- Threads ------------------------------------------------------------------------------------------------------
+
+TEST_F(SlotTableTest, ConcurrentLendersNeverExceedTheLimit) {
+  constexpr uint32_t kSlots = 3, kLimit = 2;
+  constexpr int kThreads = 4, kRounds = 20'000;
+  for (uint32_t i = 0; i < kSlots; ++i) AddOpen(kLimit, /*leases=*/0);
+  std::array<std::atomic<uint32_t>, kSlots> out{};
+  std::atomic<uint64_t> lent{0}, exceeded{0};
+
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      PickRandom random(kSeed + t);
+      std::vector<Slot*> mine;
+      for (int i = 0; i < kRounds; ++i) {
+        if (Slot* slot = table_.TryLend(&random)) {
+          if (out[slot->index].fetch_add(1) + 1 > kLimit) exceeded.fetch_add(1);
+          lent.fetch_add(1);
+          mine.push_back(slot);
+        }
+        if (mine.size() < 2) continue;  // Four threads with up to two of the six places: some are refused.
+        out[mine.front()->index].fetch_sub(1);
+        EXPECT_TRUE(SlotTable::TryReturn(mine.front()));
+        mine.erase(mine.begin());
+      }
+      for (Slot* slot : mine) {
+        out[slot->index].fetch_sub(1);
+        EXPECT_TRUE(SlotTable::TryReturn(slot));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  EXPECT_EQ(exceeded.load(), 0u);
+  uint64_t counted = 0;
+  for (uint32_t i = 0; i < kSlots; ++i) {
+    EXPECT_EQ(table_.Get(i)->Load().leases(), 0u);
+    counted += table_.Get(i)->lent.load();
+  }
+  EXPECT_EQ(counted, lent.load());
+}
+
+TEST_F(SlotTableTest, LendersNeverMeetASlotThatWasTakenAway) {
+  // One thread opens, lists, drains and unlists, as the pool does under its lock; the others lend all the while.
+  constexpr uint32_t kSlots = 24;
+  constexpr uint64_t kRounds = 2'000, kLent = 2'000;
+  constexpr int kLenders = 2;
+  for (uint32_t i = 0; i < kSlots; ++i) AddSlot();
+  std::atomic<bool> done{false};
+  std::atomic<uint64_t> lent{0}, wrong{0};
+
+  std::vector<std::thread> lenders;
+  for (int t = 0; t < kLenders; ++t) {
+    lenders.emplace_back([&, t] {
+      PickRandom random(kSeed + t);
+      while (!done.load()) {
+        Slot* slot = table_.TryLend(&random);
+        if (slot == nullptr) continue;
+        lent.fetch_add(1);
+        const SlotState state = slot->Load().state();  // With a lease out it may drain, but not close.
+        if (state != SlotState::kOpen && state != SlotState::kDraining) wrong.fetch_add(1);
+        if (!SlotTable::TryReturn(slot)) SlotTable::Update(slot, slot::ReturnLocked);
+      }
+    });
+  }
+  for (uint64_t round = 0; round < kRounds || lent.load() < kLent; ++round) {
+    Slot* slot = table_.Get(static_cast<uint32_t>(round % kSlots));
+    switch (slot->Load().state()) {
+      case SlotState::kClosed:
+        SlotTable::Update(slot, [](SlotWord w) { return slot::Reuse(w, 2); });
+        SlotTable::Update(slot, [](SlotWord w) { return slot::Open(w, 0, /*some_still_wait=*/false); });
+        table_.List(slot);
+        break;
+      case SlotState::kOpen:
+        SlotTable::Update(slot, slot::Drain);
+        table_.Unlist(slot);
+        break;
+      default:
+        SlotTable::Update(slot, slot::Close);  // If its leases are back.
+        break;
+    }
+  }
+  done.store(true);
+  for (std::thread& lender : lenders) lender.join();
+
+  EXPECT_EQ(wrong.load(), 0u);
+  for (uint32_t i = 0; i < kSlots; ++i) EXPECT_EQ(table_.Get(i)->Load().leases(), 0u);
+}
+
+}  // namespace
+}  // namespace chanpool
