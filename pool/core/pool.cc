@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -271,8 +272,8 @@ absl::StatusOr<Place> Pool::Acquire(absl::Time deadline) {
 AcquireHandle Pool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback) {
   const auto acquire = std::make_shared<AsyncAcquire>(shared_from_this(), std::move(callback));
   if (Forked()) {
-    acquire->waiter.refusal = ForkedError();
-    Deliver(acquire);
+    // The closer's thread does not exist in this process.
+    std::thread([acquire, refusal = ForkedError()] { acquire->callback(refusal); }).detach();
     return AcquireHandle(acquire);
   }
   if (Place place = TryAcquire()) {
@@ -953,6 +954,11 @@ PoolOptions Pool::options() const {
 }
 
 PoolStats Pool::Stats() const {
+  if (Forked()) {
+    PoolStats nothing;
+    nothing.state = PoolAdminState::kDestroyed;
+    return nothing;
+  }
   MutexLock lock(&mu_);
   PoolStats stats = counted_;
   stats.state = state_.admin();
@@ -989,6 +995,7 @@ PoolStats Pool::Stats() const {
 }
 
 std::vector<ConnectionStats> Pool::Connections() const {
+  if (Forked()) return {};
   MutexLock lock(&mu_);
   const absl::Time now = clock_->Now();
   std::vector<ConnectionStats> rows;
@@ -1012,6 +1019,7 @@ std::vector<ConnectionStats> Pool::Connections() const {
 }
 
 PoolConnectivity Pool::Connectivity() const {
+  if (Forked()) return PoolConnectivity::kShutdown;
   MutexLock lock(&mu_);
   if (state_.admin() == PoolAdminState::kDestroyed) return PoolConnectivity::kShutdown;
   if (state_.count(SlotState::kOpen) + state_.count(SlotState::kChecking) > 0) return PoolConnectivity::kReady;
@@ -1021,6 +1029,7 @@ PoolConnectivity Pool::Connectivity() const {
 }
 
 Subscription Pool::Subscribe(std::function<void(const PoolEvent&)> callback) {
+  if (Forked()) return Subscription();
   auto subscriber = std::make_shared<Subscriber>();
   subscriber->callback = std::move(callback);
   {
@@ -1030,7 +1039,7 @@ Subscription Pool::Subscribe(std::function<void(const PoolEvent&)> callback) {
   return Subscription([weak = weak_from_this(), subscriber] {
     subscriber->ended.store(true, std::memory_order_release);
     const std::shared_ptr<Pool> pool = weak.lock();
-    if (pool == nullptr) return;
+    if (pool == nullptr || pool->Forked()) return;
     MutexLock lock(&pool->mu_);
     auto& all = pool->subscribers_;
     all.erase(std::remove(all.begin(), all.end(), subscriber), all.end());

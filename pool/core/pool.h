@@ -188,6 +188,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Suspect(ConnectionId id);
   Clock* clock() const { return clock_; }
 
+  // True in a child of the process that made it: there it only refuses, with ForkedError(), and touches no lock.
+  bool Forked() const;
+  absl::Status ForkedError() const;
+
   // For tests: every invariant that holds while the lock is free, or the first that does not.
   absl::Status CheckInvariants() const;
 
@@ -230,8 +234,6 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   };
 
   explicit Pool(Config config);
-  bool Forked() const;
-  absl::Status ForkedError() const;
 
   void ReleaseSlow(Slot* slot);
   void Grow();

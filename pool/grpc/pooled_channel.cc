@@ -11,6 +11,7 @@
 #include "pool/grpc/calls_in_flight.h"
 #include "pool/grpc/channel_access.h"
 #include "pool/grpc/channel_connector.h"
+#include "pool/grpc/forked_callbacks.h"
 #include "pool/grpc/lame_channel.h"
 #include "pool/grpc/state_watch.h"
 
@@ -26,6 +27,7 @@ grpc_connectivity_state PooledChannel::GetState(bool try_to_connect) {
 }
 
 absl::StatusOr<Place> PooledChannel::AcquireFor(const grpc::ClientContext& context, const grpc::CompletionQueue* cq) {
+  if (pool_->Forked()) return pool_->ForkedError();
   if (when_full_ == WhenFull::kAsOptionsSay) return pool_->AcquireNow(ChannelAccess::WaitsForReady(context));
   // A callback call starts on threads that must deliver completions: one that waits there for a place waits for what
   // it holds up itself (measured: stuck after 21 of 2,000 calls).
@@ -67,6 +69,8 @@ void PooledChannel::NotifyOnStateChangeImpl(grpc_connectivity_state last_observe
 }
 
 bool PooledChannel::WaitForStateChangeImpl(grpc_connectivity_state last_observed, gpr_timespec deadline) {
+  if (pool_->Forked())
+    return last_observed != GRPC_CHANNEL_SHUTDOWN;  // To wait would be to poll the parent's epoll set.
   grpc::CompletionQueue queue;
   StateWatch::Begin(pool_, last_observed, deadline, &queue, nullptr);
   void* tag = nullptr;
@@ -75,6 +79,8 @@ bool PooledChannel::WaitForStateChangeImpl(grpc_connectivity_state last_observed
   return changed;
 }
 
-grpc::CompletionQueue* PooledChannel::CallbackCQ() { return ChannelAccess::CallbackCQ(AnchorChannel()); }
+grpc::CompletionQueue* PooledChannel::CallbackCQ() {
+  return pool_->Forked() ? CallbackQueueAfterFork() : ChannelAccess::CallbackCQ(AnchorChannel());
+}
 
 }  // namespace chanpool
