@@ -7,10 +7,10 @@
 // An actor is one thread that runs a few operations of Pool, mirrored step by step: each load, each compare-and-swap,
 // lock, unlock, wake-up and reference dropped is a step of its own, between which any other actor may do any step. The
 // words are changed by the product's own functions (pool/core/slot_word.h) and by nothing else, unless the rule that
-// they keep is the one switched off. What only the holder of the lock sees (the queue, the records, the list of open slots:
-// all guarded by it) is changed together with the step before it. Two things are left out: a compare-and-swap that
-// fails for no reason, which leads back to the same state; and the second load in the search for the least loaded slot,
-// which decides only how well it chooses.
+// they keep is the one switched off. What only the holder of the lock sees (the queue, the records, the list of open
+// slots: all guarded by it) is changed together with the step before it. Two things are left out: a compare-and-swap
+// that fails for no reason, which leads back to the same state; and the second load in the search for the least loaded
+// slot, which decides only how well it chooses.
 #ifndef CHANPOOL_TESTS_CORE_SLOT_MODEL_H_
 #define CHANPOOL_TESTS_CORE_SLOT_MODEL_H_
 
