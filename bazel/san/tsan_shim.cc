@@ -125,6 +125,14 @@ grpc_call_error grpc_server_request_registered_call(grpc_server* server, void* m
   return next(server, method, call, deadline, metadata, payload, call_queue, notification_queue, tag);
 }
 
+void grpc_channel_watch_connectivity_state(grpc_channel* channel, grpc_connectivity_state last_observed,
+                                           gpr_timespec deadline, grpc_completion_queue* queue, void* tag) {
+  static const auto next =
+      Next<decltype(&grpc_channel_watch_connectivity_state)>("grpc_channel_watch_connectivity_state");
+  __tsan_release(tag);
+  next(channel, last_observed, deadline, queue, tag);
+}
+
 grpc_event grpc_completion_queue_next(grpc_completion_queue* queue, gpr_timespec deadline, void* reserved) {
   static const auto next = Next<decltype(&grpc_completion_queue_next)>("grpc_completion_queue_next");
   const grpc_event event = next(queue, deadline, reserved);
@@ -137,6 +145,28 @@ grpc_event grpc_completion_queue_pluck(grpc_completion_queue* queue, void* tag, 
   const grpc_event event = next(queue, tag, deadline, reserved);
   if (event.type == GRPC_OP_COMPLETE) __tsan_acquire(event.tag);
   return event;
+}
+
+// An alarm has no C function, and puts a tag of its own on the queue: the user's comes out one level higher. Declared
+// by their mangled names, since gRPC's C++ headers would make every program need its library.
+#define CHANPOOL_ALARM_SET "_ZN4grpc5Alarm11SetInternalEPNS_15CompletionQueueE12gpr_timespecPv"
+#define CHANPOOL_QUEUE_NEXT "_ZN4grpc15CompletionQueue17AsyncNextInternalEPPvPb12gpr_timespec"
+
+void chanpool_alarm_set(void* alarm, void* queue, gpr_timespec deadline, void* tag) __asm__(CHANPOOL_ALARM_SET);
+int chanpool_queue_next(void* queue, void** tag, bool* ok, gpr_timespec deadline) __asm__(CHANPOOL_QUEUE_NEXT);
+
+void chanpool_alarm_set(void* alarm, void* queue, gpr_timespec deadline, void* tag) {
+  static const auto next = Next<decltype(&chanpool_alarm_set)>(CHANPOOL_ALARM_SET);
+  __tsan_release(tag);
+  next(alarm, queue, deadline, tag);
+}
+
+int chanpool_queue_next(void* queue, void** tag, bool* ok, gpr_timespec deadline) {
+  static const auto next = Next<decltype(&chanpool_queue_next)>(CHANPOOL_QUEUE_NEXT);
+  constexpr int kGotEvent = 1;  // CompletionQueue::GOT_EVENT
+  const int status = next(queue, tag, ok, deadline);
+  if (status == kGotEvent) __tsan_acquire(*tag);
+  return status;
 }
 
 }  // extern "C"

@@ -741,11 +741,12 @@ TEST_F(ChannelPoolTest, ReconfigureChangesEverythingOrNothing) {
 }
 
 TEST_F(ChannelPoolTest, ReconfigureOpensAndDrainsConnectionsWithoutCuttingCalls) {
-  MakeReady(1, 10);
+  MakeReady(1, 2);
   PoolOptions wide = pool_->options();
   wide.min_connections = wide.max_connections = 4;
   EXPECT_THAT(pool_->Reconfigure(wide), IsOk());
-  EXPECT_TRUE(Eventually([&] { return EstablishedSocketsTo(server_.port()) == 4; }));
+  EXPECT_THAT(pool_->WaitForReady(4, In(kLimit)), IsOk());
+  EXPECT_EQ(EstablishedSocketsTo(server_.port()), 4);
   std::vector<std::unique_ptr<OpenCall>> calls;
   for (int i = 0; i < 8; ++i) calls.push_back(std::make_unique<OpenCall>(pool_->channel()));
   PoolOptions narrow = wide;
