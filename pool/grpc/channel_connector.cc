@@ -166,7 +166,7 @@ class ChannelConnection::Watch : public CloserThread::Event {
       opened_ = true;
       reporter_->Tell([&](ConnectionListener& to) { to.OnOpened(reporter_->id); });
     } else if (now == GRPC_CHANNEL_TRANSIENT_FAILURE) {
-      ReportFailure(channel);
+      ReportFailure(channel, reporter_);
     } else if (now == GRPC_CHANNEL_IDLE) {
       // Hung up before it was ready. gRPC waits to be asked: Redial does.
       const auto why = absl::UnavailableError("connection closed by the peer before it was ready");
@@ -180,14 +180,6 @@ class ChannelConnection::Watch : public CloserThread::Event {
  private:
   void Await(grpc::Channel* channel) {
     channel->NotifyOnStateChange(last_, gpr_inf_future(GPR_CLOCK_REALTIME), CloserThread::Get()->queue(), tag());
-  }
-
-  // A channel does not tell why its dial failed, but a call on it that does not wait ends at once with the reason.
-  void ReportFailure(const std::shared_ptr<grpc::Channel>& channel) {
-    OwnCall::Begin(channel, absl::Seconds(1), [reporter = reporter_](grpc_status_code code, std::string message) {
-      if (code == GRPC_STATUS_OK || code == GRPC_STATUS_UNIMPLEMENTED) return;  // It has just connected after all.
-      reporter->Tell([&](ConnectionListener& to) { to.OnFailed(reporter->id, absl::UnavailableError(message)); });
-    });
   }
 
   const std::weak_ptr<grpc::Channel> weak_;
@@ -206,7 +198,20 @@ ChannelConnection::~ChannelConnection() { reporter_->ended.store(true, std::memo
 
 void ChannelConnection::Start() { (new Watch(channel_, reporter_))->Begin(channel_.get()); }
 
-void ChannelConnection::Redial() { channel_->GetState(/*try_to_connect=*/true); }
+// A channel does not tell why its dial failed, but a call on it that does not wait ends at once with the reason.
+void ChannelConnection::ReportFailure(const std::shared_ptr<grpc::Channel>& channel,
+                                      const std::shared_ptr<Reporter>& reporter) {
+  OwnCall::Begin(channel, absl::Seconds(1), [reporter](grpc_status_code code, std::string message) {
+    if (code == GRPC_STATUS_OK || code == GRPC_STATUS_UNIMPLEMENTED) return;  // It has just connected after all.
+    reporter->Tell([&](ConnectionListener& to) { to.OnFailed(reporter->id, absl::UnavailableError(message)); });
+  });
+}
+
+void ChannelConnection::Redial() {
+  channel_->GetState(/*try_to_connect=*/true);
+  // A channel stays in TRANSIENT_FAILURE from one failed dial to the next, so the watch sees the first alone.
+  ReportFailure(channel_, reporter_);
+}
 
 void ChannelConnection::Probe(absl::Duration timeout) {
   OwnCall::Begin(channel_, timeout, [reporter = reporter_](grpc_status_code code, std::string message) {

@@ -58,6 +58,8 @@ class ChannelConnection : public Connection {
   class OwnCall;
   struct Reporter;
 
+  static void ReportFailure(const std::shared_ptr<grpc::Channel>& channel, const std::shared_ptr<Reporter>& reporter);
+
   const std::shared_ptr<CallsInFlight> calls_;
   const std::shared_ptr<Reporter> reporter_;
   std::shared_ptr<grpc::Channel> channel_;
