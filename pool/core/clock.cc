@@ -13,6 +13,9 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
+// So far ahead that nobody waits for it, and near enough to add to the steady clock: more would overflow it.
+constexpr absl::Duration kCentury = absl::Hours(24 * 365 * 100);
+
 // Alarms in the order of their times, and the thread that rings them.
 class AlarmThread {
  public:
@@ -95,7 +98,9 @@ class SteadyClock : public Clock {
       if (when == absl::InfiniteFuture()) {
         thread_->Clear(entry_);
       } else {
-        thread_->Set(entry_, clock_->origin_ + absl::ToChronoNanoseconds(when - clock_->wall_origin_));
+        // A past that far is as good as any, and a future that far rings early: then it is set again.
+        const absl::Duration ahead = std::clamp(when - clock_->wall_origin_, absl::ZeroDuration(), kCentury);
+        thread_->Set(entry_, clock_->origin_ + absl::ToChronoNanoseconds(ahead));
       }
     }
 
@@ -130,8 +135,7 @@ bool Wakeup::Await(absl::Duration at_most) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   if (at_most == absl::InfiniteDuration()) {
     while (!woken_ && !interrupted_) changed_.wait(lock);
   } else {
-    // A century stands for ever: adding more to the steady clock would overflow it.
-    const absl::Duration bounded = std::min(at_most, absl::Hours(24 * 365 * 100));
+    const absl::Duration bounded = std::clamp(at_most, absl::ZeroDuration(), kCentury);
     const Steady::time_point deadline = Steady::now() + absl::ToChronoNanoseconds(bounded);
     while (!woken_ && !interrupted_ && changed_.wait_until(lock, deadline) != std::cv_status::timeout) {
     }

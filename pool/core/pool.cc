@@ -386,8 +386,11 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
   bool over_limit = false, being_created = false, full = false;
   if (!table_.listed().empty()) {
     if (state_.options().overflow == OverflowPolicy::kOvercommit) {
-      attempt.slot = table_.LendLeastLoaded(slot::Overcommit);
-      over_limit = attempt.slot != nullptr && attempt.slot->Load().leases() > attempt.slot->Load().limit();
+      // The last word asked about is the one that was changed: a later look would see what others gave back.
+      attempt.slot = table_.LendLeastLoaded([&over_limit](SlotWord word) {
+        over_limit = word.leases() >= word.limit();
+        return slot::Overcommit(word);
+      });
     }
     full = attempt.slot == nullptr;
     counted_.hits += attempt.slot != nullptr;
@@ -402,7 +405,7 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
     ++counted_.rejected;
     attempt.refusal = FullError("every connection is full");
   } else if (being_created) {
-    idlers_.push_back(made);
+    await_made_.push_back(made);
     attempt.await_made = true;
   } else if (!state_.OpenForCall(wait_for_ready, clock_->Now())) {
     ++counted_.unavailable;
@@ -434,6 +437,8 @@ absl::StatusOr<Place> Pool::AcquireNow(bool wait_for_ready) {
     if (!attempt.refusal.ok()) return attempt.refusal;
     if (attempt.await_made) clock_->Park(made, absl::InfiniteFuture());
   }
+  MutexLock lock(&mu_);
+  ++counted_.unavailable;
   return absl::UnavailableError(absl::StrCat("pool \"", name_, "\": no connection after ", kRounds, " attempts"));
 }
 
@@ -459,9 +464,9 @@ void Pool::RefuseWaiters(const absl::Status& why, Effects& effects) {
   ClearSlowIfNobodyWaits();
 }
 
-void Pool::WakeIdlers(Effects& effects) {
-  effects.wake.insert(effects.wake.end(), idlers_.begin(), idlers_.end());
-  idlers_.clear();
+void Pool::WakeAll(std::vector<Wakeup*>& parked, Effects& effects) {
+  effects.wake.insert(effects.wake.end(), parked.begin(), parked.end());
+  parked.clear();
 }
 
 // A slot that opens serves the waiters first, and is published with SLOW if some still wait.
@@ -553,6 +558,8 @@ void Pool::RunActions(Effects& effects) {
           break;
         }
         case Action::Kind::kDrainIfUnused: {
+          // What was done since it was asked may have decided otherwise.
+          if (state_.record(action.slot).state != SlotState::kOpen) break;
           const auto change = SlotTable::Update(slot, slot::DrainIfUnused);
           if (!change) break;
           table_.Unlist(slot);
@@ -585,17 +592,21 @@ void Pool::RunActions(Effects& effects) {
   if (!changed) return;
   grow_above_.store(state_.can_grow() ? static_cast<uint32_t>(state_.target()) : SlotWord::kMaxLeases,
                     std::memory_order_relaxed);
-  WakeIdlers(effects);
+  WakeAll(idlers_, effects);
   SetAlarm();
 }
 
 void Pool::Perform(Effects& effects) {
   for (Wakeup* wakeup : effects.wake) wakeup->Wake();
   for (const std::shared_ptr<AsyncAcquire>& acquire : effects.deliver) Deliver(acquire);
-  for (Effects::Call& call : effects.calls) {
+  // New connections first: the other calls may run users' code in this thread (gRPC runs interceptors when it cancels),
+  // and if that acquires, it must not wait for a connection that this thread was about to make.
+  for (const Effects::Call& call : effects.calls) {
+    if (call.kind == Effects::Call::Kind::kCreate) CreateConnection(call.id);
+  }
+  for (const Effects::Call& call : effects.calls) {
     switch (call.kind) {
       case Effects::Call::Kind::kCreate:
-        CreateConnection(call.id);
         break;
       case Effects::Call::Kind::kRedial:
         call.connection->Redial();
@@ -637,7 +648,7 @@ void Pool::CreateConnection(ConnectionId id) {
       held_[id.slot].connection = connection;
       table_.Get(id.slot)->connection.store(connection.get(), std::memory_order_release);
     }
-    WakeIdlers(effects);
+    WakeAll(await_made_, effects);
   }
   if (current) connection->Start();
   Perform(effects);
@@ -668,6 +679,7 @@ bool Pool::IsCurrent(ConnectionId id) const {
 }
 
 void Pool::OnOpened(ConnectionId id) {
+  if (Forked()) return;
   Effects effects;
   {
     MutexLock lock(&mu_);
@@ -678,6 +690,7 @@ void Pool::OnOpened(ConnectionId id) {
 }
 
 void Pool::OnFailed(ConnectionId id, absl::Status why) {
+  if (Forked()) return;
   Effects effects;
   {
     MutexLock lock(&mu_);
@@ -688,6 +701,7 @@ void Pool::OnFailed(ConnectionId id, absl::Status why) {
 }
 
 void Pool::OnLost(ConnectionId id, absl::Status why) {
+  if (Forked()) return;
   Effects effects;
   {
     MutexLock lock(&mu_);
@@ -698,6 +712,7 @@ void Pool::OnLost(ConnectionId id, absl::Status why) {
 }
 
 void Pool::OnProbed(ConnectionId id, absl::Status result) {
+  if (Forked()) return;
   Effects effects;
   {
     MutexLock lock(&mu_);
@@ -770,6 +785,8 @@ void Pool::Housekeep() {
     ClearSlowIfNobodyWaits();
     state_.OnTick(ReadUse(/*clear=*/true), Demand(), now);
     RunActions(effects);
+    // A back-off that is over changes nothing by itself, but WaitForReady may ask for its connections again.
+    WakeAll(idlers_, effects);
     SetAlarm();
   }
   Perform(effects);
@@ -949,6 +966,7 @@ void Pool::TryToConnect() {
 // --- Observing ----------------------------------------------------------------------------------------------------
 
 PoolOptions Pool::options() const {
+  if (Forked()) return PoolOptions();
   MutexLock lock(&mu_);
   return state_.options();
 }
@@ -1047,6 +1065,7 @@ Subscription Pool::Subscribe(std::function<void(const PoolEvent&)> callback) {
 }
 
 absl::Status Pool::CheckInvariants() const {
+  if (Forked()) return ForkedError();
   MutexLock lock(&mu_);
   const auto broken = [](uint32_t slot, absl::string_view what) {
     return absl::InternalError(absl::StrCat("slot ", slot, ": ", what));

@@ -254,7 +254,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void GrantOn(Slot* slot, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Decide(Waiter* waiter, Slot* slot, absl::Status refusal, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefuseWaiters(const absl::Status& why, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void WakeIdlers(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WakeAll(std::vector<Wakeup*>& parked, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MarkSlowAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ClearSlowIfNobodyWaits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // One attempt of AcquireNow: a slot, a refusal, or neither: try again, after `made` was woken if await_made.
@@ -293,9 +293,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   WaiterQueue waiters_ ABSL_GUARDED_BY(mu_);
   // Deadlines of the queued AcquireAsyncs, for the alarm.
   std::set<std::pair<absl::Time, AsyncAcquire*>> async_deadlines_ ABSL_GUARDED_BY(mu_);
-  std::vector<Held> held_ ABSL_GUARDED_BY(mu_);  // By slot index.
-  // Threads in WaitForReady and Drain, and those in AcquireNow that wait for another thread's Connector::Create.
-  std::vector<Wakeup*> idlers_ ABSL_GUARDED_BY(mu_);
+  std::vector<Held> held_ ABSL_GUARDED_BY(mu_);           // By slot index.
+  std::vector<Wakeup*> idlers_ ABSL_GUARDED_BY(mu_);      // Threads in WaitForReady and Drain: woken by any change.
+  std::vector<Wakeup*> await_made_ ABSL_GUARDED_BY(mu_);  // In AcquireNow: wait for another's Connector::Create.
   std::vector<std::shared_ptr<Subscriber>> subscribers_ ABSL_GUARDED_BY(mu_);
   uint64_t last_sequence_ ABSL_GUARDED_BY(mu_) = 0;
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);

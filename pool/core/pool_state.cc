@@ -75,9 +75,9 @@ int PoolState::serving() const {
 }
 
 int PoolState::replacements_under_way() const {
-  int n = 0;
+  int n = owed_;
   for (const Record& r : records_) {
-    n += r.state == SlotState::kConnecting && r.replaces >= 0;
+    n += r.makes_up || (r.state == SlotState::kConnecting && r.replaces >= 0);
     n += r.state == SlotState::kDraining && r.by_choice && !r.lingering;
   }
   return n;
@@ -137,6 +137,19 @@ bool PoolState::OpenOne(int replaces, absl::Time now) {
   return true;
 }
 
+// One that takes nobody's place. If one is owed, this is it: min_connections or the callers may have wanted it first.
+bool PoolState::OpenOrdinary(absl::Time now) {
+  if (!OpenOne(/*replaces=*/-1, now)) return false;
+  if (owed_ > 0) {
+    --owed_;
+    records_[actions_.back().slot].makes_up = true;
+    return true;
+  }
+  const auto debtor = std::find_if(records_.begin(), records_.end(), [](const Record& r) { return r.owes_one; });
+  if (debtor != records_.end()) debtor->owes_one = false;
+  return true;
+}
+
 // While the target fails, one dial at a time stands for all, and waits for its back-off.
 bool PoolState::MayDial(absl::Time now) const {
   if (!failing_) return true;
@@ -147,7 +160,7 @@ void PoolState::OpenUpTo(int connections, absl::Time now) {
   if (admin_ != PoolAdminState::kActive) return;
   const int wanted = std::min(connections, options_.max_connections);
   for (int n = serving(); n < wanted && MayDial(now); ++n) {
-    if (!OpenOne(/*replaces=*/-1, now)) return;
+    if (!OpenOrdinary(now)) return;
   }
 }
 
@@ -163,29 +176,38 @@ void PoolState::EnsureConnections(int connections, absl::Time now) { OpenUpTo(co
 bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
   if (admin_ != PoolAdminState::kActive || serving() >= options_.max_connections) return false;
   if (!wait_for_ready && failing_ && now < retry_at_) return false;
-  return OpenOne(/*replaces=*/-1, now);
+  return OpenOrdinary(now);
 }
 
 // --- What dials and connections report --------------------------------------------------------------------------
 
-absl::Duration PoolState::NextBackoff() {
+// The failures in a row end with a connection that has lasted, not with one that opened: a server that accepts and
+// hangs up at once must not be redialled at full speed. failing_ means that the last one has not.
+void PoolState::BackOffFurther(absl::Time now) {
+  if (!failing_ && now - last_opened_ >= options_.backoff_initial) failures_ = 0;
+  ++failures_;
   const double steps = std::pow(kBackoffMultiplier, std::min(failures_, 64) - 1);
   const absl::Duration base = std::min(options_.backoff_initial * steps, options_.backoff_max);
-  return base * std::uniform_real_distribution<double>(1 - kBackoffJitter, 1 + kBackoffJitter)(random_);
+  retry_at_ = now + base * std::uniform_real_distribution<double>(1 - kBackoffJitter, 1 + kBackoffJitter)(random_);
 }
 
-void PoolState::NoteFailure(const absl::Status& why, absl::Time now) {
+// Many that fail at once are one failure: what began before the last one was noticed says nothing new.
+void PoolState::NoteFailure(const absl::Status& why, absl::Time began, absl::Time now) {
+  if (!failing_ || began >= failed_at_) {
+    BackOffFurther(now);
+    failed_at_ = now;
+  }
+  failing_ = true;
   last_dial_error_ = why;
   ++dial_failures_;
-  failing_ = true;
-  ++failures_;
-  retry_at_ = now + NextBackoff();
 }
 
 void PoolState::OnOpened(uint32_t slot, absl::Time now) {
   Record& r = records_[slot];
   if (r.state != SlotState::kConnecting && r.state != SlotState::kBackoff) return;
-  failing_ = false;  // failures_ stays until the connection has lasted: see OnLost.
+  failing_ = false;
+  last_opened_ = now;
+  r.makes_up = false;
   if (r.replaces >= 0) {
     // The old one stops before the new one starts, under one lock: never more than max_connections take calls.
     const uint32_t old = static_cast<uint32_t>(std::exchange(r.replaces, -1));
@@ -204,11 +226,13 @@ void PoolState::OnOpened(uint32_t slot, absl::Time now) {
 void PoolState::OnFailed(uint32_t slot, const absl::Status& why, absl::Time now) {
   Record& r = records_[slot];
   if (r.state == SlotState::kBackoff) {
-    last_dial_error_ = why;  // Its kRedial has counted the failure already.
+    last_dial_error_ = why;  // Its kRedial has drawn the next back-off already.
+    ++dial_failures_;
+    TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
     return;
   }
   if (r.state != SlotState::kConnecting) return;
-  NoteFailure(why, now);
+  NoteFailure(why, r.since, now);
   TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
   const bool only_way = count(SlotState::kOpen) + count(SlotState::kChecking) + count(SlotState::kBackoff) == 0;
   if (r.replaces < 0 && only_way) {
@@ -225,12 +249,8 @@ void PoolState::OnLost(uint32_t slot, const absl::Status& why, absl::Time now) {
   const Record& r = records_[slot];
   if (r.state == SlotState::kConnecting || r.state == SlotState::kBackoff) return OnFailed(slot, why, now);
   if (r.state != SlotState::kOpen && r.state != SlotState::kChecking) return;
-  // A server that accepts and hangs up at once must not be redialled at full speed.
-  if (now - r.opened_at < options_.backoff_initial) {
-    NoteFailure(why, now);
-  } else {
-    failures_ = 0;
-  }
+  if (now - r.opened_at < options_.backoff_initial)
+    NoteFailure(why, r.opened_at, now);  // No better than a dial that failed.
   BeginDrain(slot, CloseReason::kLost, /*by_choice=*/false, std::string(why.message()), now);
   Maintain(now);
 }
@@ -263,6 +283,7 @@ void PoolState::EnterDraining(uint32_t slot, CloseReason reason, bool by_choice,
   if (r.replaces >= 0) records_[r.replaces].replaced_by = -1;
   if (r.replaced_by >= 0) records_[r.replaced_by].replaces = -1;  // The replacement is now an ordinary connection.
   r.replaces = r.replaced_by = -1;
+  if (std::exchange(r.makes_up, false) && reason == CloseReason::kConnectFailed) ++owed_;
   r.reason = reason;
   r.by_choice = by_choice;
   MoveTo(slot, SlotState::kDraining, now);
@@ -283,7 +304,7 @@ void PoolState::OnClosed(uint32_t slot, absl::Time now) {
   Record& r = records_[slot];
   CHANPOOL_CHECK(r.state == SlotState::kDraining);
   TellOf(PoolEvent::Kind::kClosed, slot, now);
-  if (r.by_choice && !r.lingering && options_.max_surge == 0) ++owed_;
+  if (std::exchange(r.owes_one, false)) ++owed_;
   r.by_choice = r.lingering = false;
   MoveTo(slot, SlotState::kClosed, now);
   const bool all_closed = count(SlotState::kClosed) == static_cast<int>(records_.size());
@@ -298,6 +319,7 @@ void PoolState::DrainAll(CloseReason reason, absl::Time now) {
   owed_ = 0;
   for (uint32_t slot = 0; slot < records_.size(); ++slot) {
     const SlotState state = records_[slot].state;
+    records_[slot].owes_one = false;
     if (state == SlotState::kClosed || state == SlotState::kDraining) continue;
     BeginDrain(slot, reason, /*by_choice=*/false, "", now);
   }
@@ -351,6 +373,7 @@ void PoolState::StartReplacements(absl::Time now) {
     if (options_.max_surge == 0) {
       BeginDrain(slot, records_[slot].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "",
                  now);
+      records_[slot].owes_one = true;
     } else if (!OpenOne(static_cast<int>(slot), now)) {
       return;
     }
@@ -360,8 +383,11 @@ void PoolState::StartReplacements(absl::Time now) {
 
 void PoolState::Maintain(absl::Time now) {
   if (admin_ != PoolAdminState::kActive) return;
-  OpenUpTo(options_.min_connections, now);
-  while (owed_ > 0 && serving() < options_.max_connections && MayDial(now) && OpenOne(/*replaces=*/-1, now)) --owed_;
+  // Break before make: what is to follow a connection that still drains is not missing yet, unless callers want it.
+  const auto owing = std::count_if(records_.begin(), records_.end(), [](const Record& r) { return r.owes_one; });
+  OpenUpTo(options_.min_connections - static_cast<int>(owing), now);
+  while (owed_ > 0 && serving() < options_.max_connections && MayDial(now) && OpenOrdinary(now)) {
+  }
   if (serving() >= options_.max_connections) owed_ = 0;
   StartReplacements(now);
 }
@@ -375,6 +401,7 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
   if (admin_ == PoolAdminState::kDestroyed) return;
   const bool new_limit = options.max_leases_per_connection != options_.max_leases_per_connection;
   options_ = options;
+  retry_at_ = std::min(retry_at_, now + options_.backoff_max);  // A shorter back-off holds for the present wait too.
   Tell(PoolEvent::Kind::kReconfigured, now);
   for (uint32_t slot = 0; new_limit && slot < records_.size(); ++slot) {
     if (records_[slot].state != SlotState::kClosed) Act(Action::Kind::kSetLimit, slot);
@@ -435,24 +462,19 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
     } else if (r.state == SlotState::kChecking && in_state >= options_.connect_timeout) {
       OnProbed(slot, too_slow, now);
     } else if (r.state == SlotState::kBackoff && now >= retry_at_) {
-      ++failures_;  // This dial counts as failed until it opens.
-      retry_at_ = now + NextBackoff();
+      BackOffFurther(now);  // This dial counts as failed until it opens.
       Act(Action::Kind::kRedial, slot);
     } else if (r.state == SlotState::kDraining && r.by_choice && !r.lingering && in_state >= options_.drain_grace &&
                lingering() < options_.max_connections) {
       r.lingering = true;
-      if (options_.max_surge == 0) ++owed_;
+      if (std::exchange(r.owes_one, false)) ++owed_;
       TellOf(PoolEvent::Kind::kLingering, slot, now);
     }
   }
   if (admin_ != PoolAdminState::kActive) return;
-  const bool one_has_lasted = std::any_of(records_.begin(), records_.end(), [&](const Record& r) {
-    return r.state == SlotState::kOpen && now - r.opened_at >= options_.backoff_initial;
-  });
-  if (!failing_ && one_has_lasted) failures_ = 0;
-  TickIdle(use, now);
   OnDemand(demand, now);
   Maintain(now);
+  TickIdle(use, now);  // Last, so that none is both replaced and closed.
 }
 
 absl::Time PoolState::NextTick(absl::Time now) const {

@@ -79,6 +79,8 @@ class PoolState {
     int replaced_by = -1;                     // OPEN, CHECKING: the slot that will take its place.
     bool by_choice = false;                   // DRAINING: replaced, so it takes a max_surge place...
     bool lingering = false;                   // ...until drain_grace is over.
+    bool owes_one = false;                    // DRAINING, closed first (max_surge 0): one is to be opened after it.
+    bool makes_up = false;                    // CONNECTING, BACKOFF: it is the one that was owed.
     CloseReason reason = CloseReason::kIdle;  // DRAINING: why.
   };
 
@@ -136,7 +138,7 @@ class PoolState {
   int count(SlotState state) const { return counts_[static_cast<int>(state)]; }
   // Those that take calls or soon will: not replacements on their way, not the draining ones.
   int serving() const;
-  // By choice: replacements on their way, and replaced ones that still lend and do not linger.
+  // By choice: replacements on their way or owed, and replaced ones that still lend and do not linger.
   int replacements_under_way() const;
   int lingering() const;
   bool can_grow() const { return admin_ == PoolAdminState::kActive && serving() < options_.max_connections; }
@@ -149,10 +151,11 @@ class PoolState {
  private:
   void MoveTo(uint32_t slot, SlotState state, absl::Time now);
   bool OpenOne(int replaces, absl::Time now);
+  bool OpenOrdinary(absl::Time now);
   void OpenUpTo(int connections, absl::Time now);
   bool MayDial(absl::Time now) const;
-  void NoteFailure(const absl::Status& why, absl::Time now);
-  absl::Duration NextBackoff();
+  void NoteFailure(const absl::Status& why, absl::Time began, absl::Time now);
+  void BackOffFurther(absl::Time now);
   void BeginDrain(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);
   void EnterDraining(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);
   void DrainAll(CloseReason reason, absl::Time now);
@@ -175,6 +178,8 @@ class PoolState {
   bool failing_ = false;  // The last dial failed, or what it opened was lost at once.
   int failures_ = 0;      // In a row; sets the back-off.
   absl::Time retry_at_ = absl::InfinitePast();
+  absl::Time last_opened_ = absl::InfinitePast();
+  absl::Time failed_at_ = absl::InfinitePast();  // When failures_ was last raised.
   absl::Status last_dial_error_;
   uint64_t dial_failures_ = 0;
 

@@ -37,16 +37,17 @@ bool FakeClock::Park(Wakeup& wakeup, absl::Time deadline) {
   std::list<Parked>::iterator here;
   {
     MutexLock lock(&mu_);
-    if (deadline <= now_) {
-      return wakeup.Await(absl::ZeroDuration());
-    }
+    if (deadline <= now_) return wakeup.Await(absl::ZeroDuration());
     here = parked_.insert(parked_.end(), Parked{&wakeup, deadline});
     parked_changed_.notify_all();
   }
-  const bool woken = wakeup.Await(absl::InfiniteDuration());
-  MutexLock lock(&mu_);
-  parked_.erase(here);
-  return woken;
+  for (;;) {
+    const bool woken = wakeup.Await(absl::InfiniteDuration());
+    MutexLock lock(&mu_);
+    if (!woken && now_ < deadline) continue;  // An interruption of the Park before this one.
+    parked_.erase(here);
+    return woken;
+  }
 }
 
 std::unique_ptr<Alarm> FakeClock::NewAlarm(std::function<void()> ring) {

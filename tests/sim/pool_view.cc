@@ -1,0 +1,127 @@
+#include "tests/sim/pool_view.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace chanpool {
+namespace {
+
+const ConnectionStats* Find(const PoolView& view, ConnectionId id) {
+  for (const ConnectionStats& row : view.connections) {
+    if (row.id == id) return &row;
+  }
+  return nullptr;
+}
+
+uint32_t OverLimit(const ConnectionStats& row) { return row.leases > row.limit ? row.leases - row.limit : 0; }
+
+std::string Numbers(const PoolView& v) {
+  const PoolStats& s = v.stats;
+  std::string text =
+      absl::StrCat(ToString(s.state), ", ", s.connections_open, " open of max ", v.options.max_connections, ", ",
+                   s.leases, " leases, ", s.free, " free, ", s.waiters, " waiting");
+  for (const ConnectionStats& row : v.connections) {
+    absl::StrAppend(&text, "\n    ", row.id.ToString(), " ", ToString(row.state), " ", row.leases, "/", row.limit);
+  }
+  return text;
+}
+
+std::string Gauges(const PoolView& v) {
+  const PoolStats& s = v.stats;
+  // A lease that is granted and not delivered yet belongs to an AcquireAsync that has not ended.
+  const int64_t undelivered = v.pending - s.waiters;
+  if (undelivered < 0) return "more waiters than callers";
+  if (s.leases < v.held || s.leases > v.held + undelivered) {
+    return absl::StrCat("callers hold ", v.held, " leases, at most ", undelivered, " are on their way");
+  }
+  if (s.waiters > v.pending_in_time) return "a waiter has survived its deadline";
+  if (s.waiters > 0 && s.free > 0) return "somebody waits while a place is free";
+  if (s.connections_open > v.options.max_connections) return "more connections take calls than max_connections";
+  if (s.connections_replacing > v.permitted_replacing) {
+    return absl::StrCat(s.connections_replacing, " connections are being replaced, ", v.permitted_replacing, " may be");
+  }
+  if (s.connections_lingering > v.permitted_lingering) {
+    return absl::StrCat(s.connections_lingering, " connections linger, ", v.permitted_lingering, " may");
+  }
+  if (s.state != PoolAdminState::kActive && s.waiters > 0) return "a pool that drains lets callers wait";
+  if (s.state == PoolAdminState::kDrained && !v.connections.empty()) return "DRAINED with connections";
+  return "";
+}
+
+std::string Identities(const PoolView& v) {
+  const PoolStats& s = v.stats;
+  if (s.acquired != s.hits + s.misses) return "acquired != hits + misses";
+  if (s.released != s.acquired - s.leases) return "released != acquired - leases";
+  if (static_cast<uint64_t>(s.connections) != s.opened - s.closed) return "connections != opened - closed";
+  if (s.opened != static_cast<uint64_t>(v.alive + v.destroyed)) return "opened is not what was made";
+  if (s.closed != static_cast<uint64_t>(v.destroyed)) return "closed is not what was destroyed";
+  int64_t lent_on_open = 0, leases = 0;
+  for (const ConnectionStats& row : v.connections) {
+    leases += row.leases;
+    if (row.state == SlotState::kOpen) lent_on_open += row.leases;
+  }
+  if (leases != s.leases) return "leases are not those of the connections";
+  if (lent_on_open + s.free != s.capacity + s.leases_over_limit) return "lent + free != capacity + over limit";
+  const int by_state = s.connections_open + s.connections_connecting + s.connections_backoff + s.connections_checking +
+                       s.connections_draining + s.connections_closing;
+  if (by_state != s.connections) return "connections by state do not add up";
+  uint64_t by_reason = 0;
+  for (const uint64_t n : s.closed_by_reason) by_reason += n;
+  if (by_reason != s.closed + s.connections_closing) return "closes by reason do not add up";
+  // An acquire ends once: granted, refused, timed out or cancelled. One that is cancelled after its grant counts twice,
+  // and one whose end is not delivered yet has been counted.
+  const uint64_t ends = s.acquired + s.rejected + s.timed_out + s.unavailable + s.cancelled;
+  if (ends + s.waiters < v.acquires || ends + s.waiters > v.acquires + s.cancelled) return "acquires and ends differ";
+  if (s.cancelled < v.ended_cancelled) return "more acquires were cancelled than counted";
+  return "";
+}
+
+std::string Changes(const PoolView& before, const PoolView& after) {
+  const PoolStats &was = before.stats, &is = after.stats;
+  uint64_t risen_over = 0;
+  for (const ConnectionStats& row : after.connections) {
+    const ConnectionStats* earlier = Find(before, row.id);
+    const uint32_t over_before = earlier == nullptr ? 0 : OverLimit(*earlier);
+    if (OverLimit(row) > over_before) risen_over += OverLimit(row) - over_before;
+    if (earlier == nullptr || earlier->state != SlotState::kDraining) continue;
+    if (row.state != SlotState::kDraining) return absl::StrCat(row.id.ToString(), " came back from DRAINING");
+    if (row.leases > earlier->leases) return absl::StrCat(row.id.ToString(), " lent while it drained");
+  }
+  const uint64_t overcommitted = is.overcommitted - was.overcommitted;
+  if (!after.may_overcommit && overcommitted > 0) return "overcommitted without leave";
+  if (!after.may_change_limits && risen_over > overcommitted) return "granted above the limit, and not counted";
+  if (is.acquired < was.acquired || is.opened < was.opened || is.closed < was.closed || is.timed_out < was.timed_out ||
+      is.rejected < was.rejected || is.cancelled < was.cancelled || is.unavailable < was.unavailable ||
+      is.dial_failures < was.dial_failures) {
+    return "a counter went down";
+  }
+  const bool stayed_inactive =
+      was.state != PoolAdminState::kActive && is.state != PoolAdminState::kActive && !after.may_resume;
+  if (stayed_inactive && is.acquired > was.acquired) return "granted by a pool that drains";
+  if (stayed_inactive && is.opened > was.opened) return "opened by a pool that drains";
+  if (was.state == PoolAdminState::kDestroyed && is.state != PoolAdminState::kDestroyed) return "came back from death";
+
+  const bool failing = was.retry_at != absl::InfinitePast() && is.retry_at != absl::InfinitePast();
+  if (failing && after.opened_reports == before.opened_reports) {
+    if (is.connections_connecting > std::max(1, was.connections_connecting)) {
+      return "more than one dial at a time while the target fails";
+    }
+    const bool same_wait = is.retry_at == was.retry_at;  // Each failure draws a new one.
+    if (!after.may_insist && same_wait && after.now < is.retry_at && after.dials > before.dials) {
+      return "dialled before the back-off was over";
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string Violation(const PoolView& before, const PoolView& after) {
+  for (std::string broken : {Gauges(after), Identities(after), Changes(before, after)}) {
+    if (!broken.empty()) return absl::StrCat(broken, "\n  ", Numbers(after), "\n  before: ", Numbers(before));
+  }
+  return "";
+}
+
+}  // namespace chanpool

@@ -1,0 +1,56 @@
+// What can be seen of a pool from outside after each step of a simulation, and every rule that two views in a row must
+// keep.
+//
+//   std::string broken = Violation(before, after);
+//   ASSERT_EQ(broken, "");
+//
+// Nothing here looks into the pool: a rule that only the pool's own CheckInvariants knew would fail with it.
+#ifndef CHANPOOL_TESTS_SIM_POOL_VIEW_H_
+#define CHANPOOL_TESTS_SIM_POOL_VIEW_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "pool/core/options.h"
+#include "pool/core/stats.h"
+
+namespace chanpool {
+
+// A plain value.
+struct PoolView {
+  // As the pool tells it.
+  PoolStats stats;
+  std::vector<ConnectionStats> connections;
+  PoolOptions options;
+
+  // As the simulation knows it.
+  absl::Time now;
+  int64_t held = 0;              // Leases that callers hold.
+  int pending = 0;               // AcquireAsyncs that have not ended.
+  int pending_in_time = 0;       // Of those, the ones whose deadline has not come.
+  uint64_t acquires = 0;         // Begun, in any style.
+  uint64_t ended_cancelled = 0;  // Ended with kCancelled.
+  int alive = 0;                 // Connection objects.
+  int destroyed = 0;
+  int dials = 0;
+  int opened_reports = 0;  // That the pool was told, true or not.
+
+  // What the last step did.
+  bool may_overcommit = false;     // An AcquireNow under kOvercommit.
+  bool may_change_limits = false;  // A Reconfigure.
+  bool may_insist = false;         // A call that waits for ready may dial before the back-off is over.
+  bool may_resume = false;
+
+  // The most connections that may be replacing now: max(1, max_surge), or what was under way when it was lowered.
+  int permitted_replacing = 1;
+  // The most that may linger: max_connections, or what lingered when it was lowered.
+  int permitted_lingering = 1;
+};
+
+// Empty, or the first rule that `after` breaks, given what was before.
+std::string Violation(const PoolView& before, const PoolView& after);
+
+}  // namespace chanpool
+#endif  // CHANPOOL_TESTS_SIM_POOL_VIEW_H_

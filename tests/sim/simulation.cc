@@ -1,0 +1,568 @@
+#include "tests/sim/simulation.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "pool/core/pick_random.h"
+
+namespace chanpool {
+namespace {
+
+// More leases than this, and the next steps give some back: a pool that is always full shows little.
+constexpr size_t kManyLeases = 24;
+// Lives that may wait for their last lease.
+constexpr size_t kManyLives = 4;
+
+std::string EventName(PoolEvent::Kind kind) { return absl::StrCat("event ", ToString(kind)); }
+std::string ReasonName(CloseReason reason) { return absl::StrCat("closed: ", ToString(reason)); }
+std::string ActionName(Action::Kind kind) { return absl::StrCat("action ", ToString(kind)); }
+
+}  // namespace
+
+void Tally::Count(absl::string_view name, uint64_t n) {
+  const auto found = counts_.find(name);
+  if (found != counts_.end()) {
+    found->second += n;
+  } else if (n > 0) {
+    counts_.emplace(std::string(name), n);
+  }
+}
+
+void Tally::Add(const Tally& other) {
+  for (const auto& [name, n] : other.counts_) Count(name, n);
+}
+
+uint64_t Tally::of(absl::string_view name) const {
+  const auto found = counts_.find(name);
+  return found == counts_.end() ? 0 : found->second;
+}
+
+void Tally::Print() const {
+  for (const auto& [name, n] : counts_)
+    std::printf("  %-32s %10llu\n", name.c_str(), static_cast<unsigned long long>(n));
+}
+
+const std::vector<Simulation::Step>& Simulation::Steps() {
+  static const auto* steps = new std::vector<Step>{
+      {"acquire_now", 200, &Simulation::AcquireNow},
+      {"acquire_now_wait_for_ready", 30, &Simulation::AcquireNowWaitForReady},
+      {"acquire_async", 170, &Simulation::AcquireAsync},
+      {"acquire_without_patience", 15, &Simulation::AcquireWithoutPatience},
+      {"release_one", 240, &Simulation::ReleaseOne},
+      {"release_many", 6, &Simulation::ReleaseMany},
+      {"cancel_one", 25, &Simulation::CancelOne},
+      {"suspect_one", 25, &Simulation::SuspectOne},
+      {"change_probes", 10, &Simulation::ChangeProbes},
+      {"answer_probes", 15, &Simulation::AnswerProbes},
+      {"change_dials", 12, &Simulation::ChangeDials},
+      {"answer_dials", 40, &Simulation::AnswerDials},
+      {"lose_one", 15, &Simulation::LoseOne},
+      {"lose_all", 3, &Simulation::LoseAll},
+      {"advance_a_bit", 90, &Simulation::AdvanceABit},
+      {"advance_far", 4, &Simulation::AdvanceFar},
+      {"reconfigure", 4, &Simulation::Reconfigure},
+      {"recycle", 5, &Simulation::Recycle},
+      {"begin_drain", 3, &Simulation::BeginDrain},
+      {"drain_without_patience", 1, &Simulation::DrainWithoutPatience},
+      {"resume", 12, &Simulation::Resume},
+      {"destroy_and_create", 1, &Simulation::DestroyAndCreate},
+      {"jump_wall", 5, &Simulation::JumpWall},
+      {"run_closer", 90, &Simulation::RunCloser},
+      {"wait_for_ready", 5, &Simulation::WaitForReady},
+      {"try_to_connect", 3, &Simulation::TryToConnect},
+      {"report_too_late", 5, &Simulation::ReportTooLate},
+      {"report_twice", 5, &Simulation::ReportTwice},
+      {"settle", 1, &Simulation::Settle},
+  };
+  return *steps;
+}
+
+std::vector<std::string> EverythingThatCanHappen() {
+  std::vector<std::string> names;
+  for (int i = 0; i < kActionKinds; ++i) names.push_back(ActionName(static_cast<Action::Kind>(i)));
+  for (int i = 0; i < kCloseReasons; ++i) names.push_back(ReasonName(static_cast<CloseReason>(i)));
+  for (int i = 0; i < kPoolEventKinds; ++i) names.push_back(EventName(static_cast<PoolEvent::Kind>(i)));
+  for (const auto& step : Simulation::Steps()) names.emplace_back(step.name);
+  return names;
+}
+
+// --- Beginning and end --------------------------------------------------------------------------------------------
+
+Simulation::Simulation(uint64_t seed) : random_(seed) {
+  ThisThreadsRandom() = PickRandom(seed);
+  CreatePool();
+}
+
+Simulation::~Simulation() {
+  leases_.clear();
+  life_ = nullptr;
+  for (auto& life : lives_) {
+    if (life->pool != nullptr) life->pool->Destroy();
+    life->subscription = Subscription();
+    life->pool = nullptr;
+  }
+  closer_.RunAll();
+}
+
+void Simulation::CreatePool() {
+  lives_.push_back(std::make_unique<Life>());
+  life_ = lives_.back().get();
+  life_->pool = Pool::Create({"simulated", AnyOptions(),
+                              std::make_unique<WatchedConnector>(life_->target.NewConnector(), &life_->asked), &clock_,
+                              &closer_, /*seed=*/random_()});
+  life_->watch = life_->pool;
+  life_->subscription = life_->pool->Subscribe([this, life = life_](const PoolEvent& event) { OnEvent(life, event); });
+  leave_ = PoolView();
+  before_ = Look();
+}
+
+std::string Simulation::HowItOutlived(const Life& life) {
+  if (!life.broken.empty()) return life.broken;
+  if (life.target.alive() != 0) return absl::StrCat(life.target.alive(), " connections have outlived their pool");
+  if (life.asked.created != life.asked.destroyed) return "created and destroyed differ";
+  if (!life.watch.expired()) return "somebody still keeps a pool that has ended";
+  // The last events of all may be among those for which the queue had no room: no later one shows the gap.
+  const bool complete = !life.ran_over && std::max(life.told_now, life.told_before) < Pool::kMaxQueuedEvents;
+  if (complete && !life.last_event.empty()) return "the events of a connection do not end with closed";
+  return "";
+}
+
+std::string Simulation::Run(int steps) {
+  int all_weights = 0;
+  for (const Step& step : Steps()) all_weights += step.weight;
+  for (int i = 0; i < steps; ++i) {
+    int at = static_cast<int>(Draw(all_weights));
+    const Step* step = Steps().data();
+    while (at >= step->weight) at -= (step++)->weight;
+    leave_ = PoolView();
+    Hash(step - Steps().data());
+    (this->*step->make)();
+    tally_.Count(step->name);
+    std::string broken = Check();
+    if (!broken.empty()) return absl::StrCat("step ", i, " (", step->name, "): ", broken);
+  }
+  // The end: everybody gives back, everything is closed.
+  for (auto& life : lives_) {
+    if (life->pool != nullptr) life->pool->Destroy();
+  }
+  leases_.clear();
+  RunCloserNow();
+  leases_.clear();  // Those that had been on their way.
+  RunCloserNow();
+  if (!tickets_.empty()) return absl::StrCat(tickets_.size(), " AcquireAsyncs have not ended with their pool");
+  for (auto& life : lives_) {
+    life->subscription = Subscription();
+    life->pool = nullptr;
+    const std::string outlived = HowItOutlived(*life);
+    if (!outlived.empty()) return outlived;
+  }
+  return broken_;
+}
+
+// --- Looking ------------------------------------------------------------------------------------------------------
+
+PoolView Simulation::Look() {
+  PoolView view = leave_;
+  view.stats = life_->pool->Stats();
+  view.connections = life_->pool->Connections();
+  view.options = life_->pool->options();
+  view.now = clock_.Now();
+  view.held = life_->held;
+  for (const auto& ticket : tickets_) {
+    if (ticket->life != life_) continue;
+    ++view.pending;
+    view.pending_in_time += ticket->deadline >= view.now;  // The alarm rings when time moves.
+  }
+  view.acquires = life_->acquires;
+  view.ended_cancelled = life_->cancelled;
+  view.alive = life_->target.alive();
+  view.destroyed = life_->target.destroyed();
+  view.dials = life_->target.dials();
+  view.opened_reports = static_cast<int>(life_->asked.reported_open + life_->rogue_opened);
+  // What was under way when an option was lowered may go on, and only become less.
+  view.permitted_replacing =
+      std::max({1, view.options.max_surge, std::min(before_.permitted_replacing, view.stats.connections_replacing)});
+  view.permitted_lingering =
+      std::max(view.options.max_connections, std::min(before_.permitted_lingering, view.stats.connections_lingering));
+  return view;
+}
+
+std::string Simulation::Check() {
+  if (!broken_.empty()) return broken_;
+  for (const auto& life : lives_) {
+    if (!life->broken.empty()) return life->broken;
+  }
+  const absl::Status inside = life_->pool->CheckInvariants();
+  if (!inside.ok()) return absl::StrCat("CheckInvariants: ", inside.message());
+  PoolView after = Look();
+  const std::string broken = Violation(before_, after);
+  if (!broken.empty()) return broken;
+  if (after.stats.connections_backoff > before_.stats.connections_backoff) tally_.Count("action back_off");
+  Hash(after.stats.acquired);
+  Hash(after.stats.leases);
+  Hash(after.stats.connections);
+  Hash(static_cast<uint64_t>(absl::ToUnixNanos(after.now)));
+  for (const ConnectionStats& row : after.connections)
+    Hash(row.id.slot * 1000003ull + row.id.generation * 8 + static_cast<int>(row.state));
+  before_ = std::move(after);
+  return "";
+}
+
+void Simulation::Hash(uint64_t value) { trace_ = (trace_ ^ value) * 0x100000001b3ull; }
+
+// Every connection lives once: connecting, then opened or failed, then draining, then closed.
+void Simulation::OnEvent(Life* life, const PoolEvent& event) {
+  tally_.Count(EventName(event.kind));
+  using Kind = PoolEvent::Kind;
+  const auto broken = [&](absl::string_view what) {
+    life->broken = absl::StrCat("event ", event.sequence, " (", ToString(event.kind), " of ",
+                                event.connection.ToString(), "): ", what);
+  };
+  // The pool has told what it did before anybody could subscribe; after that none may be missing.
+  const bool first = life->last_sequence == 0;
+  ++life->told_now;
+  if (!first && event.sequence != life->last_sequence + 1) {
+    if (std::max(life->told_now - 1, life->told_before) < Pool::kMaxQueuedEvents) return broken("an event is missing");
+    life->last_event.clear();  // The closer slept while the queue ran over: what began unseen is unknown.
+    life->ran_over = true;
+    tally_.Count("events ran over");
+  }
+  life->last_sequence = event.sequence;
+  const std::pair<uint32_t, uint32_t> id{event.connection.slot, event.connection.generation};
+  const auto known = life->last_event.find(id);
+  const bool from_before = (event.connection.generation == 1 || life->ran_over) && known == life->last_event.end();
+  switch (event.kind) {
+    case Kind::kConnecting:
+      if (known != life->last_event.end()) return broken("it connects twice");
+      life->last_event[id] = event.kind;
+      tally_.Count("action open");
+      break;
+    case Kind::kClosed:
+      if (!from_before && (known == life->last_event.end() || known->second == Kind::kConnecting)) {
+        return broken("it closes without having drained");
+      }
+      if (known != life->last_event.end()) life->last_event.erase(known);
+      tally_.Count(ReasonName(event.reason));
+      break;
+    case Kind::kOpened:
+    case Kind::kConnectFailed:
+    case Kind::kChecking:
+    case Kind::kDraining:
+    case Kind::kLingering:
+      if (!from_before && known == life->last_event.end()) return broken("it lives without having begun");
+      if (known != life->last_event.end() && event.kind != Kind::kLingering &&
+          (known->second == Kind::kDraining || known->second == Kind::kLingering)) {
+        return broken("it drained before");
+      }
+      life->last_event[id] = event.kind;
+      if (event.kind == Kind::kOpened) tally_.Count("action publish");
+      if (event.kind == Kind::kDraining) {
+        tally_.Count(event.reason == CloseReason::kIdle ? "action drain_if_unused" : "action drain");
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+// --- Callers ------------------------------------------------------------------------------------------------------
+
+void Simulation::Hold(absl::StatusOr<Place> place) {
+  ++life_->acquires;
+  if (!place.ok()) return Hash(static_cast<uint64_t>(place.status().code()));
+  const ConnectionId id = place->id();
+  Hash(id.slot);
+  if (place->connection() == nullptr) broken_ = "a lease on no connection";
+  ++life_->held;
+  leases_.push_back({*std::move(place), life_});
+}
+
+void Simulation::AcquireNow() {
+  leave_.may_overcommit = life_->pool->options().overflow == OverflowPolicy::kOvercommit;
+  Hold(life_->pool->AcquireNow(/*wait_for_ready=*/false));
+  if (leases_.size() > kManyLeases) ReleaseOne();
+}
+
+void Simulation::AcquireNowWaitForReady() {
+  leave_.may_overcommit = life_->pool->options().overflow == OverflowPolicy::kOvercommit;
+  leave_.may_insist = true;
+  Hold(life_->pool->AcquireNow(/*wait_for_ready=*/true));
+}
+
+void Simulation::AcquireAsyncUntil(absl::Time deadline) {
+  auto owned = std::make_unique<Ticket>();
+  Ticket* ticket = owned.get();
+  ticket->life = life_;
+  ticket->deadline = deadline == absl::InfiniteFuture() ? deadline : clock_.Now() + (deadline - clock_.WallNow());
+  ++life_->acquires;
+  tickets_.push_back(std::move(owned));
+  bool inside = true;
+  ticket->handle = life_->pool->AcquireAsync(deadline, [this, ticket, &inside](absl::StatusOr<Place> place) {
+    const auto found = std::find_if(tickets_.begin(), tickets_.end(), [&](const auto& t) { return t.get() == ticket; });
+    if (found == tickets_.end()) {
+      broken_ = "an AcquireAsync ended twice";
+      return;
+    }
+    Life* life = ticket->life;
+    if (place.ok()) {
+      ++life->held;
+      leases_.push_back({*std::move(place), life});
+      tally_.Count("async granted");
+    } else {
+      life->cancelled += place.status().code() == absl::StatusCode::kCancelled;
+      tally_.Count(absl::StrCat("async ", absl::StatusCodeToString(place.status().code())));
+    }
+    tickets_.erase(found);
+    (void)inside;
+  });
+  inside = false;
+  if (tickets_.empty() || tickets_.back().get() != ticket) broken_ = "the callback ran inside AcquireAsync";
+}
+
+void Simulation::AcquireAsync() {
+  const absl::Duration patience = Pick({absl::ZeroDuration(), absl::Milliseconds(1), absl::Milliseconds(50),
+                                        absl::Seconds(1), absl::Seconds(30), absl::InfiniteDuration()});
+  AcquireAsyncUntil(clock_.WallNow() + patience);
+}
+
+void Simulation::AcquireWithoutPatience() { Hold(life_->pool->Acquire(clock_.WallNow())); }
+
+void Simulation::ReleaseOne() {
+  if (leases_.empty()) return;
+  const size_t at = Draw(leases_.size());
+  std::swap(leases_[at], leases_.back());
+  --leases_.back().life->held;
+  leases_.pop_back();
+}
+
+void Simulation::ReleaseMany() {
+  for (size_t n = Draw(leases_.size() + 1); n > 0; --n) ReleaseOne();
+}
+
+void Simulation::CancelOne() {
+  if (tickets_.empty()) return;
+  tickets_[Draw(tickets_.size())]->handle.Cancel();
+}
+
+void Simulation::SuspectOne() {
+  if (leases_.empty()) return;
+  leases_[Draw(leases_.size())].place.Suspect();
+}
+
+// --- The network --------------------------------------------------------------------------------------------------
+
+void Simulation::ChangeProbes() {
+  life_->target.SetProbe(Pick(
+      {FakeTarget::Probe::kAnswer, FakeTarget::Probe::kAnswer, FakeTarget::Probe::kFail, FakeTarget::Probe::kHang}));
+}
+
+void Simulation::AnswerProbes() {
+  life_->target.AnswerProbes(OneIn(3) ? absl::UnavailableError("no sign of life") : absl::OkStatus());
+}
+
+void Simulation::ChangeDials() {
+  life_->target.SetDial(
+      Pick({FakeTarget::Dial::kAccept, FakeTarget::Dial::kAccept, FakeTarget::Dial::kRefuse, FakeTarget::Dial::kHang}));
+}
+
+void Simulation::AnswerDials() { life_->target.Answer(); }
+
+void Simulation::LoseOne() {
+  const std::vector<ConnectionId> open = life_->target.open();
+  if (open.empty()) return;
+  life_->target.Lose(open[Draw(open.size())], absl::UnavailableError("reset by peer"));
+}
+
+void Simulation::LoseAll() { life_->target.LoseAll(absl::UnavailableError("all reset")); }
+
+ConnectionId Simulation::AnyConnection() {
+  const std::vector<ConnectionStats> rows = life_->pool->Connections();
+  return rows.empty() ? ConnectionId() : rows[Draw(rows.size())].id;
+}
+
+void Simulation::ReportTooLate() {
+  ConnectionId id = AnyConnection();
+  --id.generation;
+  const PoolStats was = life_->pool->Stats();
+  life_->pool->OnOpened(id);
+  life_->pool->OnFailed(id, absl::UnavailableError("late"));
+  life_->pool->OnLost(id, absl::UnavailableError("late"));
+  life_->pool->OnProbed(id, absl::UnavailableError("late"));
+  const PoolStats is = life_->pool->Stats();
+  if (is.connections_open != was.connections_open || is.dial_failures != was.dial_failures) {
+    broken_ = "a report for an earlier life was believed";
+  }
+}
+
+// What no transport should do, and one does: reports that fit no state.
+void Simulation::ReportTwice() {
+  const ConnectionId id = AnyConnection();
+  for (uint64_t n = 1 + Draw(2); n > 0; --n) {
+    switch (Draw(4)) {
+      case 0:
+        ++life_->rogue_opened;
+        life_->pool->OnOpened(id);
+        break;
+      case 1:
+        life_->pool->OnFailed(id, absl::UnavailableError("said twice"));
+        break;
+      case 2:
+        life_->pool->OnLost(id, absl::UnavailableError("said twice"));
+        break;
+      default:
+        life_->pool->OnProbed(id, OneIn(2) ? absl::OkStatus() : absl::UnavailableError("said twice"));
+        break;
+    }
+  }
+}
+
+// --- Time ---------------------------------------------------------------------------------------------------------
+
+void Simulation::AdvanceABit() {
+  clock_.Advance(Pick({absl::ZeroDuration(), absl::Nanoseconds(1), absl::Milliseconds(1), absl::Milliseconds(20),
+                       absl::Milliseconds(120), absl::Seconds(1)}));
+}
+
+void Simulation::AdvanceFar() { clock_.Advance(Pick({absl::Seconds(7), absl::Seconds(31), absl::Minutes(2)})); }
+
+void Simulation::JumpWall() {
+  const absl::Time was = clock_.Now();
+  const std::vector<ConnectionStats> rows = life_->pool->Connections();
+  clock_.JumpWall(absl::Hours(static_cast<int>(Draw(49)) - 24));
+  clock_.Advance(absl::ZeroDuration());
+  if (clock_.Now() != was) broken_ = "the wall moves the pool's time";
+}
+
+// --- Operators ----------------------------------------------------------------------------------------------------
+
+PoolOptions Simulation::AnyOptions() {
+  PoolOptions o;
+  o.min_connections = static_cast<int>(Draw(4));
+  o.max_connections = std::max(1, o.min_connections + static_cast<int>(Draw(4)));
+  o.max_leases_per_connection = Pick({1, 2, 3, 5, 100});
+  o.target_leases_per_connection = Pick({1, 2, 4, 80});
+  o.max_surge = static_cast<int>(Draw(std::min(3, o.max_connections) + 1));
+  o.max_waiters = Pick({0, 1, 6, 1000});
+  o.connect_timeout = Pick({absl::Milliseconds(30), absl::Seconds(1), absl::Seconds(10)});
+  o.max_idle = Pick({absl::Milliseconds(400), absl::Seconds(5), absl::Minutes(5), absl::InfiniteDuration()});
+  o.max_age = Pick({absl::Milliseconds(300), absl::Seconds(10), absl::Hours(1), absl::InfiniteDuration()});
+  o.max_age_jitter = Pick({0.0, 0.1, 1.0});
+  o.drain_grace = Pick({absl::ZeroDuration(), absl::Milliseconds(100), absl::Seconds(30)});
+  o.overflow = Pick({OverflowPolicy::kOvercommit, OverflowPolicy::kReject});
+  o.backoff_initial = Pick({absl::Milliseconds(1), absl::Milliseconds(100)});
+  o.backoff_max = Pick({absl::Milliseconds(100), absl::Seconds(10)});
+  const absl::Status valid = o.Validate();
+  if (!valid.ok()) broken_ = absl::StrCat("options: ", valid.message());
+  return o;
+}
+
+void Simulation::Reconfigure() {
+  leave_.may_change_limits = true;
+  const int was = life_->pool->options().max_leases_per_connection;
+  const PoolOptions options = AnyOptions();
+  if (!life_->pool->Reconfigure(options).ok()) broken_ = "valid options were refused";
+  if (options.max_leases_per_connection != was) {
+    tally_.Count(ActionName(Action::Kind::kSetLimit), life_->pool->Connections().size());
+  }
+}
+
+void Simulation::Recycle() { life_->pool->Recycle(); }
+
+void Simulation::BeginDrain() { life_->pool->BeginDrain(); }
+
+void Simulation::DrainWithoutPatience() {
+  const absl::Status drained = life_->pool->Drain(clock_.WallNow(), OnDeadline::kLeave);
+  if (drained.ok() != life_->pool->Connections().empty()) broken_ = absl::StrCat("drain: ", drained.ToString());
+}
+
+void Simulation::Resume() {
+  leave_.may_resume = true;
+  if (!life_->pool->Resume().ok()) broken_ = "resume was refused";
+}
+
+void Simulation::DestroyAndCreate() {
+  life_->pool->Destroy();
+  const std::string broken = Check();
+  if (!broken.empty()) {
+    broken_ = absl::StrCat("at Destroy: ", broken);
+    return;
+  }
+  if (life_->pool->AcquireNow(/*wait_for_ready=*/true).ok()) broken_ = "a destroyed pool lends";
+  tally_.Count(ActionName(Action::Kind::kOpen), 0);
+  life_->pool = nullptr;
+  // The oldest give their leases back, and must be gone then.
+  while (lives_.size() > kManyLives) {
+    Life* oldest = lives_.front().get();
+    RunCloserNow();
+    for (size_t i = leases_.size(); i-- > 0;) {
+      if (leases_[i].life != oldest) continue;
+      std::swap(leases_[i], leases_.back());
+      leases_.pop_back();
+    }
+    RunCloserNow();
+    oldest->subscription = Subscription();
+    oldest->pool = nullptr;
+    if (broken_.empty()) broken_ = HowItOutlived(*oldest);
+    tally_.Count(ActionName(Action::Kind::kRedial), oldest->asked.redialled);
+    tally_.Count(ActionName(Action::Kind::kProbe), oldest->asked.probed);
+    tally_.Count(ActionName(Action::Kind::kCancelCalls), oldest->asked.cancelled);
+    if (!broken_.empty() || !oldest->broken.empty()) return;
+    lives_.erase(lives_.begin());
+  }
+  CreatePool();
+}
+
+void Simulation::RunCloserNow() {
+  for (const auto& life : lives_) {
+    if (life->told_now > 0) life->told_before = std::exchange(life->told_now, 0);
+  }
+  closer_.RunAll();
+}
+
+void Simulation::RunCloser() {
+  RunCloserNow();
+  const absl::Time now = clock_.Now();
+  for (const auto& ticket : tickets_) {
+    if (ticket->life != life_) broken_ = "an AcquireAsync has outlived its pool";
+    if (ticket->deadline < now) broken_ = "an AcquireAsync has outlived its deadline";
+  }
+}
+
+void Simulation::WaitForReady() {
+  const int wanted = static_cast<int>(Draw(life_->pool->options().max_connections + 2));
+  const absl::Status ready = life_->pool->WaitForReady(wanted, clock_.WallNow());
+  const int open = life_->pool->Stats().connections_open;
+  if (ready.ok() && open < wanted) broken_ = "ready, and is not";
+  if (wanted > life_->pool->options().max_connections && ready.code() != absl::StatusCode::kInvalidArgument) {
+    broken_ = absl::StrCat("WaitForReady beyond max_connections: ", ready.ToString());
+  }
+}
+
+void Simulation::TryToConnect() { life_->pool->TryToConnect(); }
+
+// The target is well for a while: whatever happened before, the pool must come back.
+void Simulation::Settle() {
+  life_->target.SetDial(FakeTarget::Dial::kAccept);
+  life_->target.SetProbe(FakeTarget::Probe::kAnswer);
+  life_->target.Answer();
+  life_->target.AnswerProbes(absl::OkStatus());
+  const PoolOptions options = life_->pool->options();
+  clock_.Advance(options.backoff_max * 1.3 + options.connect_timeout + absl::Seconds(3));
+  RunCloserNow();
+  const PoolStats stats = life_->pool->Stats();
+  if (stats.state != PoolAdminState::kActive) return;
+  // Without surge, the one that is being replaced is closed first.
+  const int between = options.max_surge == 0 ? stats.connections_replacing : 0;
+  if (stats.connections_open < options.min_connections - between) {
+    broken_ = absl::StrCat("the target is well, and ", stats.connections_open, " of ", options.min_connections,
+                           " connections are open");
+  }
+  if (stats.waiters > 0 && stats.connections_open < options.max_connections) {
+    broken_ = absl::StrCat("the target is well, callers wait, and ", stats.connections_open, " of ",
+                           options.max_connections, " connections are open");
+  }
+}
+
+}  // namespace chanpool

@@ -1,0 +1,163 @@
+// One thread plays callers, operators, the network and time against a real Pool, at random by a seed, and looks at the
+// pool from outside after every step.
+//
+//   Simulation simulation(/*seed=*/7);
+//   std::string broken = simulation.Run(/*steps=*/250'000);     // "" or "step 812 (lose_one): somebody waits while
+//   ..." simulation.tally().Print();
+//
+// The same seed gives the same steps and the same trace(): nothing depends on real time, addresses or threads.
+#ifndef CHANPOOL_TESTS_SIM_SIMULATION_H_
+#define CHANPOOL_TESTS_SIM_SIMULATION_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "pool/core/pool.h"
+#include "pool/testing/closers.h"
+#include "pool/testing/fake_clock.h"
+#include "pool/testing/fake_target.h"
+#include "tests/sim/pool_view.h"
+#include "tests/sim/watched_connector.h"
+
+namespace chanpool {
+
+// How often each thing happened, by name. A plain value.
+class Tally {
+ public:
+  void Count(absl::string_view name, uint64_t n = 1);
+  void Add(const Tally& other);
+  uint64_t of(absl::string_view name) const;
+  void Print() const;
+
+ private:
+  std::map<std::string, uint64_t, std::less<>> counts_;
+};
+
+// Every name that a Tally of a long simulation must hold: the actions of the pool's state, the reasons, the events, the
+// steps of the simulation.
+std::vector<std::string> EverythingThatCanHappen();
+
+// One thread at a time.
+class Simulation {
+ public:
+  explicit Simulation(uint64_t seed);
+  ~Simulation();
+
+  // Makes `steps` steps and ends the pool. Empty, or what was broken first, and in which step.
+  std::string Run(int steps);
+
+  const Tally& tally() const { return tally_; }
+  // A hash of every step and of what could be seen after it.
+  uint64_t trace() const { return trace_; }
+
+ private:
+  struct Step {
+    const char* name;
+    int weight;
+    void (Simulation::*make)();
+  };
+  // One pool and its world. After Destroy it lives on until its last lease is back.
+  struct Life {
+    FakeTarget target;
+    Asked asked;
+    std::shared_ptr<Pool> pool;  // Null once the owner let go.
+    std::weak_ptr<Pool> watch;
+    Subscription subscription;
+    uint64_t last_sequence = 0;
+    size_t told_now = 0, told_before = 0;  // Events, in this run of the closer and in the one before that had some.
+    bool ran_over = false;
+    std::map<std::pair<uint32_t, uint32_t>, PoolEvent::Kind> last_event;  // Of each connection that is not closed.
+    int held = 0;
+    uint64_t acquires = 0;
+    uint64_t cancelled = 0;
+    uint64_t rogue_opened = 0;
+    std::string broken;
+  };
+  struct Lease {
+    Place place;
+    Life* life;
+  };
+  struct Ticket {
+    Life* life;
+    AcquireHandle handle;
+    absl::Time deadline;
+    int ends = 0;
+  };
+
+  static const std::vector<Step>& Steps();
+  friend std::vector<std::string> EverythingThatCanHappen();
+
+  uint64_t Draw(uint64_t below) { return random_() % below; }
+  bool OneIn(uint64_t n) { return Draw(n) == 0; }
+  template <typename T>
+  T Pick(std::initializer_list<T> choices) {
+    return choices.begin()[Draw(choices.size())];
+  }
+  ConnectionId AnyConnection();
+  PoolOptions AnyOptions();
+
+  void CreatePool();
+  void Hold(absl::StatusOr<Place> place);
+  void AcquireAsyncUntil(absl::Time deadline);
+  void RunCloserNow();
+  void OnEvent(Life* life, const PoolEvent& event);
+  PoolView Look();
+  // Empty when nothing is left of a life that was destroyed and whose leases are back.
+  static std::string HowItOutlived(const Life& life);
+  std::string Check();
+  void Hash(uint64_t value);
+
+  // The steps.
+  void AcquireNow();
+  void AcquireNowWaitForReady();
+  void AcquireAsync();
+  void AcquireWithoutPatience();
+  void ReleaseOne();
+  void ReleaseMany();
+  void CancelOne();
+  void SuspectOne();
+  void ChangeProbes();
+  void AnswerProbes();
+  void ChangeDials();
+  void AnswerDials();
+  void LoseOne();
+  void LoseAll();
+  void AdvanceABit();
+  void AdvanceFar();
+  void Reconfigure();
+  void Recycle();
+  void BeginDrain();
+  void DrainWithoutPatience();
+  void Resume();
+  void DestroyAndCreate();
+  void JumpWall();
+  void RunCloser();
+  void WaitForReady();
+  void TryToConnect();
+  void ReportTooLate();
+  void ReportTwice();
+  void Settle();
+
+  std::mt19937_64 random_;
+  FakeClock clock_;
+  ManualCloser closer_;
+  std::vector<std::unique_ptr<Life>> lives_;  // The last one is the present.
+  Life* life_ = nullptr;
+  std::vector<Lease> leases_;
+  std::vector<std::unique_ptr<Ticket>> tickets_;  // That have not ended.
+  PoolView before_;
+  std::string broken_;  // By a step or a callback, before the check.
+  // What the present step may do: see PoolView.
+  PoolView leave_;
+  Tally tally_;
+  uint64_t trace_ = 0xcbf29ce484222325ull;
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_TESTS_SIM_SIMULATION_H_
