@@ -57,6 +57,9 @@ class Connection {
 
   // Ends the calls in flight, and those that still start, with `why`.
   virtual void CancelCalls(const absl::Status& why) = 0;
+
+  // How many connections the transport has made by itself beside the one that this stands for. An upper bound.
+  virtual int extra_transports() const { return 0; }
 };
 
 // Thread-safe.

@@ -977,7 +977,21 @@ PoolStats Pool::Stats() const {
     nothing.state = PoolAdminState::kDestroyed;
     return nothing;
   }
-  MutexLock lock(&mu_);
+  PoolStats stats;
+  std::vector<std::shared_ptr<Connection>> connections;
+  {
+    MutexLock lock(&mu_);
+    stats = StatsLocked();
+    for (const Held& held : held_) {
+      if (held.connection != nullptr) connections.push_back(held.connection);
+    }
+  }
+  for (const auto& connection : connections) stats.connections_extra += connection->extra_transports();
+  stats.connections += stats.connections_extra;
+  return stats;
+}
+
+PoolStats Pool::StatsLocked() const {
   PoolStats stats = counted_;
   stats.state = state_.admin();
   stats.connections_open = state_.count(SlotState::kOpen);

@@ -274,6 +274,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   absl::Status AdminRefusal() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status FullError(absl::string_view what) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status StillOut() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  PoolStats StatsLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string Numbers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string WithDialError(std::string message) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

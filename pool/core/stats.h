@@ -4,7 +4,8 @@
 //   double used = double(stats.leases) / stats.capacity;
 //
 // Connections by state and waiters are of one instant. Leases are summed slot by slot, each slot read once. Counters
-// only grow, and are exact once callers rest. By construction: acquired = hits + misses, connections = opened - closed.
+// only grow, and are exact once callers rest. By construction: acquired = hits + misses, connections = opened - closed
+// + connections_extra.
 #ifndef CHANPOOL_POOL_CORE_STATS_H_
 #define CHANPOOL_POOL_CORE_STATS_H_
 
@@ -24,7 +25,7 @@ struct PoolStats {
   PoolAdminState state = PoolAdminState::kActive;
 
   // --- Gauges ---
-  int connections = 0;             // Not destroyed yet, in any state: opened - closed.
+  int connections = 0;             // Not destroyed yet, in any state: opened - closed + connections_extra.
   int connections_open = 0;        // Lend now.
   int connections_connecting = 0;  // Dial now.
   int connections_backoff = 0;     // Failed to dial, wait to dial again.
@@ -33,6 +34,9 @@ struct PoolStats {
   int connections_closing = 0;     // Carry nothing, about to be destroyed by the closer.
   int connections_lingering = 0;   // Of those draining: replaced, and over drain_grace.
   int connections_replacing = 0;  // Replacements on their way, and those they replace that do not linger: <= max_surge.
+  // Made by the transport itself: gRPC dials again when a call asks a connection that got GOAWAY, and keeps both until
+  // the old one's calls have ended. An upper bound.
+  int connections_extra = 0;
   int64_t leases = 0;             // Out now, on connections in any state.
   int64_t capacity = 0;           // The limits of the open connections, added up.
   int64_t leases_over_limit = 0;  // On open connections, above their limits: lent + free = capacity + over limit.

@@ -63,6 +63,8 @@ struct ChannelConnection::Reporter {
   const ConnectionId id;
   const std::weak_ptr<ConnectionListener> listener;
   std::atomic<bool> ended{false};
+  std::atomic<bool> opened{false};
+  std::atomic<int> losses{0};  // How often the channel has left READY.
 
   Reporter(ConnectionId i, std::weak_ptr<ConnectionListener> l) : id(i), listener(std::move(l)) {}
 
@@ -70,6 +72,12 @@ struct ChannelConnection::Reporter {
   void Tell(Report report) const {
     if (ended.load(std::memory_order_acquire)) return;
     if (const std::shared_ptr<ConnectionListener> to = listener.lock()) report(*to);
+  }
+
+  void TellLost(grpc_connectivity_state now) const {
+    const auto why = absl::UnavailableError(
+        absl::StrCat("connection lost: reset, GOAWAY or keepalive time-out (channel went to ", ToString(now), ")"));
+    Tell([&](ConnectionListener& to) { to.OnLost(id, why); });
   }
 };
 
@@ -155,15 +163,15 @@ class ChannelConnection::Watch : public CloserThread::Event {
     if (channel == nullptr || reporter_->ended.load(std::memory_order_acquire)) return false;
     const grpc_connectivity_state now = channel->GetState(/*try_to_connect=*/false);
     if (now == GRPC_CHANNEL_SHUTDOWN) return false;
-    if (opened_) {
+    if (reporter_->losses.load(std::memory_order_relaxed) > 0 || last_ == GRPC_CHANNEL_READY) {
       // Whatever it is now, it has left READY: also when it is READY again, over another socket.
-      const auto why = absl::UnavailableError(
-          absl::StrCat("connection lost: reset, GOAWAY or keepalive time-out (channel went to ", ToString(now), ")"));
-      reporter_->Tell([&](ConnectionListener& to) { to.OnLost(reporter_->id, why); });
-      return false;
+      if (last_ == GRPC_CHANNEL_READY && reporter_->losses.fetch_add(1) == 0) reporter_->TellLost(now);
+      last_ = now;
+      Await(channel.get());  // For extra_transports(): what happens on it is no longer the pool's doing.
+      return true;
     }
     if (now == GRPC_CHANNEL_READY) {
-      opened_ = true;
+      reporter_->opened.store(true);
       reporter_->Tell([&](ConnectionListener& to) { to.OnOpened(reporter_->id); });
     } else if (now == GRPC_CHANNEL_TRANSIENT_FAILURE) {
       ReportFailure(channel, reporter_);
@@ -185,7 +193,6 @@ class ChannelConnection::Watch : public CloserThread::Event {
   const std::weak_ptr<grpc::Channel> weak_;
   const std::shared_ptr<Reporter> reporter_;
   grpc_connectivity_state last_ = GRPC_CHANNEL_IDLE;
-  bool opened_ = false;
 };
 
 ChannelConnection::ChannelConnection(ConnectionId id, std::weak_ptr<ConnectionListener> listener,
@@ -211,6 +218,23 @@ void ChannelConnection::Redial() {
   channel_->GetState(/*try_to_connect=*/true);
   // A channel stays in TRANSIENT_FAILURE from one failed dial to the next, so the watch sees the first alone.
   ReportFailure(channel_, reporter_);
+}
+
+int ChannelConnection::extra_transports() const {
+  if (!reporter_->opened.load()) return 0;
+  const int losses = reporter_->losses.load();
+  const grpc_connectivity_state now = channel_->GetState(/*try_to_connect=*/false);
+  // Lost once: if it is on its way back, there may be two. Lost n times: the n - 1 between may still drain.
+  const bool back = now == GRPC_CHANNEL_CONNECTING || (now == GRPC_CHANNEL_READY && losses > 0);
+  return std::max(0, losses - 1) + (back ? 1 : 0);
+}
+
+bool ChannelConnection::ReportIfLost() const {
+  if (!reporter_->opened.load(std::memory_order_acquire)) return false;
+  const grpc_connectivity_state now = channel_->GetState(/*try_to_connect=*/false);
+  if (now == GRPC_CHANNEL_READY) return false;
+  reporter_->TellLost(now);
+  return true;
 }
 
 void ChannelConnection::Probe(absl::Duration timeout) {

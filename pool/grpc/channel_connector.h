@@ -52,6 +52,11 @@ class ChannelConnection : public Connection {
   // A health check as cheap as can be. Any answer is a sign of life, UNIMPLEMENTED too.
   void Probe(absl::Duration timeout) override;
   void CancelCalls(const absl::Status& why) override { calls_->CancelAll(why); }
+  int extra_transports() const override;
+
+  // True: it was open and is lost, and the pool has been told, though the watch may not have noticed yet. A call that
+  // is made on it all the same makes gRPC dial again, beside what still drains.
+  bool ReportIfLost() const;
 
  private:
   class Watch;

@@ -46,6 +46,12 @@ absl::StatusOr<Place> PooledChannel::AcquireFor(const grpc::ClientContext& conte
 grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& method, grpc::ClientContext* context,
                                                grpc::CompletionQueue* cq) {
   absl::StatusOr<Place> place = AcquireFor(*context, cq);
+  // Each one found lost is lent no more, so the next attempt finds another.
+  for (int found_lost = 0; place.ok() && found_lost < kMaxConnections; ++found_lost) {
+    if (!static_cast<const ChannelConnection&>(*place->connection()).ReportIfLost()) break;
+    place->Reset();
+    place = AcquireFor(*context, cq);
+  }
   if (!place.ok()) return ChannelAccess::CreateCall(LameChannel(place.status()).get(), method, context, cq);
   const auto& connection = static_cast<const ChannelConnection&>(*place->connection());
   // The interceptor of the new call takes the lease; from then on it may end, and the connection with it, at any time,
