@@ -513,6 +513,13 @@ TEST(PoolStateTest, AnOldConnectionDoesNotResetTheBackOffOfNewOnes) {
   EXPECT_GE(waited, options.backoff_max * 0.8);
 }
 
+TEST(PoolStateTest, ManyThatFailAtOnceAreOneFailure) {
+  World world(Options(10, 10));
+  for (uint32_t slot = 0; slot < 10; ++slot) world.Failed(slot);
+  EXPECT_EQ(world.state.dial_failures(), 10u);
+  EXPECT_LE(world.state.retry_at() - world.now, absl::Milliseconds(120)) << "the first back-off, not the tenth";
+}
+
 TEST(PoolStateTest, AShorterBackOffHoldsForThePresentWait) {
   PoolOptions options = Options(1, 1);
   options.backoff_initial = options.backoff_max = absl::Minutes(10);

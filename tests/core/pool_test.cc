@@ -1,0 +1,636 @@
+#include "pool/core/pool.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "pool/core/mutex.h"
+#include "pool/testing/closers.h"
+#include "pool/testing/fake_clock.h"
+#include "pool/testing/fake_target.h"
+
+namespace chanpool {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Two connections at most, two places each, nothing that happens by itself.
+PoolOptions SmallPool() {
+  PoolOptions options;
+  options.min_connections = 1;
+  options.max_connections = 2;
+  options.max_leases_per_connection = options.target_leases_per_connection = 2;
+  options.max_age = options.max_idle = absl::InfiniteDuration();
+  return options;
+}
+
+class PoolTest : public testing::Test {
+ protected:
+  void TearDown() override {
+    EXPECT_EQ(pool_->CheckInvariants(), absl::OkStatus());
+    const PoolStats stats = pool_->Stats();
+    EXPECT_EQ(stats.acquired, stats.hits + stats.misses);
+    EXPECT_EQ(static_cast<uint64_t>(stats.connections), stats.opened - stats.closed);
+    int64_t lent_on_open = 0;
+    for (const ConnectionStats& row : pool_->Connections()) {
+      if (row.state == SlotState::kOpen) lent_on_open += row.leases;
+    }
+    EXPECT_EQ(lent_on_open + stats.free, stats.capacity + stats.leases_over_limit);
+    pool_->Destroy();
+    closer_.RunAll();
+  }
+
+  void Start(const PoolOptions& options) {
+    pool_ = Pool::Create({"orders", options, target_.NewConnector(), &clock_, &closer_, /*seed=*/1});
+  }
+  absl::Time In(absl::Duration time) { return clock_.WallNow() + time; }
+
+  // All the places of a SmallPool.
+  std::vector<Place> TakeAll() {
+    EXPECT_EQ(pool_->WaitForReady(2, In(absl::ZeroDuration())), absl::OkStatus());
+    std::vector<Place> places;
+    for (int i = 0; i < 4; ++i) {
+      absl::StatusOr<Place> place = pool_->AcquireNow(false);
+      EXPECT_EQ(place.status(), absl::OkStatus());
+      if (place.ok()) places.push_back(*std::move(place));
+    }
+    EXPECT_EQ(pool_->Stats().free, 0);
+    return places;
+  }
+
+  // An AcquireAsync whose end can be looked at.
+  struct Async {
+    int ends = 0;
+    absl::Status status = absl::UnknownError("not ended");
+    Place place;
+    AcquireHandle handle;
+  };
+  std::shared_ptr<Async> Begin(absl::Time deadline) {
+    auto async = std::make_shared<Async>();
+    async->handle = pool_->AcquireAsync(deadline, [async](absl::StatusOr<Place> place) {
+      ++async->ends;
+      async->status = place.status();
+      if (place.ok()) async->place = *std::move(place);
+    });
+    return async;
+  }
+
+  FakeClock clock_;
+  FakeTarget target_;
+  ManualCloser closer_;
+  std::shared_ptr<Pool> pool_;
+};
+
+// --- Waiting ------------------------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, ServesWaitersInTheOrderOfTheirArrival) {
+  Start(SmallPool());
+  std::vector<Place> places = TakeAll();
+  std::vector<int> served;
+  std::vector<std::thread> callers;
+  Mutex mu;
+  std::vector<Place> kept;
+  for (int i = 0; i < 3; ++i) {
+    callers.emplace_back([&, i] {
+      absl::StatusOr<Place> place = pool_->Acquire(In(absl::Hours(1)));
+      MutexLock lock(&mu);
+      served.push_back(place.ok() ? i : -1);
+      if (place.ok()) kept.push_back(*std::move(place));
+    });
+    clock_.AwaitWaiters(i + 1);
+  }
+  for (int i = 0; i < 3; ++i) {
+    places.pop_back();
+    callers[i].join();
+  }
+  EXPECT_THAT(served, ElementsAre(0, 1, 2));
+  EXPECT_EQ(pool_->Stats().waiters, 0);
+}
+
+TEST_F(PoolTest, EachWaiterHasItsOwnDeadlineAndTheMessageHasTheNumbers) {
+  Start(SmallPool());
+  const std::vector<Place> places = TakeAll();
+  absl::Status patient, hasty;
+  std::thread first([&] { patient = pool_->Acquire(In(absl::Seconds(20))).status(); });
+  clock_.AwaitWaiters(1);
+  std::thread second([&] { hasty = pool_->Acquire(In(absl::Milliseconds(50))).status(); });
+  clock_.AwaitWaiters(2);
+  clock_.Advance(absl::Milliseconds(50));
+  second.join();
+  EXPECT_EQ(hasty, absl::DeadlineExceededError("acquire from \"orders\": no place within 50ms (2/2 connections open, "
+                                               "4/4 leases, 1 waiting)"));
+  EXPECT_EQ(pool_->Stats().waiters, 1);
+  clock_.Advance(absl::Seconds(20));
+  first.join();
+  EXPECT_EQ(patient.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(pool_->Stats().timed_out, 2u);
+}
+
+TEST_F(PoolTest, RefusesAtOnceBeyondMaxWaiters) {
+  PoolOptions options = SmallPool();
+  options.max_waiters = 1;
+  Start(options);
+  const std::vector<Place> places = TakeAll();
+  const auto waiting = Begin(In(absl::Hours(1)));
+  const absl::Status refused = pool_->Acquire(In(absl::Hours(1))).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("max_waiters (1) already wait (2/2 connections open, 4/4"));
+  EXPECT_EQ(pool_->Stats().rejected, 1u);
+}
+
+TEST_F(PoolTest, ATimeOutWithoutAConnectionNamesTheLastDialError) {
+  target_.SetDial(FakeTarget::Dial::kRefuse);
+  target_.SetRefusal(absl::UnavailableError("no route to 10.0.0.9"));
+  Start(SmallPool());
+  const absl::Status late = pool_->Acquire(In(absl::ZeroDuration())).status();
+  EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(late.message()), HasSubstr("last dial error: no route to 10.0.0.9"));
+}
+
+TEST_F(PoolTest, AWaiterGetsThePlaceOfAConnectionThatOpens) {
+  PoolOptions options = SmallPool();
+  options.min_connections = 0;
+  target_.SetDial(FakeTarget::Dial::kHang);
+  Start(options);
+  absl::Status got;
+  std::thread caller([&] { got = pool_->Acquire(In(absl::Seconds(5))).status(); });
+  clock_.AwaitWaiters(1);
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  EXPECT_EQ(target_.Answer(), 1);
+  caller.join();
+  EXPECT_EQ(got, absl::OkStatus());
+  EXPECT_EQ(pool_->Stats().misses, 1u);
+}
+
+// --- AcquireAsync -------------------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, AnAsyncEndsOnceOnTheCloserNeverInTheCallOrInARelease) {
+  Start(SmallPool());
+  const auto at_once = Begin(In(absl::Seconds(1)));
+  EXPECT_EQ(at_once->ends, 0) << "not in the call, though a place is free";
+  closer_.RunAll();
+  EXPECT_EQ(at_once->ends, 1);
+  at_once->place.Reset();
+  std::vector<Place> places = TakeAll();
+  const auto waiting = Begin(In(absl::Seconds(1)));
+  places.pop_back();
+  EXPECT_EQ(waiting->ends, 0) << "not in the release";
+  closer_.RunAll();
+  EXPECT_EQ(waiting->status, absl::OkStatus());
+  const auto late = Begin(In(absl::Seconds(1)));
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(late->ends, 0) << "not on the clock's thread";
+  closer_.RunAll();
+  EXPECT_EQ(late->status.code(), absl::StatusCode::kDeadlineExceeded);
+  clock_.Advance(absl::Hours(1));
+  closer_.RunAll();
+  EXPECT_EQ(at_once->ends + waiting->ends + late->ends, 3);
+}
+
+TEST_F(PoolTest, ACancelBeforeTheGrantEndsTheWait) {
+  Start(SmallPool());
+  const std::vector<Place> places = TakeAll();
+  const auto async = Begin(In(absl::Seconds(1)));
+  async->handle.Cancel();
+  async->handle.Cancel();
+  EXPECT_EQ(pool_->Stats().waiters, 0);
+  closer_.RunAll();
+  EXPECT_EQ(async->status.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(async->ends, 1);
+}
+
+TEST_F(PoolTest, ACancelAfterTheGrantGivesThePlaceToTheNext) {
+  Start(SmallPool());
+  std::vector<Place> places = TakeAll();
+  const auto first = Begin(In(absl::Seconds(1))), second = Begin(In(absl::Seconds(1)));
+  places.pop_back();  // Granted to the first, not delivered.
+  first->handle.Cancel();
+  closer_.RunAll();
+  EXPECT_EQ(first->status.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(second->status, absl::OkStatus());
+  EXPECT_EQ(pool_->Stats().leases, 4);
+}
+
+TEST_F(PoolTest, ACancelAfterTheDeliveryDoesNothing) {
+  Start(SmallPool());
+  const auto async = Begin(In(absl::Seconds(1)));
+  closer_.RunAll();
+  async->handle.Cancel();
+  closer_.RunAll();
+  EXPECT_EQ(async->ends, 1);
+  EXPECT_TRUE(async->place);
+  EXPECT_EQ(pool_->Stats().cancelled, 0u);
+}
+
+// --- Calls that cannot wait ---------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, OvercommitsTheLeastLoadedAndCountsIt) {
+  Start(SmallPool());
+  std::vector<Place> places = TakeAll();
+  for (int i = 0; i < 2; ++i) places.push_back(*pool_->AcquireNow(false));
+  const PoolStats stats = pool_->Stats();
+  EXPECT_EQ(stats.overcommitted, 2u);
+  EXPECT_EQ(stats.leases_over_limit, 2);
+  for (const ConnectionStats& row : pool_->Connections()) EXPECT_EQ(row.leases, 3u) << row.id.ToString();
+}
+
+TEST_F(PoolTest, RejectsWithTheNumbersWhenToldSo) {
+  PoolOptions options = SmallPool();
+  options.overflow = OverflowPolicy::kReject;
+  Start(options);
+  const std::vector<Place> places = TakeAll();
+  EXPECT_EQ(pool_->AcquireNow(false).status(),
+            absl::ResourceExhaustedError("acquire from \"orders\": every connection is full (2/2 connections open, 4/4 "
+                                         "leases, 0 waiting)"));
+}
+
+TEST_F(PoolTest, FirstCallsGoOnTheConnectionThatStillConnects) {
+  target_.SetDial(FakeTarget::Dial::kHang);
+  Start(SmallPool());
+  const absl::StatusOr<Place> place = pool_->AcquireNow(/*wait_for_ready=*/false);
+  ASSERT_EQ(place.status(), absl::OkStatus());
+  EXPECT_EQ(pool_->Connections()[place->id().slot].state, SlotState::kConnecting);
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  target_.Answer();
+  EXPECT_EQ(pool_->Stats().leases, 1);
+  EXPECT_EQ(pool_->Stats().connections_open, 1);
+}
+
+TEST_F(PoolTest, CallsGoOnTheConnectionThatBacksOffWhenThereIsNoOther) {
+  target_.SetDial(FakeTarget::Dial::kRefuse);
+  Start(SmallPool());
+  const absl::StatusOr<Place> place = pool_->AcquireNow(false);
+  ASSERT_EQ(place.status(), absl::OkStatus());
+  EXPECT_EQ(pool_->Connections()[0].state, SlotState::kBackoff);
+}
+
+TEST_F(PoolTest, WithNothingToQueueOnAFailFastCallIsRefusedWithTheDialError) {
+  Start(SmallPool());
+  target_.SetDial(FakeTarget::Dial::kRefuse);
+  clock_.Advance(absl::Milliseconds(1));
+  target_.LoseAll(absl::UnavailableError("hung up at once"));
+  const absl::Status refused = pool_->AcquireNow(false).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("last dial error: hung up at once"));
+  EXPECT_EQ(pool_->AcquireNow(/*wait_for_ready=*/true).status(), absl::OkStatus()) << "one that waits may dial";
+}
+
+// What gRPC does when it cancels: it runs a user's interceptor in this thread, which makes another call.
+class CallingConnector : public Connector {
+ public:
+  explicit CallingConnector(std::unique_ptr<Connector> behind) : behind_(std::move(behind)) {}
+  std::unique_ptr<Connection> Create(ConnectionId id, std::weak_ptr<ConnectionListener> listener) override {
+    return std::make_unique<Calling>(this, behind_->Create(id, std::move(listener)));
+  }
+  std::function<void()> on_cancel;
+
+ private:
+  class Calling : public Connection {
+   public:
+    Calling(CallingConnector* owner, std::unique_ptr<Connection> behind) : owner_(owner), behind_(std::move(behind)) {}
+    void Start() override { behind_->Start(); }
+    void Redial() override { behind_->Redial(); }
+    void Probe(absl::Duration timeout) override { behind_->Probe(timeout); }
+    void CancelCalls(const absl::Status&) override { owner_->on_cancel(); }
+
+   private:
+    CallingConnector* const owner_;
+    const std::unique_ptr<Connection> behind_;
+  };
+  const std::unique_ptr<Connector> behind_;
+};
+
+TEST_F(PoolTest, ACallMadeByWhatACancelRunsDoesNotWaitForItsOwnThread) {
+  auto owned = std::make_unique<CallingConnector>(target_.NewConnector());
+  CallingConnector* connector = owned.get();
+  PoolOptions options = SmallPool();
+  options.max_connections = 1;
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  pool_ = Pool::Create({"orders", options, std::move(owned), &clock_, &closer_, /*seed=*/1});
+  absl::Status nested = absl::UnknownError("not called");
+  connector->on_cancel = [&] { nested = pool_->AcquireNow(false).status(); };
+  Place place = *pool_->AcquireNow(false);
+  place.Suspect();
+  target_.AnswerProbes(absl::UnavailableError("dead"));
+  EXPECT_EQ(nested, absl::OkStatus());
+}
+
+// --- WaitForReady -------------------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, WaitForReadyOpensWhatIsMissing) {
+  Start(SmallPool());
+  EXPECT_EQ(pool_->WaitForReady(2, In(absl::ZeroDuration())), absl::OkStatus());
+  EXPECT_EQ(pool_->Stats().connections_open, 2);
+  EXPECT_EQ(pool_->WaitForReady(3, In(absl::Seconds(1))).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(pool_->WaitForReady(-1, In(absl::Seconds(1))).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(PoolTest, WaitForReadyNamesTheLastDialErrorWhenItIsLate) {
+  target_.SetDial(FakeTarget::Dial::kRefuse);
+  Start(SmallPool());
+  const absl::Status late = pool_->WaitForReady(1, In(absl::ZeroDuration()));
+  EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(late.message()), HasSubstr("0 of 1 connections open in time; last dial error: connection"));
+}
+
+TEST_F(PoolTest, WaitForReadyDialsAgainAfterABackOff) {
+  Start(SmallPool());
+  target_.SetDial(FakeTarget::Dial::kRefuse);  // The second connection fails; min_connections wants no second.
+  absl::Status ready;
+  std::thread waiting([&] { ready = pool_->WaitForReady(2, In(absl::Minutes(5))); });
+  clock_.AwaitWaiters(1);
+  while (pool_->Stats().dial_failures == 0) std::this_thread::yield();
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  while (pool_->Stats().connections_open < 2) {
+    clock_.AwaitWaiters(1);
+    clock_.Advance(absl::Seconds(1));
+    std::this_thread::yield();
+    if (clock_.Now() > absl::FromUnixSeconds(1577836800) + absl::Minutes(4)) break;
+  }
+  EXPECT_EQ(pool_->Stats().connections_open, 2) << "nobody dialled after the back-off";
+  clock_.Advance(absl::Minutes(5));
+  waiting.join();
+  EXPECT_EQ(ready, absl::OkStatus());
+}
+
+// --- Drain and resume ---------------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, ADrainRefusesCallersAndWaitsForTheLastLease) {
+  Start(SmallPool());
+  std::vector<Place> places = TakeAll();
+  const auto waiting = Begin(In(absl::Hours(1)));
+  absl::Status first, second;
+  std::thread drain([&] { first = pool_->Drain(In(absl::Hours(1)), OnDeadline::kLeave); });
+  clock_.AwaitWaiters(1);
+  std::thread again([&] { second = pool_->Drain(In(absl::Hours(1)), OnDeadline::kLeave); });
+  clock_.AwaitWaiters(2);
+  closer_.RunAll();
+  EXPECT_EQ(waiting->status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(pool_->AcquireNow(true).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(pool_->Stats().state, PoolAdminState::kDraining);
+  places.clear();
+  drain.join();
+  again.join();
+  EXPECT_EQ(first, absl::OkStatus());
+  EXPECT_EQ(second, absl::OkStatus());
+  EXPECT_EQ(pool_->Stats().state, PoolAdminState::kDrained);
+}
+
+TEST_F(PoolTest, ADrainThatIsLateLeavesTheCallsAndSaysWhoHoldsThem) {
+  Start(SmallPool());
+  const std::vector<Place> places = TakeAll();
+  EXPECT_EQ(
+      pool_->Drain(In(absl::ZeroDuration()), OnDeadline::kLeave),
+      absl::DeadlineExceededError("drain of pool \"orders\": 4 leases still out on 2 connections (0-1: 2, 1-1: 2)"));
+  EXPECT_EQ(target_.cancels(), 0);
+}
+
+TEST_F(PoolTest, ADrainThatIsLateCancelsWhenAsked) {
+  Start(SmallPool());
+  std::vector<Place> places = TakeAll();
+  absl::Status drained;
+  std::thread drain([&] { drained = pool_->Drain(In(absl::Seconds(1)), OnDeadline::kCancelCalls); });
+  clock_.AwaitWaiters(1);
+  clock_.Advance(absl::Seconds(1));
+  while (target_.cancels() < 2) std::this_thread::yield();
+  places.clear();
+  drain.join();
+  EXPECT_EQ(drained, absl::OkStatus());
+}
+
+TEST_F(PoolTest, AResumeEndsTheDrainAndLendsOnNewConnections) {
+  Start(SmallPool());
+  std::vector<Place> places = TakeAll();
+  absl::Status drained;
+  std::thread drain([&] { drained = pool_->Drain(In(absl::Hours(1)), OnDeadline::kLeave); });
+  clock_.AwaitWaiters(1);
+  EXPECT_EQ(pool_->Resume(), absl::OkStatus());
+  drain.join();
+  EXPECT_EQ(drained.code(), absl::StatusCode::kAborted);
+  const absl::StatusOr<Place> place = pool_->AcquireNow(false);
+  ASSERT_EQ(place.status(), absl::OkStatus());
+  EXPECT_EQ(place->id(), (ConnectionId{2, 1})) << "the old ones never lend again";
+}
+
+TEST_F(PoolTest, LeasesOutliveTheirPool) {
+  Start(SmallPool());
+  std::vector<Place> places = TakeAll();
+  const auto waiting = Begin(In(absl::Hours(1)));
+  pool_->Destroy();
+  closer_.RunAll();
+  EXPECT_EQ(waiting->status, absl::UnavailableError("pool \"orders\" was destroyed"));
+  const std::weak_ptr<Pool> watch = pool_;
+  Start(SmallPool());  // The fixture's next pool; the first has no owner now.
+  waiting->handle = AcquireHandle();
+  EXPECT_FALSE(watch.expired()) << "its leases keep it";
+  EXPECT_NE(places[0].connection(), nullptr);
+  places.clear();
+  closer_.RunAll();
+  EXPECT_TRUE(watch.expired());
+  EXPECT_EQ(target_.alive(), 1) << "that of the new pool";
+}
+
+// --- Events -------------------------------------------------------------------------------------------------------
+
+std::string Describe(const PoolEvent& event) {
+  return absl::StrCat(event.sequence, " ", ToString(event.kind),
+                      event.connection.generation > 0 ? " " + event.connection.ToString() : "");
+}
+
+TEST_F(PoolTest, TellsOneLifeInOrder) {
+  PoolOptions options = SmallPool();
+  options.min_connections = 0;
+  Start(options);
+  std::vector<std::string> told;
+  const Subscription subscription = pool_->Subscribe([&](const PoolEvent& event) { told.push_back(Describe(event)); });
+  Place place = *pool_->AcquireNow(false);
+  place.Suspect();
+  target_.SetDial(FakeTarget::Dial::kRefuse);
+  pool_->BeginDrain();
+  place.Reset();
+  EXPECT_EQ(pool_->Resume(), absl::OkStatus());
+  EXPECT_EQ(pool_->Reconfigure(SmallPool()), absl::OkStatus());
+  pool_->Destroy();
+  EXPECT_THAT(told, IsEmpty()) << "only on the closer";
+  closer_.RunAll();
+  EXPECT_THAT(told, ElementsAre("1 connecting 0-1", "2 opened 0-1", "3 checking 0-1", "4 opened 0-1", "5 pool_draining",
+                                "6 draining 0-1", "7 closed 0-1", "8 pool_drained", "9 pool_resumed", "10 reconfigured",
+                                "11 connecting 0-2", "12 connect_failed 0-2", "13 pool_destroyed", "14 draining 0-2",
+                                "15 closed 0-2"));
+}
+
+TEST_F(PoolTest, ASlowSubscriberLosesEventsVisiblyAndHoldsNobodyUp) {
+  Start(SmallPool());
+  std::vector<uint64_t> sequences;
+  const Subscription subscription =
+      pool_->Subscribe([&](const PoolEvent& event) { sequences.push_back(event.sequence); });
+  PoolOptions options = SmallPool();
+  for (int i = 0; i < 1500; ++i) ASSERT_EQ(pool_->Reconfigure(options), absl::OkStatus());
+  closer_.RunAll();
+  ASSERT_EQ(sequences.size(), Pool::kMaxQueuedEvents);
+  ASSERT_EQ(pool_->Reconfigure(options), absl::OkStatus());
+  closer_.RunAll();
+  EXPECT_EQ(sequences.back() - sequences[sequences.size() - 2], 1500 - Pool::kMaxQueuedEvents + 1) << "the gap";
+}
+
+TEST_F(PoolTest, AnEndedSubscriptionHearsNothing) {
+  Start(SmallPool());
+  int told = 0;
+  {
+    const Subscription subscription = pool_->Subscribe([&](const PoolEvent&) { ++told; });
+  }
+  pool_->Recycle();
+  closer_.RunAll();
+  EXPECT_EQ(told, 0);
+}
+
+// --- Suspicion ----------------------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, ASuspectedConnectionLendsAgainOnceItAnswered) {
+  Start(SmallPool());
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  Place place = *pool_->AcquireNow(false);
+  place.Suspect();
+  EXPECT_EQ(pool_->Stats().connections_checking, 1);
+  EXPECT_FALSE(pool_->TryAcquire());
+  EXPECT_EQ(target_.AnswerProbes(absl::OkStatus()), 1);
+  EXPECT_TRUE(pool_->TryAcquire());
+  EXPECT_EQ(target_.cancels(), 0);
+}
+
+TEST_F(PoolTest, AFailedProbeCancelsItsCallsAndReplacesIt) {
+  Start(SmallPool());
+  target_.SetProbe(FakeTarget::Probe::kFail);
+  Place place = *pool_->AcquireNow(false);
+  place.Suspect();
+  EXPECT_EQ(target_.cancels(), 1);
+  EXPECT_EQ(pool_->Stats().connections_draining, 1);
+  EXPECT_EQ(pool_->Stats().connections_open, 1) << "another one";
+  place.Reset();
+  EXPECT_EQ(pool_->Stats().closed_by_reason[static_cast<int>(CloseReason::kProbeFailed)], 1u);
+}
+
+TEST_F(PoolTest, AProbeWithoutAnAnswerFailsAfterConnectTimeout) {
+  Start(SmallPool());
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  const Place place = *pool_->AcquireNow(false);
+  pool_->Suspect(place.id());
+  clock_.Advance(absl::Seconds(10) - absl::Nanoseconds(1));
+  EXPECT_EQ(pool_->Stats().connections_checking, 1);
+  clock_.Advance(absl::Nanoseconds(1));
+  EXPECT_EQ(pool_->Stats().connections_checking, 0);
+  EXPECT_EQ(target_.cancels(), 1);
+}
+
+// --- Time, fork ---------------------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, AJumpOfTheWallChangesNoAgeAndNoWait) {
+  PoolOptions options = SmallPool();
+  options.max_age = absl::Hours(1);
+  options.max_age_jitter = 0;
+  Start(options);
+  const std::vector<Place> places = TakeAll();
+  const auto waiting = Begin(In(absl::Minutes(10)));
+  clock_.JumpWall(absl::Hours(48));
+  clock_.Advance(absl::Minutes(10) - absl::Nanoseconds(1));
+  closer_.RunAll();
+  EXPECT_EQ(waiting->ends, 0);
+  EXPECT_EQ(pool_->Stats().closed_by_reason[static_cast<int>(CloseReason::kMaxAge)], 0u);
+  EXPECT_EQ(pool_->Connections()[0].age, absl::Minutes(10) - absl::Nanoseconds(1));
+  clock_.JumpWall(-absl::Hours(200));
+  clock_.Advance(absl::Nanoseconds(1));
+  closer_.RunAll();
+  EXPECT_EQ(waiting->ends, 1);
+}
+
+TEST_F(PoolTest, InAForkedChildEveryOperationRefusesAndNoneHangs) {
+  Start(SmallPool());
+  Place place = *pool_->AcquireNow(false);
+  const pid_t child = fork();
+  ASSERT_NE(child, -1);
+  if (child == 0) {
+    const auto refused = [](const absl::Status& status) {
+      return status.code() == absl::StatusCode::kFailedPrecondition;
+    };
+    const absl::Time soon = In(absl::Hours(1));
+    bool right = !pool_->TryAcquire();
+    right &= refused(pool_->AcquireNow(true).status());
+    right &= refused(pool_->Acquire(soon).status());
+    right &= refused(pool_->WaitForReady(1, soon));
+    right &= refused(pool_->Drain(soon, OnDeadline::kCancelCalls));
+    right &= refused(pool_->Resume());
+    right &= refused(pool_->Reconfigure(SmallPool()));
+    right &= refused(pool_->CheckInvariants());
+    Wakeup called;
+    pool_->AcquireAsync(soon, [&](absl::StatusOr<Place> none) {
+      right &= refused(none.status());
+      called.Wake();
+    });
+    RealClock()->Park(called, absl::InfiniteFuture());
+    pool_->BeginDrain();
+    pool_->Recycle();
+    pool_->TryToConnect();
+    place.Suspect();
+    place.Reset();
+    right &= pool_->Stats().state == PoolAdminState::kDestroyed && pool_->Connections().empty();
+    right &= pool_->Connectivity() == PoolConnectivity::kShutdown;
+    (void)pool_->options();
+    {
+      const Subscription none = pool_->Subscribe([](const PoolEvent&) {});
+    }
+    pool_->OnLost({0, 1}, absl::UnavailableError("reset"));
+    pool_->Destroy();
+    _exit(right ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(pool_->Stats().leases, 1) << "the parent's is untouched";
+}
+
+// --- Places -------------------------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, AMovedPlaceIsGivenBackOnce) {
+  Start(SmallPool());
+  Place first = *pool_->AcquireNow(false);
+  Place second = std::move(first);
+  EXPECT_FALSE(first);
+  EXPECT_EQ(first.connection(), nullptr);
+  first.Reset();
+  EXPECT_EQ(pool_->Stats().leases, 1);
+  second = *pool_->AcquireNow(false);
+  EXPECT_EQ(pool_->Stats().leases, 1) << "assignment gives back what was held";
+}
+
+TEST_F(PoolTest, AHigherLimitServesWaitersAtOnceAndALowerOneCutsNobody) {
+  PoolOptions options = SmallPool();
+  Start(options);
+  const std::vector<Place> places = TakeAll();
+  const auto waiting = Begin(In(absl::Hours(1)));
+  options.max_leases_per_connection = 3;
+  EXPECT_EQ(pool_->Reconfigure(options), absl::OkStatus());
+  closer_.RunAll();
+  EXPECT_EQ(waiting->status, absl::OkStatus());
+  options.max_leases_per_connection = 1;
+  EXPECT_EQ(pool_->Reconfigure(options), absl::OkStatus());
+  EXPECT_EQ(pool_->Stats().leases, 5);
+  EXPECT_EQ(pool_->Stats().leases_over_limit, 3);
+  options.max_surge = 9;
+  EXPECT_EQ(pool_->Reconfigure(options).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(pool_->options().max_surge, 1) << "all or nothing";
+}
+
+}  // namespace
+}  // namespace chanpool
