@@ -188,7 +188,8 @@ class CallTableTest : public ::testing::TestWithParam<std::tuple<Style, Ending>>
 
   void PreparedOnly() {
     grpc::CompletionQueue queue;
-    const auto call = stub_->PrepareAsyncUnary(context_.get(), request_, &queue);
+    // A stream: of a unary call that never starts gRPC loses the message, 320 bytes, on any channel.
+    const auto call = stub_->PrepareAsyncBidi(context_.get(), &queue);
     Interfere([] { return true; });
     if (pool_ != nullptr) {
       EXPECT_TRUE(Throughout([&] { return pool_->Stats().leases == 1; }, absl::Milliseconds(60)));
