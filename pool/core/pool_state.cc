@@ -193,7 +193,7 @@ void PoolState::BackOffFurther(absl::Time now) {
 
 // Many that fail at once are one failure: what began before the last one was noticed says nothing new.
 void PoolState::NoteFailure(const absl::Status& why, absl::Time began, absl::Time now) {
-  if (!failing_ || began >= failed_at_) {
+  if (!failing_ || began > failed_at_) {
     BackOffFurther(now);
     failed_at_ = now;
   }
