@@ -179,23 +179,25 @@ class CallTableTest : public ::testing::TestWithParam<std::tuple<Style, Ending>>
 
   void QueueDropped() {
     grpc::CompletionQueue queue;
-    const auto call = stub_->AsyncUnary(context_.get(), request_, &queue);
+    auto call = stub_->AsyncUnary(context_.get(), request_, &queue);
     call->ReadInitialMetadata(this);
     Interfere([] { return false; });
     AwaitTag(queue);
+    call = nullptr;  // Lives in the context's call.
     context_ = nullptr;
   }
 
   void PreparedOnly() {
     grpc::CompletionQueue queue;
     // A stream: of a unary call that never starts gRPC loses the message, 320 bytes, on any channel.
-    const auto call = stub_->PrepareAsyncBidi(context_.get(), &queue);
+    auto call = stub_->PrepareAsyncBidi(context_.get(), &queue);
     Interfere([] { return true; });
     if (pool_ != nullptr) {
       EXPECT_TRUE(Throughout([&] { return pool_->Stats().leases == 1; }, absl::Milliseconds(60)));
     } else {
       EXPECT_TRUE(Throughout([&] { return closed_ == 0; }, absl::Milliseconds(60)));
     }
+    call = nullptr;  // Lives in the context's call.
     context_ = nullptr;
   }
 
@@ -212,13 +214,14 @@ class CallTableTest : public ::testing::TestWithParam<std::tuple<Style, Ending>>
   }
 
   void StreamDropped() {
-    const auto stream = stub_->Bidi(context_.get());
+    auto stream = stub_->Bidi(context_.get());
     stream->Write(request_);
     Interfere([] { return false; });
     EchoReply reply;
     const bool answered = ending_ == Ending::kOk || ending_ == Ending::kError || ending_ == Ending::kPoolDestroyed ||
                           ending_ == Ending::kHijacked;
     EXPECT_EQ(stream->Read(&reply), answered);
+    stream = nullptr;
     context_ = nullptr;
   }
 
