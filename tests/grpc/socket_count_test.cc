@@ -100,6 +100,7 @@ class SocketCountTest : public ::testing::Test {
   // the pool is asked before and after.
   void ExpectNeverMoreSocketsThanConnections(const EchoServer& server, const std::function<void()>& meanwhile) {
     int looks = 0, most_sockets = 0;
+    bool more_before = false;
     std::string finding;
     Throughout(
         [&] {
@@ -109,11 +110,15 @@ class SocketCountTest : public ::testing::Test {
           const int after = pool_->Stats().connections;
           ++looks;
           most_sockets = std::max(most_sockets, sockets);
-          if (sockets > std::max(before, after)) {
+          // One look alone may fall between a call's end and that of its context, which keeps the channel, or between
+          // gRPC's dial and its word of it (1 look in 6,500). What is uncounted for longer is a finding.
+          const bool more = sockets > std::max(before, after);
+          if (more && more_before) {
             finding = std::to_string(sockets) + " sockets, " + std::to_string(before) + ".." + std::to_string(after) +
                       " connections, at look " + std::to_string(looks);
             ++findings_;
           }
+          more_before = more;
           return true;
         },
         Period());
