@@ -117,8 +117,8 @@ class ChannelConnection::OwnCall : public CloserThread::Event {
     const gpr_timespec deadline =
         gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(Milliseconds(timeout), GPR_TIMESPAN));
     call_ = grpc_channel_create_call(ChannelAccess::CoreChannel(*channel_), nullptr, GRPC_PROPAGATE_DEFAULTS,
-                                     CloserThread::Get()->queue()->cq(), grpc_slice_from_static_string(kProbeMethod),
-                                     nullptr, deadline, nullptr);
+                                     CloserThread::queue(), grpc_slice_from_static_string(kProbeMethod), nullptr,
+                                     deadline, nullptr);
     grpc_op ops[6] = {};
     ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
     ops[1].op = GRPC_OP_SEND_MESSAGE;
@@ -132,8 +132,7 @@ class ChannelConnection::OwnCall : public CloserThread::Event {
     ops[5].data.recv_status_on_client.trailing_metadata = &trailing_;
     ops[5].data.recv_status_on_client.status = &code_;
     ops[5].data.recv_status_on_client.status_details = &message_;
-    // grpc::CompletionQueue expects its tags to be CompletionQueueTags.
-    grpc_call_start_batch(call_, ops, 6, static_cast<grpc::internal::CompletionQueueTag*>(this), nullptr);
+    grpc_call_start_batch(call_, ops, 6, tag(), nullptr);
   }
 
   const std::shared_ptr<grpc::Channel> channel_;  // Given up on the closer's thread, where channels may die.
@@ -187,7 +186,8 @@ class ChannelConnection::Watch : public CloserThread::Event {
 
  private:
   void Await(grpc::Channel* channel) {
-    channel->NotifyOnStateChange(last_, gpr_inf_future(GPR_CLOCK_REALTIME), CloserThread::Get()->queue(), tag());
+    grpc_channel_watch_connectivity_state(ChannelAccess::CoreChannel(*channel), last_,
+                                          gpr_inf_future(GPR_CLOCK_REALTIME), CloserThread::queue(), tag());
   }
 
   const std::weak_ptr<grpc::Channel> weak_;

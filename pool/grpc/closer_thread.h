@@ -1,19 +1,20 @@
-// The process's closer: one thread that destroys channels, watches their connectivity and runs users' callbacks.
+// The process's closer: one thread that destroys channels, hears of their connectivity and runs users' callbacks.
 //
 //   CloserThread::Get()->Post([channel = std::move(channel)] {});     // the channel dies there
-//   channel->NotifyOnStateChange(state, forever, CloserThread::Get()->queue(), event);
+//   grpc_channel_watch_connectivity_state(channel, state, forever, CloserThread::queue(), event->tag());
 //
-// It polls a completion queue, because gRPC reports connectivity there; tasks are run between the queue's events. A
-// callback that blocks delays every pool of the process: users are told not to.
+// It sleeps until a task is posted, and polls no completion queue of its own: with gRPC's default engine whoever polls
+// anywhere takes part in all I/O of the process, so one more thread would read the answers of other threads' calls and
+// then have to wake those. A callback that blocks delays every pool of the process: users are told not to.
 #ifndef CHANPOOL_POOL_GRPC_CLOSER_THREAD_H_
 #define CHANPOOL_POOL_GRPC_CLOSER_THREAD_H_
 
-#include <grpcpp/completion_queue.h>
-#include <grpcpp/impl/codegen/completion_queue_tag.h>
+#include <grpc/grpc.h>
 
 #include <deque>
 #include <functional>
 
+#include "pool/core/clock.h"
 #include "pool/core/connector.h"
 #include "pool/core/mutex.h"
 
@@ -24,35 +25,29 @@ namespace chanpool {
 class CloserThread : public Closer {
  public:
   // A tag for queue(). Runs once on this thread, then deletes itself unless Run made it a tag again.
-  class Event : public grpc::internal::CompletionQueueTag {
+  class Event : private grpc_completion_queue_functor {
    public:
+    Event();
     virtual ~Event() = default;
     // True: it has been made a tag again, and stays.
     virtual bool Run(bool ok) = 0;
-    bool FinalizeResult(void** tag, bool*) override {
-      *tag = this;
-      return true;
-    }
-    // What to pass as a tag where gRPC wants a plain pointer.
-    void* tag() { return this; }
+    void* tag() { return static_cast<grpc_completion_queue_functor*>(this); }
   };
 
   static CloserThread* Get();
 
+  // The queue of the process's callback calls. gRPC's own threads poll it, and hand each Event on to the closer.
+  static grpc_completion_queue* queue();
+
   void Post(std::function<void()> task) override;
-  grpc::CompletionQueue* queue() { return &queue_; }
 
  private:
-  class Knock;
-
   CloserThread();
   [[noreturn]] void Run();
-  void RunTasks();
 
-  grpc::CompletionQueue queue_;
   Mutex mu_;
   std::deque<std::function<void()>> tasks_ ABSL_GUARDED_BY(mu_);
-  bool knocked_ ABSL_GUARDED_BY(mu_) = false;  // An event that will run the tasks is on its way.
+  Wakeup* sleeper_ ABSL_GUARDED_BY(mu_) = nullptr;  // The thread, while it has nothing to do.
 };
 
 }  // namespace chanpool
