@@ -2,7 +2,12 @@
 
 #include <grpc/grpc.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/impl/call_hook.h>
+#include <grpcpp/impl/call_op_set.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
+#include <grpcpp/support/byte_buffer.h>
 
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,10 +18,38 @@ namespace chanpool {
 namespace {
 
 thread_local Slot* lease_on_offer = nullptr;
+thread_local grpc::experimental::Interceptor* last_made = nullptr;  // In this thread; maybe gone since.
 
 void Cancel(grpc_call* call, const absl::Status& why) {
   grpc_call_cancel_with_status(call, static_cast<grpc_status_code>(why.code()), std::string(why.message()).c_str(),
                                nullptr);
+}
+
+using grpc::internal::CallOpSetInterface;
+
+// The one batch of a unary callback call, by the type that the stub deserializes into.
+template <typename Message>
+using UnaryBatch =
+    grpc::internal::CallOpSet<grpc::internal::CallOpSendInitialMetadata, grpc::internal::CallOpSendMessage,
+                              grpc::internal::CallOpRecvInitialMetadata, grpc::internal::CallOpRecvMessage<Message>,
+                              grpc::internal::CallOpClientSendClose, grpc::internal::CallOpClientRecvStatus>;
+
+// Tells the dynamic type. Not typeid: stubs may be compiled with -fno-rtti, and then that would crash.
+const void* VTableOf(const CallOpSetInterface& ops) {
+  const void* table = nullptr;
+  std::memcpy(&table, static_cast<const void*>(&ops), sizeof table);
+  return table;
+}
+
+// Makes the core report the end of `ops` to `tag`. Returns whom it would have told, or null, and nothing is changed,
+// when `ops` is not of the type Batch.
+template <typename Batch>
+grpc_completion_queue_functor* Redirect(CallOpSetInterface* ops, grpc_completion_queue_functor* tag) {
+  static const Batch* const sample = new Batch;
+  if (VTableOf(*ops) != VTableOf(*sample)) return nullptr;
+  auto* const before = static_cast<grpc_completion_queue_functor*>(ops->core_cq_tag());
+  static_cast<Batch*>(ops)->set_core_cq_tag(tag);
+  return before;
 }
 
 }  // namespace
@@ -29,10 +62,15 @@ LeaseHandOver::~LeaseHandOver() {
 
 Slot* LeaseHandOver::Take() { return std::exchange(lease_on_offer, nullptr); }
 
-class CallsInFlight::Interceptor : public grpc::experimental::Interceptor {
+class CallsInFlight::Interceptor : public grpc::experimental::Interceptor,
+                                   public grpc::internal::CallHook,
+                                   private grpc_completion_queue_functor {
  public:
   Interceptor(CallsInFlight* calls, grpc::ClientContext* context)
-      : calls_(calls), context_(context), lease_(LeaseHandOver::Take()) {}
+      : grpc_completion_queue_functor(), calls_(calls), context_(context), lease_(LeaseHandOver::Take()) {
+    functor_run = &Interceptor::EndFollowed;
+    last_made = this;
+  }
 
   ~Interceptor() override { End(); }
 
@@ -43,8 +81,33 @@ class CallsInFlight::Interceptor : public grpc::experimental::Interceptor {
     methods->Proceed();
   }
 
+  // The call as its stub should use it: it comes to PerformOpsOnCall, and is not intercepted.
+  grpc::internal::Call Follow(const grpc::internal::Call& call) {
+    intercepted_ = call;
+    return grpc::internal::Call(call.call(), this, call.cq());
+  }
+
+  // The stub starts a batch of a followed call. A reactor does so in several threads: only the one batch of a unary
+  // call may change this object.
+  void PerformOpsOnCall(CallOpSetInterface* ops, grpc::internal::Call* call) override {
+    grpc_completion_queue_functor* stub = Redirect<UnaryBatch<grpc::protobuf::MessageLite>>(ops, this);
+    if (stub == nullptr) stub = Redirect<UnaryBatch<grpc::ByteBuffer>>(ops, this);
+    if (stub == nullptr) return ops->FillOps(&intercepted_);
+    stub_ = stub;
+    calls_->Add(this);
+    ops->FillOps(call);
+  }
+
  private:
   friend class CallsInFlight;
+
+  // The core reports the end of a followed call.
+  static void EndFollowed(grpc_completion_queue_functor* functor, int ok) {
+    auto* const self = static_cast<Interceptor*>(functor);
+    grpc_completion_queue_functor* const stub = self->stub_;
+    self->End();
+    stub->functor_run(stub, ok);  // May destroy the context, and this object with it.
+  }
 
   void End() {
     if (call_ != nullptr) calls_->Remove(this);
@@ -54,11 +117,15 @@ class CallsInFlight::Interceptor : public grpc::experimental::Interceptor {
   CallsInFlight* const calls_;  // Kept by the factory, which the channel keeps, which the context keeps.
   grpc::ClientContext* const context_;
   Slot* lease_;
-  // The core call, referenced while listed. Not the ClientContext: that one drops its call before it destroys us, so a
-  // TryCancel through it would find the call gone.
+  // The core call, referenced while listed; of a followed call the stub holds a reference until it has heard of the
+  // end. Not the ClientContext: that one drops its call before it destroys us, so a TryCancel through it would find the
+  // call gone.
   grpc_call* call_ = nullptr;
   Interceptor* previous_ = nullptr;
   Interceptor* next_ = nullptr;
+  // Of a followed call:
+  grpc::internal::Call intercepted_;               // As its channel made it.
+  grpc_completion_queue_functor* stub_ = nullptr;  // Whom the core would have told of its end.
 };
 
 class CallsInFlight::Factory : public grpc::experimental::ClientInterceptorFactoryInterface {
@@ -77,10 +144,15 @@ std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface> CallsInFl
   return std::make_unique<Factory>(std::move(calls));
 }
 
+grpc::internal::Call CallsInFlight::Follow(const grpc::internal::Call& call) const {
+  if (!alone_ || grpc::internal::g_global_client_interceptor_factory != nullptr) return call;
+  return static_cast<Interceptor*>(last_made)->Follow(call);
+}
+
 void CallsInFlight::Add(Interceptor* call) {
   if (call->call_ != nullptr) return;
   call->call_ = call->context_->c_call();
-  grpc_call_ref(call->call_);
+  if (call->stub_ == nullptr) grpc_call_ref(call->call_);
   absl::Status cancelled;
   {
     MutexLock lock(&mu_);
@@ -101,7 +173,8 @@ void CallsInFlight::Remove(Interceptor* call) {
     if (call->next_ != nullptr) call->next_->previous_ = call->previous_;
     --size_;
   }
-  grpc_call_unref(std::exchange(call->call_, nullptr));
+  grpc_call* const core_call = std::exchange(call->call_, nullptr);
+  if (call->stub_ == nullptr) grpc_call_unref(core_call);
 }
 
 void CallsInFlight::CancelAll(const absl::Status& why) {

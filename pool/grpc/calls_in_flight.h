@@ -11,6 +11,7 @@
 #ifndef CHANPOOL_POOL_GRPC_CALLS_IN_FLIGHT_H_
 #define CHANPOOL_POOL_GRPC_CALLS_IN_FLIGHT_H_
 
+#include <grpcpp/impl/call.h>
 #include <grpcpp/support/client_interceptor.h>
 
 #include <atomic>
@@ -40,9 +41,18 @@ class LeaseHandOver {
 // Thread-safe. Kept by the channel's interceptor factory, and so by every ClientContext that used the channel.
 class CallsInFlight {
  public:
+  // `alone`: the channel has no interceptor but ours, which need not see every batch then.
+  explicit CallsInFlight(bool alone = false) : alone_(alone) {}
+
   // Our interceptor must be the first of the channel: behind a user's that hijacks it would see only its destructor.
   static std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface> NewInterceptorFactory(
       std::shared_ptr<CallsInFlight> calls);
+
+  // For a callback call that this thread has just made on a channel of ours: the call as its stub should use it, which
+  // is the same, or one that is followed without being intercepted. An intercepted batch goes through its completion
+  // queue twice, and the threads that serve callbacks wake each other for that: +13 us of processor time for a call
+  // alone, +3 us under load.
+  grpc::internal::Call Follow(const grpc::internal::Call& call) const;
 
   // Ends every call in flight with `why`, and from now on each call as soon as it starts. Takes references under its
   // lock and cancels after unlocking: a cancel may run interceptors on this thread.
@@ -57,6 +67,7 @@ class CallsInFlight {
   void Add(Interceptor* call);
   void Remove(Interceptor* call);
 
+  const bool alone_;
   mutable Mutex mu_;
   Interceptor* first_ ABSL_GUARDED_BY(mu_) = nullptr;
   int64_t size_ ABSL_GUARDED_BY(mu_) = 0;

@@ -336,7 +336,7 @@ grpc::ChannelArguments ChannelConnector::Arguments() const {
 }
 
 std::unique_ptr<Connection> ChannelConnector::Create(ConnectionId id, std::weak_ptr<ConnectionListener> listener) {
-  auto calls = std::make_shared<CallsInFlight>();
+  auto calls = std::make_shared<CallsInFlight>(/*alone=*/dial_.interceptors.empty());
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories;
   factories.push_back(CallsInFlight::NewInterceptorFactory(calls));
   for (const auto& shared : dial_.interceptors) factories.push_back(std::make_unique<SharedFactory>(shared));

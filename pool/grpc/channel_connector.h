@@ -45,6 +45,7 @@ class ChannelConnection : public Connection {
   ~ChannelConnection() override;
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  const CallsInFlight& calls() const { return *calls_; }
 
   void Start() override;
   // gRPC redials by itself while it has never been connected, on the back-off that it was given: the pool's.

@@ -57,7 +57,8 @@ grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& 
   // The interceptor of the new call takes the lease; from then on it may end, and the connection with it, at any time,
   // but not before CreateCall has given the context its own reference to the channel.
   LeaseHandOver hand_over(place->Detach());
-  return ChannelAccess::CreateCall(connection.channel().get(), method, context, cq);
+  const grpc::internal::Call call = ChannelAccess::CreateCall(connection.channel().get(), method, context, cq);
+  return cq == ChannelAccess::CallbackCQ(AnchorChannel()) ? connection.calls().Follow(call) : call;
 }
 
 // A call's operations go to the channel that made it.

@@ -377,5 +377,30 @@ TEST_F(CallsInFlightTest, SurvivesACancelWhileCallsEndAndContextsGo) {
   EXPECT_EQ(calls_->in_flight(), 0);
 }
 
+// --- Unary callback calls of a pool, which are followed without interception ----------------------------------------
+
+TEST(FollowedCallsTest, SurviveForcedDrainsWhileTheyEnd) {
+  constexpr int kCalls = 20;
+  EchoServer server;
+  ChannelPoolOptions options;
+  options.target = server.target();
+  const std::shared_ptr<ChannelPool> pool = ChannelPool::Create(options).value();
+  const std::unique_ptr<Echo::Stub> stub = Echo::NewStub(pool->channel());
+  for (int round = 0; round < 30; ++round) {
+    ASSERT_THAT(pool->WaitForReady(1, testing::In(kLimit)), IsOk());
+    std::vector<grpc::ClientContext> contexts(kCalls);
+    std::vector<EchoReply> replies(kCalls);
+    std::vector<Signal> over(kCalls);
+    const EchoRequest request;
+    for (int i = 0; i < kCalls; ++i) {
+      stub->async()->Unary(&contexts[i], &request, &replies[i], [&, i](const grpc::Status&) { over[i].Notify(); });
+    }
+    EXPECT_THAT(pool->Drain(absl::InfinitePast(), OnDeadline::kCancelCalls), IsOk());
+    for (Signal& signal : over) ASSERT_TRUE(signal.Await());
+    EXPECT_EQ(pool->Stats().leases, 0);
+    ASSERT_THAT(pool->Resume(), IsOk());
+  }
+}
+
 }  // namespace
 }  // namespace chanpool
