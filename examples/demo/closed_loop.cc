@@ -19,13 +19,14 @@ constexpr size_t kPayloadBytes = 100;
 
 class ClosedLoop::Caller {
  public:
-  Caller(ClosedLoop* load, absl::Duration delay) : load_(load) {
+  Caller(ClosedLoop* load, absl::Duration delay, Patience patience) : load_(load), patience_(patience) {
     request_.set_id(std::string(kPayloadBytes, 'x'));
     request_.set_delay_ms(static_cast<int32_t>(absl::ToInt64Milliseconds(delay)));
   }
 
   void Begin(absl::Time now) {
     context_ = std::make_unique<grpc::ClientContext>();
+    context_->set_wait_for_ready(patience_ == Patience::kWaitForReady);
     call_.start = now;
     load_->NextStub().async()->GetOrder(context_.get(), &request_, &response_,
                                         [this](const grpc::Status& status) { End(status); });
@@ -52,6 +53,7 @@ class ClosedLoop::Caller {
   }
 
   ClosedLoop* const load_;
+  const Patience patience_;
   GetOrderRequest request_;
   Order response_;
   std::unique_ptr<grpc::ClientContext> context_;
@@ -61,10 +63,10 @@ class ClosedLoop::Caller {
 };
 
 ClosedLoop::ClosedLoop(const std::vector<std::shared_ptr<grpc::ChannelInterface>>& channels, int callers,
-                       absl::Duration delay)
+                       absl::Duration delay, Patience patience)
     : running_(callers) {
   for (const auto& channel : channels) stubs_.push_back(Orders::NewStub(channel));
-  for (int i = 0; i < callers; ++i) callers_.push_back(std::make_unique<Caller>(this, delay));
+  for (int i = 0; i < callers; ++i) callers_.push_back(std::make_unique<Caller>(this, delay, patience));
   for (const auto& caller : callers_) caller->Begin(absl::Now());
 }
 

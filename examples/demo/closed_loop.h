@@ -30,11 +30,18 @@ struct CallRecord {
   std::string error;  // The status's message.
 };
 
+// What a caller wants while there is no connection.
+enum class Patience {
+  kFailFast,      // An error, as soon as it is known that there is none. gRPC's default.
+  kWaitForReady,  // To wait until there is one.
+};
+
 // One thread at a time.
 class ClosedLoop {
  public:
   // Begins at once. Of several channels each call takes the next: a round robin. The server answers after `delay`.
-  ClosedLoop(const std::vector<std::shared_ptr<grpc::ChannelInterface>>& channels, int callers, absl::Duration delay);
+  ClosedLoop(const std::vector<std::shared_ptr<grpc::ChannelInterface>>& channels, int callers, absl::Duration delay,
+             Patience patience = Patience::kFailFast);
   ~ClosedLoop();  // Stops.
 
   // Starts no more calls, waits for those in flight, and returns every call since the beginning, caller by caller.

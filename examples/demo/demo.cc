@@ -196,13 +196,14 @@ void DrainUnderLoad(const UpstreamProcess& upstream, Report& report) {
 // --- 4: a backend dies ---------------------------------------------------------------------------------------------
 
 void BackendKilled(UpstreamProcess& upstream, Report& report) {
-  constexpr int kCallers = 100;
+  constexpr int kCallersOfEachKind = 50;
   const absl::Duration delay = absl::Milliseconds(20);
-  report.Act("The backend is killed and comes back a second later", Load(kCallers, delay));
+  report.Act("The backend is killed and comes back a second later", Load(2 * kCallersOfEachKind, delay));
   const pid_t killed_pid = upstream.pid();
 
   const auto pool = MakePool(upstream, FixedSize(4));
-  ClosedLoop load({pool->channel()}, kCallers, delay);
+  ClosedLoop patient({pool->channel()}, kCallersOfEachKind, delay, Patience::kWaitForReady);
+  ClosedLoop impatient({pool->channel()}, kCallersOfEachKind, delay, Patience::kFailFast);
   absl::SleepFor(kSettle);
   Outage outage;
   outage.killed = absl::Now();
@@ -211,20 +212,32 @@ void BackendKilled(UpstreamProcess& upstream, Report& report) {
   const absl::Status restarted = upstream.Restart();
   outage.listening_again = absl::Now();
   absl::SleepFor(absl::Seconds(3));
-  const OutageCauses causes = Explain(load.Stop(), outage);
-  const absl::Duration back = causes.answered_again - outage.listening_again;
+  const OutageCauses waited = Explain(patient.Stop(), outage);
+  const OutageCauses failed_fast = Explain(impatient.Stop(), outage);
+  const absl::Duration back = std::min(waited.answered_again, failed_fast.answered_again) - outage.listening_again;
 
   report.Note(absl::StrCat("kill -9 ", killed_pid, "; ", Milliseconds(outage.listening_again - outage.killed),
                            " later process ", upstream.pid(), " listens on the same port."));
-  report.Table({"failed calls:", "in flight at the kill", "nobody listened", "not dialled yet", "without excuse"},
-               {{"pool", Count(causes.in_flight), Count(causes.nobody_listened), Count(causes.not_dialled_yet),
-                 Count(causes.unexplained)}});
-  report.Promise(restarted.ok() && causes.answered_after > 0,
-                 absl::StrCat("it finds the new process by itself: first answer ",
-                              absl::FormatDuration(absl::Trunc(back, absl::Milliseconds(1))),
-                              " after its return, then ", Count(causes.answered_after), " more"));
-  report.Promise(causes.in_flight <= kCallers && causes.unexplained == 0,
-                 "no call fails but those in flight at the kill and those that found nobody");
+  const auto row = [](const char* callers, const OutageCauses& causes) {
+    return std::vector<std::string>{callers,
+                                    Count(causes.in_flight),
+                                    Count(causes.nobody_listened),
+                                    Count(causes.not_dialled_yet),
+                                    Count(causes.unexplained),
+                                    Count(causes.answered_after)};
+  };
+  report.Table({"failed calls:", "in flight at the kill", "nobody listened", "before the next dial", "without excuse",
+                "answered afterwards"},
+               {row("wait for ready", waited), row("fail fast", failed_fast)});
+  report.Promise(restarted.ok() && waited.answered_after > 0 && failed_fast.answered_after > 0,
+                 absl::StrCat("the pool finds the new process by itself: first answer ",
+                              absl::FormatDuration(absl::Trunc(back, absl::Milliseconds(1))), " after its return"));
+  report.Promise(waited.in_flight <= kCallersOfEachKind && waited.nobody_listened == 0 && waited.not_dialled_yet == 0 &&
+                     waited.unexplained == 0,
+                 "no call that waits for ready fails but those in flight at the kill");
+  report.Promise(
+      failed_fast.in_flight <= kCallersOfEachKind && failed_fast.unexplained == 0,
+      "no other call fails but those in flight, and those refused until the pool's back-off found the new process");
 }
 
 int Run() {
