@@ -11,7 +11,6 @@
 #define CHANPOOL_POOL_CORE_POOL_H_
 
 #include <atomic>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <set>
@@ -25,6 +24,7 @@
 #include "absl/time/time.h"
 #include "pool/core/clock.h"
 #include "pool/core/connector.h"
+#include "pool/core/event_feed.h"
 #include "pool/core/events.h"
 #include "pool/core/mutex.h"
 #include "pool/core/options.h"
@@ -91,33 +91,12 @@ class AcquireHandle {
   std::shared_ptr<AsyncAcquire> acquire_;
 };
 
-// Ends the subscription when destroyed; a callback that has begun may still be running then.
-class Subscription {
- public:
-  Subscription() = default;
-  explicit Subscription(std::function<void()> end) : end_(std::move(end)) {}
-  Subscription(Subscription&& from) noexcept : end_(std::exchange(from.end_, nullptr)) {}
-  Subscription& operator=(Subscription&& from) noexcept {
-    std::swap(end_, from.end_);
-    return *this;
-  }
-  ~Subscription() {
-    if (end_) end_();
-  }
-
- private:
-  std::function<void()> end_;
-};
-
 // As grpc's connectivity, which core does not know.
 enum class PoolConnectivity { kIdle, kConnecting, kReady, kTransientFailure, kShutdown };
 
 // Thread-safe. Never calls a connection, a callback or the closer while it holds its lock.
 class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool> {
  public:
-  // Events that one subscriber may have waiting; beyond, they are left out, and the sequence shows the gap.
-  static constexpr size_t kMaxQueuedEvents = 1024;
-
   struct Config {
     std::string name;
     PoolOptions options;  // Valid.
@@ -204,13 +183,6 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
  private:
   friend class AcquireHandle;
 
-  struct Subscriber {
-    std::function<void(const PoolEvent&)> callback;
-    std::deque<PoolEvent> queue;  // Guarded by the pool's lock.
-    bool delivering = false;      // Guarded by the pool's lock: a task is posted or running.
-    std::atomic<bool> ended{false};
-  };
-
   // What is done after unlocking, in this order.
   struct Effects {
     struct Call {
@@ -222,7 +194,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
     absl::InlinedVector<Call, 4> calls;
     absl::InlinedVector<Wakeup*, 4> wake;
     absl::InlinedVector<std::shared_ptr<AsyncAcquire>, 2> deliver;
-    std::vector<std::shared_ptr<Subscriber>> tell;
+    bool tell = false;  // There are events to deliver.
     std::vector<std::shared_ptr<Connection>> closed;
     std::vector<std::shared_ptr<Pool>> references;  // Last: may end this object.
   };
@@ -240,7 +212,6 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Housekeep();
 
   void Deliver(const std::shared_ptr<AsyncAcquire>& acquire);
-  void DeliverEvents(const std::shared_ptr<Subscriber>& subscriber);
   void Perform(Effects& effects) ABSL_LOCKS_EXCLUDED(mu_);
   void CreateConnection(ConnectionId id) ABSL_LOCKS_EXCLUDED(mu_);
   void CancelAsync(const std::shared_ptr<AsyncAcquire>& acquire);
@@ -283,7 +254,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   Clock* const clock_;
   Closer* const closer_;
   const std::unique_ptr<Connector> connector_;
-  const uint64_t forks_at_birth_;
+  const uint64_t fork_epoch_;
+  const std::shared_ptr<EventFeed> feed_;
 
   // Read by the fast path.
   SlotTable table_;
@@ -297,8 +269,6 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   std::vector<Held> held_ ABSL_GUARDED_BY(mu_);           // By slot index.
   std::vector<Wakeup*> idlers_ ABSL_GUARDED_BY(mu_);      // Threads in WaitForReady and Drain: woken by any change.
   std::vector<Wakeup*> await_made_ ABSL_GUARDED_BY(mu_);  // In AcquireNow: wait for another's Connector::Create.
-  std::vector<std::shared_ptr<Subscriber>> subscribers_ ABSL_GUARDED_BY(mu_);
-  uint64_t last_sequence_ ABSL_GUARDED_BY(mu_) = 0;
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);
   absl::Time alarm_set_for_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
   PoolStats counted_ ABSL_GUARDED_BY(mu_);  // The counters of the slow path.

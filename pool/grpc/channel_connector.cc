@@ -65,6 +65,9 @@ struct ChannelConnection::Reporter {
   std::atomic<bool> ended{false};
   std::atomic<bool> opened{false};
   std::atomic<int> losses{0};  // How often the channel has left READY.
+  // The channel has changed its state, and the watch has yet to look. Known as soon as gRPC knows it, while the watch
+  // may have to wait for the closer's thread.
+  std::atomic<bool> changed{false};
 
   Reporter(ConnectionId i, std::weak_ptr<ConnectionListener> l) : id(i), listener(std::move(l)) {}
 
@@ -157,6 +160,8 @@ class ChannelConnection::Watch : public CloserThread::Event {
     Await(channel);
   }
 
+  void Reported() override { reporter_->changed.store(true, std::memory_order_release); }
+
   bool Run(bool) override {
     const std::shared_ptr<grpc::Channel> channel = weak_.lock();
     if (channel == nullptr || reporter_->ended.load(std::memory_order_acquire)) return false;
@@ -170,6 +175,7 @@ class ChannelConnection::Watch : public CloserThread::Event {
       return true;
     }
     if (now == GRPC_CHANNEL_READY) {
+      reporter_->changed.store(false, std::memory_order_relaxed);  // If it changes now, Await will say so.
       reporter_->opened.store(true);
       reporter_->Tell([&](ConnectionListener& to) { to.OnOpened(reporter_->id); });
     } else if (now == GRPC_CHANNEL_TRANSIENT_FAILURE) {
@@ -231,6 +237,7 @@ int ChannelConnection::extra_transports() const {
 
 bool ChannelConnection::ReportIfLost() const {
   if (!reporter_->opened.load(std::memory_order_acquire)) return false;
+  if (!reporter_->changed.load(std::memory_order_acquire)) return false;  // Asking gRPC costs 500 instructions.
   const grpc_connectivity_state now = channel_->GetState(/*try_to_connect=*/false);
   if (now == GRPC_CHANNEL_READY) return false;
   reporter_->TellLost(now);

@@ -12,6 +12,7 @@ namespace chanpool {
 CloserThread::Event::Event() : grpc_completion_queue_functor() {
   functor_run = [](grpc_completion_queue_functor* functor, int ok) {
     auto* const event = static_cast<Event*>(functor);
+    event->Reported();
     Get()->Post([event, ok] {
       if (!event->Run(ok != 0)) delete event;
     });

@@ -29,6 +29,8 @@ class CloserThread : public Closer {
    public:
     Event();
     virtual ~Event() = default;
+    // Runs before Run, on the thread of gRPC's that reports. Must not block.
+    virtual void Reported() {}
     // True: it has been made a tag again, and stays.
     virtual bool Run(bool ok) = 0;
     void* tag() { return static_cast<grpc_completion_queue_functor*>(this); }

@@ -476,10 +476,10 @@ TEST_F(PoolTest, ASlowSubscriberLosesEventsVisiblyAndHoldsNobodyUp) {
   PoolOptions options = SmallPool();
   for (int i = 0; i < 1500; ++i) ASSERT_EQ(pool_->Reconfigure(options), absl::OkStatus());
   closer_.RunAll();
-  ASSERT_EQ(sequences.size(), Pool::kMaxQueuedEvents);
+  ASSERT_EQ(sequences.size(), EventFeed::kMaxQueued);
   ASSERT_EQ(pool_->Reconfigure(options), absl::OkStatus());
   closer_.RunAll();
-  EXPECT_EQ(sequences.back() - sequences[sequences.size() - 2], 1500 - Pool::kMaxQueuedEvents + 1) << "the gap";
+  EXPECT_EQ(sequences.back() - sequences[sequences.size() - 2], 1500 - EventFeed::kMaxQueued + 1) << "the gap";
 }
 
 TEST_F(PoolTest, AnEndedSubscriptionHearsNothing) {

@@ -124,7 +124,7 @@ std::string Simulation::HowItOutlived(const Life& life) {
   if (life.asked.created != life.asked.destroyed) return "created and destroyed differ";
   if (!life.watch.expired()) return "somebody still keeps a pool that has ended";
   // The last events of all may be among those for which the queue had no room: no later one shows the gap.
-  const bool complete = !life.ran_over && std::max(life.told_now, life.told_before) < Pool::kMaxQueuedEvents;
+  const bool complete = !life.ran_over && std::max(life.told_now, life.told_before) < EventFeed::kMaxQueued;
   if (complete && !life.last_event.empty()) return "the events of a connection do not end with closed";
   return "";
 }
@@ -224,7 +224,7 @@ void Simulation::OnEvent(Life* life, const PoolEvent& event) {
   const bool first = life->last_sequence == 0;
   ++life->told_now;
   if (!first && event.sequence != life->last_sequence + 1) {
-    if (std::max(life->told_now - 1, life->told_before) < Pool::kMaxQueuedEvents) return broken("an event is missing");
+    if (std::max(life->told_now - 1, life->told_before) < EventFeed::kMaxQueued) return broken("an event is missing");
     life->last_event.clear();  // The closer slept while the queue ran over: what began unseen is unknown.
     life->ran_over = true;
     tally_.Count("events ran over");

@@ -1,0 +1,81 @@
+// Tells events to whoever subscribed, in order, on the closer's thread, and never waits for a slow subscriber.
+//
+//   auto feed = std::make_shared<EventFeed>(closer);
+//   Subscription subscription = feed->Subscribe([](const PoolEvent& event) { ... });
+//   feed->Append(event);      // under whatever lock orders the events
+//   feed->Flush();            // after unlocking: delivery begins
+#ifndef CHANPOOL_POOL_CORE_EVENT_FEED_H_
+#define CHANPOOL_POOL_CORE_EVENT_FEED_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "pool/core/connector.h"
+#include "pool/core/events.h"
+#include "pool/core/mutex.h"
+
+namespace chanpool {
+
+// Ends the subscription when destroyed; a callback that has begun may still be running then.
+class Subscription {
+ public:
+  Subscription() = default;
+  explicit Subscription(std::function<void()> end) : end_(std::move(end)) {}
+  Subscription(Subscription&& from) noexcept : end_(std::exchange(from.end_, nullptr)) {}
+  Subscription& operator=(Subscription&& from) noexcept {
+    std::swap(end_, from.end_);
+    return *this;
+  }
+  ~Subscription() {
+    if (end_) end_();
+  }
+
+ private:
+  std::function<void()> end_;
+};
+
+// Thread-safe. What is appended is delivered even if everybody else has given the feed up.
+class EventFeed : public std::enable_shared_from_this<EventFeed> {
+ public:
+  // Events that one subscriber may have waiting; beyond, they are left out, and the sequence shows the gap.
+  static constexpr size_t kMaxQueued = 1024;
+
+  // `closer` outlives the feed.
+  explicit EventFeed(Closer* closer);
+
+  // `callback` runs on the closer's thread, one event at a time. It must not block.
+  Subscription Subscribe(std::function<void(const PoolEvent&)> callback);
+
+  // Gives `event` the next sequence number, and queues it for each subscriber. Calls nobody.
+  void Append(PoolEvent event);
+
+  // Has the closer deliver what was appended. Not under a lock of the caller's.
+  void Flush();
+
+ private:
+  struct Subscriber {
+    std::function<void(const PoolEvent&)> callback;
+    std::atomic<bool> ended{false};
+    // Guarded by the feed's lock:
+    std::deque<PoolEvent> queue;
+    bool delivering = false;  // A task is posted or running.
+  };
+
+  void End(const std::shared_ptr<Subscriber>& subscriber);
+  void Deliver(const std::shared_ptr<Subscriber>& subscriber);
+
+  Closer* const closer_;
+  const uint64_t fork_epoch_;
+  Mutex mu_;
+  uint64_t last_sequence_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<std::shared_ptr<Subscriber>> subscribers_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::shared_ptr<Subscriber>> to_flush_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_CORE_EVENT_FEED_H_

@@ -1,0 +1,153 @@
+// What can be seen of a pool: its statistics, connections and events, and whether its invariants hold.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "pool/core/pool.h"
+
+namespace chanpool {
+
+PoolOptions Pool::options() const {
+  if (Forked()) return PoolOptions();
+  MutexLock lock(&mu_);
+  return state_.options();
+}
+
+PoolStats Pool::Stats() const {
+  if (Forked()) {
+    PoolStats nothing;
+    nothing.state = PoolAdminState::kDestroyed;
+    return nothing;
+  }
+  PoolStats stats;
+  std::vector<std::shared_ptr<Connection>> connections;
+  {
+    MutexLock lock(&mu_);
+    stats = StatsLocked();
+    for (const Held& held : held_) {
+      if (held.connection != nullptr) connections.push_back(held.connection);
+    }
+  }
+  for (const auto& connection : connections) stats.connections_extra += connection->extra_transports();
+  stats.connections += stats.connections_extra;
+  return stats;
+}
+
+PoolStats Pool::StatsLocked() const {
+  PoolStats stats = counted_;
+  stats.state = state_.admin();
+  stats.connections_open = state_.count(SlotState::kOpen);
+  stats.connections_connecting = state_.count(SlotState::kConnecting);
+  stats.connections_backoff = state_.count(SlotState::kBackoff);
+  stats.connections_checking = state_.count(SlotState::kChecking);
+  stats.connections_draining = state_.count(SlotState::kDraining);
+  stats.connections_lingering = state_.lingering();
+  stats.connections_replacing = state_.replacements_under_way();
+  stats.connections = static_cast<int>(stats.opened - stats.closed);
+  stats.connections_closing = stats.connections - (static_cast<int>(state_.size()) - state_.count(SlotState::kClosed));
+  stats.waiters = waiters_.size();
+  for (uint32_t i = 0; i < table_.size(); ++i) {
+    const Slot* slot = table_.Get(i);
+    const SlotWord word = slot->Load();
+    stats.hits += slot->lent.load(std::memory_order_relaxed);
+    stats.leases += word.leases();
+    if (word.state() != SlotState::kOpen) continue;
+    stats.capacity += word.limit();
+    if (word.leases() > word.limit()) {
+      stats.leases_over_limit += word.leases() - word.limit();
+    } else {
+      stats.free += word.limit() - word.leases();
+    }
+  }
+  stats.acquired = stats.hits + stats.misses;
+  // Derived, since a release may touch nothing after its compare-and-swap; exact once callers rest.
+  stats.released = stats.acquired - std::min<uint64_t>(stats.acquired, stats.leases);
+  stats.dial_failures = state_.dial_failures();
+  stats.last_dial_error = state_.last_dial_error();
+  stats.retry_at = state_.retry_at();
+  return stats;
+}
+
+std::vector<ConnectionStats> Pool::Connections() const {
+  if (Forked()) return {};
+  MutexLock lock(&mu_);
+  const absl::Time now = clock_->Now();
+  std::vector<ConnectionStats> rows;
+  for (uint32_t i = 0; i < state_.size(); ++i) {
+    const PoolState::Record& record = state_.record(i);
+    if (record.state == SlotState::kClosed) continue;
+    const Slot* slot = table_.Get(i);
+    const SlotWord word = slot->Load();
+    ConnectionStats row;
+    row.id = {i, record.generation};
+    row.state = record.state;
+    row.reason = record.reason;
+    row.leases = word.leases();
+    row.limit = word.limit();
+    row.peak_leases = std::max(word.leases(), slot->peak.load(std::memory_order_relaxed));
+    row.in_state = now - record.since;
+    if (record.opened_at != absl::InfinitePast()) row.age = now - record.opened_at;
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+PoolConnectivity Pool::Connectivity() const {
+  if (Forked()) return PoolConnectivity::kShutdown;
+  MutexLock lock(&mu_);
+  if (state_.admin() == PoolAdminState::kDestroyed) return PoolConnectivity::kShutdown;
+  if (state_.count(SlotState::kOpen) + state_.count(SlotState::kChecking) > 0) return PoolConnectivity::kReady;
+  if (state_.count(SlotState::kConnecting) > 0) return PoolConnectivity::kConnecting;
+  if (state_.count(SlotState::kBackoff) > 0) return PoolConnectivity::kTransientFailure;
+  return PoolConnectivity::kIdle;
+}
+
+Subscription Pool::Subscribe(std::function<void(const PoolEvent&)> callback) {
+  return feed_->Subscribe(std::move(callback));
+}
+
+absl::Status Pool::CheckInvariants() const {
+  if (Forked()) return ForkedError();
+  MutexLock lock(&mu_);
+  const auto broken = [](uint32_t slot, absl::string_view what) {
+    return absl::InternalError(absl::StrCat("slot ", slot, ": ", what));
+  };
+  const bool somebody_waits = !waiters_.empty();
+  for (uint32_t i = 0; i < state_.size(); ++i) {
+    const SlotWord word = table_.Get(i)->Load();
+    const PoolState::Record& record = state_.record(i);
+    if (word.state() != record.state)
+      return broken(i, absl::StrCat("word ", ToString(word.state()), ", state ", ToString(record.state)));
+    if (word.generation() != record.generation) return broken(i, "generations differ");
+    const auto& listed = table_.listed();
+    const bool is_listed = std::find(listed.begin(), listed.end(), table_.Get(i)) != listed.end();
+    if (is_listed != (word.state() == SlotState::kOpen)) return broken(i, "listed and OPEN disagree");
+    switch (word.state()) {
+      case SlotState::kClosed:
+        if (word.leases() != 0) return broken(i, "CLOSED with leases");
+        if (held_[i].self != nullptr || held_[i].connection != nullptr) return broken(i, "CLOSED but held");
+        break;
+      case SlotState::kDraining:
+        if (word.leases() == 0) return broken(i, "DRAINING at zero leases");
+        if (!word.slow()) return broken(i, "DRAINING without SLOW");
+        break;
+      case SlotState::kOpen:
+        if (word.slow() != somebody_waits)
+          return broken(i, somebody_waits ? "waiters, but no SLOW" : "SLOW, but nobody waits");
+        if (somebody_waits && word.leases() < word.limit()) return broken(i, "somebody waits while a place is free");
+        if (held_[i].connection == nullptr) return broken(i, "OPEN without a connection");
+        break;
+      default:
+        if (word.slow()) return broken(i, "SLOW before it is open");
+        break;
+    }
+  }
+  if (state_.serving() > state_.options().max_connections)
+    return absl::InternalError("more connections than max_connections");
+  if (state_.admin() != PoolAdminState::kActive && (somebody_waits || state_.serving() > 0)) {
+    return absl::InternalError("a pool that drains still serves");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace chanpool

@@ -1,0 +1,185 @@
+// What owners and operators do to a whole pool: wait for it, drain, resume, reconfigure, recycle.
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "pool/core/pool.h"
+
+namespace chanpool {
+namespace {
+
+// After CancelCalls: how long Drain waits for the cancelled calls to give their leases back.
+constexpr absl::Duration kCancelSettle = absl::Seconds(1);
+
+}  // namespace
+
+bool Pool::AwaitChange(Wakeup* wakeup, absl::Time deadline) {
+  if (clock_->Park(*wakeup, deadline)) return true;
+  {
+    MutexLock lock(&mu_);
+    const auto found = std::find(idlers_.begin(), idlers_.end(), wakeup);
+    if (found != idlers_.end()) {
+      idlers_.erase(found);
+      return false;
+    }
+  }
+  // Whoever took it off the list is about to wake it: it must stay until then.
+  clock_->Park(*wakeup, absl::InfiniteFuture());
+  return true;
+}
+
+absl::Status Pool::WaitForReady(int connections, absl::Time deadline) {
+  if (Forked()) return ForkedError();
+  const std::shared_ptr<Pool> keep = shared_from_this();
+  const absl::Time until = clock_->FromWall(deadline);
+  for (;;) {
+    Wakeup changed;
+    Effects effects;
+    {
+      MutexLock lock(&mu_);
+      if (connections > state_.options().max_connections || connections < 0) {
+        return absl::InvalidArgumentError(absl::StrCat("WaitForReady(", connections, ") on pool \"", name_,
+                                                       "\": set 0 to max_connections (",
+                                                       state_.options().max_connections, ")"));
+      }
+      const absl::Status refusal = AdminRefusal();
+      if (!refusal.ok()) return refusal;
+      if (state_.count(SlotState::kOpen) >= connections) return absl::OkStatus();
+      state_.EnsureConnections(connections, clock_->Now());
+      RunActions(effects);
+      idlers_.push_back(&changed);
+    }
+    Perform(effects);
+    if (AwaitChange(&changed, until)) continue;
+    MutexLock lock(&mu_);
+    if (state_.count(SlotState::kOpen) >= connections) return absl::OkStatus();
+    std::string message = absl::StrCat("pool \"", name_, "\": ", state_.count(SlotState::kOpen), " of ", connections,
+                                       " connections open in time");
+    if (!state_.last_dial_error().ok())
+      absl::StrAppend(&message, "; last dial error: ", state_.last_dial_error().message());
+    return absl::DeadlineExceededError(message);
+  }
+}
+
+void Pool::BeginDrain() {
+  if (Forked()) return;
+  Effects effects;
+  {
+    MutexLock lock(&mu_);
+    if (state_.admin() == PoolAdminState::kActive) {
+      state_.Drain(clock_->Now());
+      RefuseWaiters(AdminRefusal(), effects);
+      RunActions(effects);
+    }
+  }
+  Perform(effects);
+}
+
+absl::Status Pool::Drain(absl::Time deadline, OnDeadline on_deadline) {
+  if (Forked()) return ForkedError();
+  const std::shared_ptr<Pool> keep = shared_from_this();
+  absl::Time until = clock_->FromWall(deadline);
+  BeginDrain();
+  for (bool cancelled = false;;) {
+    Wakeup changed;
+    {
+      MutexLock lock(&mu_);
+      if (state_.admin() == PoolAdminState::kDrained) return absl::OkStatus();
+      if (state_.admin() == PoolAdminState::kActive) {
+        return absl::AbortedError(absl::StrCat("drain of pool \"", name_, "\": resumed meanwhile"));
+      }
+      if (state_.admin() == PoolAdminState::kDestroyed) return AdminRefusal();
+      idlers_.push_back(&changed);
+    }
+    if (AwaitChange(&changed, until)) continue;
+    Effects effects;
+    {
+      MutexLock lock(&mu_);
+      if (state_.admin() != PoolAdminState::kDraining) continue;
+      if (on_deadline == OnDeadline::kLeave || cancelled) return StillOut();
+      for (uint32_t i = 0; i < state_.size(); ++i) {
+        if (state_.record(i).state != SlotState::kDraining || held_[i].connection == nullptr) continue;
+        effects.calls.push_back(
+            {Effects::Call::Kind::kCancelCalls, {i, state_.record(i).generation}, held_[i].connection});
+      }
+    }
+    Perform(effects);
+    cancelled = true;
+    until = clock_->Now() + kCancelSettle;
+  }
+}
+
+absl::Status Pool::StillOut() const {
+  std::string who;
+  int64_t leases = 0;
+  int connections = 0;
+  constexpr int kNamed = 5;
+  for (uint32_t i = 0; i < state_.size(); ++i) {
+    if (state_.record(i).state != SlotState::kDraining) continue;
+    const SlotWord word = table_.Get(i)->Load();
+    leases += word.leases();
+    if (++connections <= kNamed) {
+      absl::StrAppend(&who, who.empty() ? "" : ", ", ConnectionId{i, word.generation()}.ToString(), ": ",
+                      word.leases());
+    }
+  }
+  if (connections > kNamed) absl::StrAppend(&who, ", ...");
+  return absl::DeadlineExceededError(absl::StrCat("drain of pool \"", name_, "\": ", leases, " leases still out on ",
+                                                  connections, " connections (", who, ")"));
+}
+
+absl::Status Pool::Resume() {
+  if (Forked()) return ForkedError();
+  Effects effects;
+  {
+    MutexLock lock(&mu_);
+    if (state_.admin() == PoolAdminState::kDestroyed) {
+      return absl::FailedPreconditionError(absl::StrCat("resume of pool \"", name_, "\": it was destroyed"));
+    }
+    state_.Resume(clock_->Now());
+    RunActions(effects);
+  }
+  Perform(effects);
+  return absl::OkStatus();
+}
+
+absl::Status Pool::Reconfigure(const PoolOptions& options) {
+  if (Forked()) return ForkedError();
+  const absl::Status valid = options.Validate();
+  if (!valid.ok()) return valid;
+  Effects effects;
+  {
+    MutexLock lock(&mu_);
+    if (state_.admin() == PoolAdminState::kDestroyed) {
+      return absl::FailedPreconditionError(absl::StrCat("reconfigure of pool \"", name_, "\": it was destroyed"));
+    }
+    state_.Reconfigure(options, ReadUse(/*clear=*/false), clock_->Now());
+    RunActions(effects);
+  }
+  Perform(effects);
+  return absl::OkStatus();
+}
+
+void Pool::Recycle() {
+  if (Forked()) return;
+  Effects effects;
+  {
+    MutexLock lock(&mu_);
+    state_.Recycle(clock_->Now());
+    RunActions(effects);
+  }
+  Perform(effects);
+}
+
+void Pool::TryToConnect() {
+  if (Forked()) return;
+  Effects effects;
+  {
+    MutexLock lock(&mu_);
+    if (state_.serving() == 0) state_.EnsureConnections(1, clock_->Now());
+    RunActions(effects);
+  }
+  Perform(effects);
+}
+
+}  // namespace chanpool
