@@ -14,7 +14,7 @@ test: ## Install what is missing, then run every test and check; ends with "N pa
 	@scripts/install.sh
 	@scripts/run_tests.sh
 
-bench: ## Build and run the benchmarks (ARGS="--benchmark_filter=...")
+bench: ## Build and run the benchmarks, 4 minutes (ARGS="--rounds=3": rough and quick)
 	@scripts/bench.sh $(ARGS)
 
 check: ## Format, lock annotations (clang), rules of tests/tidy

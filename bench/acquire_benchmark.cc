@@ -200,6 +200,7 @@ void Run(int rounds) {
 }  // namespace chanpool::bench
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // Into a pipe too: some figures take a minute.
   int rounds = 15;
   for (int i = 1; i < argc; ++i) {
     absl::string_view argument = argv[i];

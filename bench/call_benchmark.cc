@@ -163,7 +163,6 @@ void PrintPairs(const char* name, const std::vector<double>& values, const char*
   const Interval interval = MedianInterval(values);
   std::printf("  %-20s %10.3f %s (%.3f - %.3f), 95 %% interval of the median %.3f to %.3f\n", name, Median(values),
               unit, spread.low, spread.high, interval.low, interval.high);
-  std::fflush(stdout);
 }
 
 // --- The three comparisons -----------------------------------------------------------------------------------------
@@ -194,7 +193,7 @@ double CompareCpu(const std::string& target, int callers, int pairs) {
   Side pooled{"pool", {pool->channel()}};
   Side plain{"plain channel", PlainChannels(target, 1)};
   std::printf("\nOne connection, %d in flight, %d pairs: processor time of the client per call\n", callers, pairs);
-  TakeTurns(pooled, plain, pairs, {callers, absl::ZeroDuration(), absl::Milliseconds(100), absl::Milliseconds(400)});
+  TakeTurns(pooled, plain, pairs, {callers, absl::ZeroDuration(), absl::Milliseconds(20), absl::Milliseconds(100)});
   PrintSide(plain, CpuPerCall, "us");
   PrintSide(pooled, CpuPerCall, "us");
   PrintPairs("pool - plain", ExtraCpu(pooled, plain), "us");
@@ -211,7 +210,7 @@ void CompareRoundRobin(const std::string& target, int pairs) {
   Side pooled{"pool of 4", {pool->channel()}};
   Side by_hand{"round robin over 4", PlainChannels(target, kConnections)};
   std::printf("\nFour connections, %d in flight, %d pairs\n", kCallers, pairs);
-  TakeTurns(pooled, by_hand, pairs, {kCallers, absl::ZeroDuration(), absl::Milliseconds(200), absl::Seconds(1)});
+  TakeTurns(pooled, by_hand, pairs, {kCallers, absl::ZeroDuration(), absl::Milliseconds(50), absl::Milliseconds(300)});
   PrintSide(by_hand, CallsPerSecond, "calls/s");
   PrintSide(pooled, CallsPerSecond, "calls/s");
   PrintPairs("pool / round robin", Ratios(pooled, by_hand), "times");
@@ -220,10 +219,10 @@ void CompareRoundRobin(const std::string& target, int pairs) {
 void Run(int rounds) {
   const double wall = CompareWall(rounds > 0 ? rounds : 5);
   const auto server = StartServer(/*max_streams=*/1000);
-  CompareRoundRobin(server->target(), rounds > 0 ? rounds : 21);
+  CompareRoundRobin(server->target(), rounds > 0 ? rounds : 61);
   std::vector<double> extra;
   for (const int callers : {1, 16, 128})
-    extra.push_back(CompareCpu(server->target(), callers, rounds > 0 ? rounds : 41));
+    extra.push_back(CompareCpu(server->target(), callers, rounds > 0 ? rounds : 151));
   std::printf("\nwall: pool/plain %.2f\n", wall);
   std::printf("cpu per call: %+.1f us at 1, %+.1f at 16, %+.1f at 128\n", extra[0], extra[1], extra[2]);
 }
@@ -232,7 +231,8 @@ void Run(int rounds) {
 }  // namespace chanpool::bench
 
 int main(int argc, char** argv) {
-  int rounds = 0;  // As each comparison needs.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // Into a pipe too: some figures take a minute.
+  int rounds = 0;                            // As each comparison needs.
   for (int i = 1; i < argc; ++i) {
     absl::string_view argument = argv[i];
     if (!absl::ConsumePrefix(&argument, "--rounds=") || !absl::SimpleAtoi(argument, &rounds) || rounds < 1) {
