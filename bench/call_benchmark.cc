@@ -161,8 +161,11 @@ void PrintSide(const Side& side, const Figure& figure, const char* unit) {
 void PrintPairs(const char* name, const std::vector<double>& values, const char* unit) {
   const Interval spread = Spread(values);
   const Interval interval = MedianInterval(values);
-  std::printf("  %-20s %10.3f %s (%.3f - %.3f), 95 %% interval of the median %.3f to %.3f\n", name, Median(values),
-              unit, spread.low, spread.high, interval.low, interval.high);
+  std::printf("  %-20s %10.3f %s (%.3f - %.3f)", name, Median(values), unit, spread.low, spread.high);
+  if (values.size() >= 6) {  // See MedianInterval.
+    std::printf(", 95 %% interval of the median %.3f to %.3f", interval.low, interval.high);
+  }
+  std::printf("\n");
 }
 
 // --- The three comparisons -----------------------------------------------------------------------------------------
@@ -193,7 +196,7 @@ double CompareCpu(const std::string& target, int callers, int pairs) {
   Side pooled{"pool", {pool->channel()}};
   Side plain{"plain channel", PlainChannels(target, 1)};
   std::printf("\nOne connection, %d in flight, %d pairs: processor time of the client per call\n", callers, pairs);
-  TakeTurns(pooled, plain, pairs, {callers, absl::ZeroDuration(), absl::Milliseconds(20), absl::Milliseconds(100)});
+  TakeTurns(pooled, plain, pairs, {callers, absl::ZeroDuration(), absl::Milliseconds(10), absl::Milliseconds(60)});
   PrintSide(plain, CpuPerCall, "us");
   PrintSide(pooled, CpuPerCall, "us");
   PrintPairs("pool - plain", ExtraCpu(pooled, plain), "us");
@@ -217,12 +220,13 @@ void CompareRoundRobin(const std::string& target, int pairs) {
 }
 
 void Run(int rounds) {
-  const double wall = CompareWall(rounds > 0 ? rounds : 5);
+  const double wall = CompareWall(rounds > 0 ? rounds : 7);
   const auto server = StartServer(/*max_streams=*/1000);
   CompareRoundRobin(server->target(), rounds > 0 ? rounds : 61);
   std::vector<double> extra;
-  for (const int callers : {1, 16, 128})
-    extra.push_back(CompareCpu(server->target(), callers, rounds > 0 ? rounds : 151));
+  for (const int callers : {1, 16, 128}) {
+    extra.push_back(CompareCpu(server->target(), callers, rounds > 0 ? rounds : 301));
+  }
   std::printf("\nwall: pool/plain %.2f\n", wall);
   std::printf("cpu per call: %+.1f us at 1, %+.1f at 16, %+.1f at 128\n", extra[0], extra[1], extra[2]);
 }
