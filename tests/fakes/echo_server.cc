@@ -18,6 +18,7 @@
 #include "absl/time/clock.h"
 #include "pool/core/check.h"
 #include "tests/fakes/echo.grpc.pb.h"
+#include "tests/fakes/health.grpc.pb.h"
 
 namespace chanpool::testing {
 namespace {
@@ -192,7 +193,18 @@ class EchoServer::Service : public Echo::CallbackService {
   };
 };
 
-EchoServer::EchoServer(EchoServerOptions options) : options_(options), service_(std::make_unique<Service>()) {
+class EchoServer::Health : public grpc::health::v1::Health::CallbackService {
+  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context, const grpc::health::v1::HealthCheckRequest*,
+                                  grpc::health::v1::HealthCheckResponse* response) override {
+    response->set_status(1);
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+};
+
+EchoServer::EchoServer(EchoServerOptions options)
+    : options_(options), service_(std::make_unique<Service>()), health_(std::make_unique<Health>()) {
   port_holder_ = socket(AF_INET, SOCK_STREAM, 0);
   const int on = 1;
   setsockopt(port_holder_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));  // gRPC sets it too, and so may join us.
@@ -226,6 +238,7 @@ void EchoServer::Start() {
   int bound = 0;
   builder.AddListeningPort(absl::StrCat("127.0.0.1:", port_), grpc::InsecureServerCredentials(), &bound);
   builder.RegisterService(service_.get());
+  if (options_.serves_health) builder.RegisterService(health_.get());
   if (options_.max_concurrent_streams > 0) {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.max_concurrent_streams);
   }

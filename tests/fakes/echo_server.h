@@ -29,6 +29,9 @@ struct EchoServerOptions {
   absl::Duration max_connection_age_grace = absl::InfiniteDuration();
   // Pings that come faster are abuse, and the third earns GOAWAY. Infinite: gRPC's default, 5 minutes.
   absl::Duration min_ping_interval = absl::InfiniteDuration();
+  // Answers the pool's probes by a health service of its own. Without it gRPC answers UNIMPLEMENTED, from handlers in
+  // its library whose destruction ThreadSanitizer takes for a race.
+  bool serves_health = false;
 };
 
 // Thread-safe, but for Stop and Start: one thread at a time.
@@ -56,11 +59,13 @@ class EchoServer {
 
  private:
   class Service;
+  class Health;
 
   const EchoServerOptions options_;
   int port_holder_ = -1;  // A socket that is bound and never listens: nobody else gets the port while we are down.
   int port_ = 0;
   const std::unique_ptr<Service> service_;
+  const std::unique_ptr<Health> health_;
   std::unique_ptr<grpc::Server> server_;
 };
 

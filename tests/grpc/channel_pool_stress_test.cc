@@ -248,7 +248,13 @@ class ChannelPoolStressTest : public ::testing::Test {
     }
   }
 
-  EchoServer server_;
+  static testing::EchoServerOptions AnswersProbes() {
+    testing::EchoServerOptions options;
+    options.serves_health = true;
+    return options;
+  }
+
+  EchoServer server_{AnswersProbes()};
   Mutex mu_;
   std::shared_ptr<ChannelPool> pool_ ABSL_GUARDED_BY(mu_);
   std::vector<Lease> kept_ ABSL_GUARDED_BY(mu_);
