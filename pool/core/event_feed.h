@@ -27,8 +27,9 @@ class Subscription {
   Subscription() = default;
   explicit Subscription(std::function<void()> end) : end_(std::move(end)) {}
   Subscription(Subscription&& from) noexcept : end_(std::exchange(from.end_, nullptr)) {}
-  Subscription& operator=(Subscription&& from) noexcept {
-    std::swap(end_, from.end_);
+  Subscription& operator=(Subscription&& from) noexcept {  // Ends the one held before, and leaves `from` empty.
+    const std::function<void()> before = std::exchange(end_, std::exchange(from.end_, nullptr));
+    if (before) before();
     return *this;
   }
   ~Subscription() {

@@ -56,7 +56,10 @@ class Place {
   Connection* connection() const {
     return slot_ == nullptr ? nullptr : slot_->connection.load(std::memory_order_acquire);
   }
-  ConnectionId id() const { return {slot_->index, slot_->Load().generation()}; }
+  // Which connection it is on; {0, 0}, which is none, for an empty one.
+  ConnectionId id() const {
+    return slot_ == nullptr ? ConnectionId() : ConnectionId{slot_->index, slot_->Load().generation()};
+  }
   // Asks the pool to probe this connection before it lends it again. No effect on an empty place.
   void Suspect();
   // Gives it back now.
@@ -271,7 +274,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   std::vector<Wakeup*> await_made_ ABSL_GUARDED_BY(mu_);  // In AcquireNow: wait for another's Connector::Create.
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);
   absl::Time alarm_set_for_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
-  PoolStats counted_ ABSL_GUARDED_BY(mu_);  // The counters of the slow path.
+  PoolStats counted_ ABSL_GUARDED_BY(mu_);              // The counters of the slow path.
+  mutable uint64_t released_ ABSL_GUARDED_BY(mu_) = 0;  // As last told: see StatsLocked.
 };
 
 }  // namespace chanpool

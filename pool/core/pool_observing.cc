@@ -48,8 +48,9 @@ PoolStats Pool::StatsLocked() const {
   stats.waiters = waiters_.size();
   for (uint32_t i = 0; i < table_.size(); ++i) {
     const Slot* slot = table_.Get(i);
+    // The count first: it is raised after the word, so what is counted is in the word, or back already.
+    stats.hits += slot->lent.load(std::memory_order_acquire);
     const SlotWord word = slot->Load();
-    stats.hits += slot->lent.load(std::memory_order_relaxed);
     stats.leases += word.leases();
     if (word.state() != SlotState::kOpen) continue;
     stats.capacity += word.limit();
@@ -61,7 +62,9 @@ PoolStats Pool::StatsLocked() const {
   }
   stats.acquired = stats.hits + stats.misses;
   // Derived, since a release may touch nothing after its compare-and-swap; exact once callers rest.
-  stats.released = stats.acquired - std::min<uint64_t>(stats.acquired, stats.leases);
+  // What was told once stays told: a lease seen before its count would make a counter go down.
+  released_ = std::max(released_, stats.acquired - std::min<uint64_t>(stats.acquired, stats.leases));
+  stats.released = released_;
   stats.dial_failures = state_.dial_failures();
   stats.last_dial_error = state_.last_dial_error();
   stats.retry_at = state_.retry_at();

@@ -19,7 +19,7 @@ bool SlotTable::TryLendOn(Slot* slot, SlotWord seen) {
     const slot::Next next = slot::Lend(SlotWord(bits));
     if (!next) return false;
     if (slot->word.compare_exchange_weak(bits, next->bits(), std::memory_order_acq_rel, std::memory_order_relaxed)) {
-      slot->lent.fetch_add(1, std::memory_order_relaxed);
+      slot->lent.fetch_add(1, std::memory_order_release);  // After the word: see Pool::StatsLocked.
       return true;
     }
   }

@@ -109,14 +109,20 @@ class CallsInFlight::Interceptor : public grpc::experimental::Interceptor,
     stub->functor_run(stub, ok);  // May destroy the context, and this object with it.
   }
 
+  // At the status and in the destructor, which come one after the other.
   void End() {
-    if (call_ != nullptr) calls_->Remove(this);
+    if (std::exchange(over_, true)) return;
+    calls_->Remove(this);
     if (lease_ != nullptr) Pool::Release(std::exchange(lease_, nullptr));
   }
 
   CallsInFlight* const calls_;  // Kept by the factory, which the channel keeps, which the context keeps.
   grpc::ClientContext* const context_;
   Slot* lease_;
+  bool over_ = false;
+  // Guarded by the lock of calls_, since a call's start may come after its end: a corked stream that is cancelled sends
+  // its metadata with the first write, on a thread of its user's.
+  bool ended_ = false;
   // The core call, referenced while listed; of a followed call the stub holds a reference until it has heard of the
   // end. Not the ClientContext: that one drops its call before it destroys us, so a TryCancel through it would find the
   // call gone.
@@ -150,30 +156,36 @@ grpc::internal::Call CallsInFlight::Follow(const grpc::internal::Call& call) con
 }
 
 void CallsInFlight::Add(Interceptor* call) {
-  if (call->call_ != nullptr) return;
-  call->call_ = call->context_->c_call();
-  if (call->stub_ == nullptr) grpc_call_ref(call->call_);
+  grpc_call* const core_call = call->context_->c_call();
   absl::Status cancelled;
   {
     MutexLock lock(&mu_);
+    if (call->call_ != nullptr || call->ended_) return;
+    call->call_ = core_call;
+    if (call->stub_ == nullptr) grpc_call_ref(core_call);
     call->next_ = first_;
     if (first_ != nullptr) first_->previous_ = call;
     first_ = call;
     ++size_;
     if (!cancelled_) return;
     cancelled = *cancelled_;
+    grpc_call_ref(core_call);  // It may end before we come to cancel it.
   }
-  Cancel(call->call_, cancelled);
+  Cancel(core_call, cancelled);
+  grpc_call_unref(core_call);
 }
 
 void CallsInFlight::Remove(Interceptor* call) {
+  grpc_call* core_call = nullptr;
   {
     MutexLock lock(&mu_);
+    call->ended_ = true;
+    core_call = std::exchange(call->call_, nullptr);
+    if (core_call == nullptr) return;
     (call->previous_ == nullptr ? first_ : call->previous_->next_) = call->next_;
     if (call->next_ != nullptr) call->next_->previous_ = call->previous_;
     --size_;
   }
-  grpc_call* const core_call = std::exchange(call->call_, nullptr);
   if (call->stub_ == nullptr) grpc_call_unref(core_call);
 }
 

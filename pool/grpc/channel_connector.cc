@@ -43,6 +43,20 @@ int Milliseconds(absl::Duration d) {
   return static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(d), 1, INT_MAX));
 }
 
+// Whether the first policy that a service config names, if any, is pick_first. gRPC takes the first that it knows.
+bool BalancesByPickFirst(absl::string_view service_config) {
+  for (const absl::string_view key : {"\"loadBalancingConfig\"", "\"loadBalancingPolicy\""}) {
+    const size_t at = service_config.find(key);
+    if (at == absl::string_view::npos) continue;
+    const absl::string_view rest = service_config.substr(at + key.size());
+    const size_t begin = rest.find('"');
+    const size_t end = begin == absl::string_view::npos ? begin : rest.find('"', begin + 1);
+    if (end == absl::string_view::npos) continue;  // Not a config: gRPC will say so.
+    if (!absl::EqualsIgnoreCase(rest.substr(begin + 1, end - begin - 1), "pick_first")) return false;
+  }
+  return true;
+}
+
 // A user's interceptor factory is shared by all channels of a pool; gRPC wants to own one for each.
 class SharedFactory : public grpc::experimental::ClientInterceptorFactoryInterface {
  public:
@@ -245,10 +259,13 @@ bool ChannelConnection::ReportIfLost() const {
 }
 
 void ChannelConnection::Probe(absl::Duration timeout) {
-  OwnCall::Begin(channel_, timeout, [reporter = reporter_](grpc_status_code code, std::string message) {
-    // These are what gRPC itself says when no peer answers.
-    const bool silent = code == GRPC_STATUS_UNAVAILABLE || code == GRPC_STATUS_DEADLINE_EXCEEDED ||
-                        code == GRPC_STATUS_CANCELLED || code == GRPC_STATUS_INTERNAL;
+  const std::weak_ptr<grpc::Channel> weak = channel_;
+  OwnCall::Begin(channel_, timeout, [reporter = reporter_, weak](grpc_status_code code, std::string message) {
+    // What gRPC itself says when the connection is gone, and what a peer may say as well: then the channel is still
+    // READY. Only silence until the deadline, or a channel that has lost its connection, is no sign of life.
+    const std::shared_ptr<grpc::Channel> channel = weak.lock();
+    const bool lost = channel == nullptr || channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
+    const bool silent = code == GRPC_STATUS_DEADLINE_EXCEEDED || (code != GRPC_STATUS_OK && lost);
     const absl::Status result =
         silent ? absl::UnavailableError(absl::StrCat("no answer to a probe: ", message)) : absl::OkStatus();
     reporter->Tell([&](ConnectionListener& to) { to.OnProbed(reporter->id, result); });
@@ -291,9 +308,7 @@ absl::Status ChannelConnector::Validate(const DialOptions& dial) {
                                                      "\" would make one channel several connections; use pick_first, "
                                                      "and max_connections for their number"));
     }
-    if (key == GRPC_ARG_SERVICE_CONFIG &&
-        (absl::StrContains(value, "loadBalancingConfig") || absl::StrContains(value, "loadBalancingPolicy")) &&
-        !absl::StrContains(value, "pick_first")) {
+    if (key == GRPC_ARG_SERVICE_CONFIG && !BalancesByPickFirst(value)) {
       return absl::InvalidArgumentError(
           absl::StrCat("channel_arguments: ", key,
                        " has a load-balancing policy, which would make one channel several "

@@ -83,7 +83,7 @@ class Lease {
   // turns out dead. No effect in a moved-from Lease.
   void Suspect();
 
-  // Which connection: "3-17" in logs and events.
+  // Which connection: "3-17" in logs and events; "0-0", which is none, in a moved-from Lease.
   ConnectionId connection() const { return place_.id(); }
 
  private:

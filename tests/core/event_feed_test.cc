@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -70,6 +71,17 @@ TEST_F(EventFeedTest, TellsNothingAfterTheSubscriptionHasEnded) {
   subscription = Subscription();
   closer_.RunAll();
   EXPECT_THAT(told, IsEmpty());
+}
+
+TEST_F(EventFeedTest, EndsTheSubscriptionThatAnotherReplaces) {
+  std::vector<uint64_t> replaced, kept;
+  Subscription subscription = Collect(&replaced);
+  Subscription other = Collect(&kept);
+  subscription = std::move(other);
+  Append(1);
+  closer_.RunAll();
+  EXPECT_THAT(replaced, IsEmpty());
+  EXPECT_THAT(kept, ElementsAre(1));
 }
 
 TEST_F(EventFeedTest, LetsACallbackSubscribeAndEndItself) {

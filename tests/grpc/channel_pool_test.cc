@@ -245,6 +245,29 @@ TEST_F(ChannelPoolTest, CarriesCallbackCallsOfAllFourKinds) {
   EXPECT_EQ(pool_->Stats().acquired, 4);
 }
 
+// A corked stream sends its metadata with its first write: on a thread of the user's, perhaps after its end.
+struct CorkedReactor : Reactor<grpc::ClientBidiReactor<EchoRequest, EchoReply>> {};
+
+TEST_F(ChannelPoolTest, ACorkedStreamThatIsCancelledAsItStartsGivesItsLeaseBackOnce) {
+  MakeReady(1, 100);
+  const auto stub = Echo::NewStub(pool_->channel());
+  for (int i = 0; i < 300; ++i) {
+    grpc::ClientContext context;
+    context.set_initial_metadata_corked(true);
+    CorkedReactor stream;
+    stub->async()->Bidi(&context, &stream);
+    stream.AddHold();
+    stream.StartCall();
+    std::thread canceller([&] { context.TryCancel(); });
+    stream.StartWrite(&stream.request);
+    canceller.join();
+    stream.RemoveHold();
+    ASSERT_TRUE(stream.done.Await());
+  }
+  EXPECT_TRUE(Eventually([&] { return pool_->Stats().leases == 0; }));
+  EXPECT_EQ(pool_->Stats().released, 300u);
+}
+
 // The next tag of `queue`, which must be there within the limit.
 bool Next(grpc::CompletionQueue& queue) {
   void* tag = nullptr;
@@ -537,6 +560,7 @@ TEST_F(ChannelPoolTest, ALeaseIsGivenBackOnceHoweverOftenItMoves) {
     Lease second = std::move(first);
     EXPECT_EQ(first.channel(), nullptr);  // NOLINT(bugprone-use-after-move): what is left is the claim.
     first.Suspect();                      // No effect.
+    EXPECT_EQ(first.connection(), ConnectionId());
     EXPECT_NE(second.channel(), nullptr);
     EXPECT_EQ(pool_->Stats().leases, 1);
 
@@ -943,6 +967,7 @@ TEST_F(ChannelPoolTest, RefusesEachArgumentThatFightsThePoolByName) {
            {GRPC_ARG_LB_POLICY_NAME, "round_robin", false},
            {GRPC_ARG_SERVICE_CONFIG, R"({"loadBalancingConfig": [{"round_robin": {}}]})", false},
            {GRPC_ARG_SERVICE_CONFIG, R"({"loadBalancingPolicy": "round_robin"})", false},
+           {GRPC_ARG_SERVICE_CONFIG, R"({"loadBalancingConfig": [{"round_robin": {}}, {"pick_first": {}}]})", false},
        }) {
     ChannelPoolOptions options;
     options.target = server_.target();
