@@ -70,8 +70,8 @@ std::shared_ptr<Pool> Pool::Create(Config config) {
 bool Pool::Forked() const { return ForkEpoch() != fork_epoch_; }
 
 absl::Status Pool::ForkedError() const {
-  return absl::FailedPreconditionError(
-      absl::StrCat("pool \"", name_, "\" was made before fork(): process ", getpid(), " must make its own"));
+  return absl::FailedPreconditionError(absl::StrCat("pool \"", name_, "\" was made before fork(): process ", getpid(),
+                                                    " cannot use it; fork before the first pool is made, or exec"));
 }
 
 void Pool::Destroy() {
