@@ -1,6 +1,6 @@
 // The outer world as the pool sees it: something that makes connections, and connections that report what happens.
 //
-//   std::unique_ptr<Connection> connection = connector->Create(id, listener);
+//   std::unique_ptr<Connection> connection = connector->Create(id, options, listener);
 //   connection->Start();           // later, from any thread: listener->OnOpened(id), or OnFailed(id, why)
 //
 // A transport (pool/grpc, ...) implements Connector and Connection; pool/testing has fakes. The pool calls them without
@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "pool/core/options.h"
 
 namespace chanpool {
 
@@ -67,8 +68,10 @@ class Connector {
  public:
   virtual ~Connector() = default;
 
-  // Makes a connection that has not begun to dial. Never null. `listener` may be gone before the connection is.
-  virtual std::unique_ptr<Connection> Create(ConnectionId id, std::weak_ptr<ConnectionListener> listener) = 0;
+  // Makes a connection that has not begun to dial. Never null. `options` are the pool's of this moment: they hold for
+  // this connection only, and not after the call. `listener` may be gone before the connection is.
+  virtual std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
+                                             std::weak_ptr<ConnectionListener> listener) = 0;
 };
 
 // The thread that destroys connections and runs users' callbacks, neither of which may happen where they arise (a

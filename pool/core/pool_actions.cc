@@ -191,7 +191,7 @@ void Pool::Perform(Effects& effects) {
 }
 
 void Pool::CreateConnection(ConnectionId id) {
-  std::shared_ptr<Connection> connection(connector_->Create(id, weak_from_this()).release(),
+  std::shared_ptr<Connection> connection(connector_->Create(id, options(), weak_from_this()).release(),
                                          [closer = closer_, weak = weak_from_this()](Connection* last) {
                                            closer->Post([last, weak] {
                                              delete last;

@@ -326,27 +326,16 @@ absl::Status ChannelConnector::Validate(const DialOptions& dial) {
   return absl::OkStatus();
 }
 
-ChannelConnector::ChannelConnector(DialOptions dial, const PoolOptions& options)
-    : dial_(std::move(dial)), options_(options) {}
-
-void ChannelConnector::SetOptions(const PoolOptions& options) {
-  MutexLock lock(&mu_);
-  options_ = options;
-}
-
-grpc::ChannelArguments ChannelConnector::Arguments() const {
+grpc::ChannelArguments ChannelConnector::Arguments(const PoolOptions& options) const {
   grpc::ChannelArguments arguments = dial_.arguments;
   // No sharing of connections between channels (eight default channels share one socket, measured), and no idle close
   // behind the pool's back.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_CLIENT_IDLE_TIMEOUT_MS, INT_MAX);
-  {
-    MutexLock lock(&mu_);
-    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, Milliseconds(options_.backoff_initial));
-    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, Milliseconds(options_.backoff_max));
-    // Despite its name: the least time that a dial is given.
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, Milliseconds(options_.connect_timeout));
-  }
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, Milliseconds(options.backoff_initial));
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, Milliseconds(options.backoff_max));
+  // Despite its name: the least time that a dial is given.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, Milliseconds(options.connect_timeout));
   if (dial_.keepalive.time != absl::InfiniteDuration()) {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(dial_.keepalive.time));
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(dial_.keepalive.timeout));
@@ -357,13 +346,14 @@ grpc::ChannelArguments ChannelConnector::Arguments() const {
   return arguments;
 }
 
-std::unique_ptr<Connection> ChannelConnector::Create(ConnectionId id, std::weak_ptr<ConnectionListener> listener) {
+std::unique_ptr<Connection> ChannelConnector::Create(ConnectionId id, const PoolOptions& options,
+                                                     std::weak_ptr<ConnectionListener> listener) {
   auto calls = std::make_shared<CallsInFlight>(/*alone=*/dial_.interceptors.empty());
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories;
   factories.push_back(CallsInFlight::NewInterceptorFactory(calls));
   for (const auto& shared : dial_.interceptors) factories.push_back(std::make_unique<SharedFactory>(shared));
   std::shared_ptr<grpc::Channel> channel = grpc::experimental::CreateCustomChannelWithInterceptors(
-      dial_.target, dial_.credentials, Arguments(), std::move(factories));
+      dial_.target, dial_.credentials, Arguments(options), std::move(factories));
   return std::make_unique<ChannelConnection>(id, std::move(listener), std::move(channel), std::move(calls));
 }
 

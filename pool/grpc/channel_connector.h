@@ -1,7 +1,7 @@
 // Makes gRPC channels that are one TCP connection each, and reports what becomes of them.
 //
 //   absl::Status valid = ChannelConnector::Validate(dial);       // names the argument that fights the pool
-//   auto connector = std::make_unique<ChannelConnector>(dial, options);
+//   auto connector = std::make_unique<ChannelConnector>(dial);
 //
 // A channel stands for one connection only until its socket is lost: then gRPC redials by itself, past any back-off of
 // the pool's, and after a GOAWAY opens a second socket beside the first. So each channel is watched, and the first
@@ -16,12 +16,12 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "pool/core/connector.h"
-#include "pool/core/mutex.h"
 #include "pool/core/options.h"
 #include "pool/grpc/calls_in_flight.h"
 #include "pool/grpc/keepalive.h"
@@ -78,19 +78,16 @@ class ChannelConnector : public Connector {
   static absl::Status Validate(const DialOptions& dial);
 
   // `dial` is valid.
-  ChannelConnector(DialOptions dial, const PoolOptions& options);
+  explicit ChannelConnector(DialOptions dial) : dial_(std::move(dial)) {}
 
-  // For the channels made from now on: connect_timeout and the back-off.
-  void SetOptions(const PoolOptions& options);
-
-  std::unique_ptr<Connection> Create(ConnectionId id, std::weak_ptr<ConnectionListener> listener) override;
+  // Of `options`, a channel takes connect_timeout and the back-off.
+  std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
+                                     std::weak_ptr<ConnectionListener> listener) override;
 
  private:
-  grpc::ChannelArguments Arguments() const;
+  grpc::ChannelArguments Arguments(const PoolOptions& options) const;
 
   const DialOptions dial_;
-  mutable Mutex mu_;
-  PoolOptions options_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace chanpool

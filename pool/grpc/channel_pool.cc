@@ -39,9 +39,8 @@ void Lease::Suspect() { place_.Suspect(); }
 
 // --- ChannelPool --------------------------------------------------------------------------------------------------
 
-ChannelPool::ChannelPool(std::shared_ptr<Pool> pool, ChannelConnector* connector, std::vector<std::string> warnings)
+ChannelPool::ChannelPool(std::shared_ptr<Pool> pool, std::vector<std::string> warnings)
     : pool_(std::move(pool)),
-      connector_(connector),
       channel_(std::make_shared<PooledChannel>(pool_, PooledChannel::WhenFull::kAsOptionsSay)),
       blocking_channel_(std::make_shared<PooledChannel>(pool_, PooledChannel::WhenFull::kBlock)),
       warnings_(std::move(warnings)) {}
@@ -66,17 +65,14 @@ absl::StatusOr<std::shared_ptr<ChannelPool>> ChannelPool::Create(ChannelPoolOpti
   valid = ChannelConnector::Validate(dial);
   if (!valid.ok()) return valid;
 
-  auto connector = std::make_unique<ChannelConnector>(std::move(dial), options.pool);
-  ChannelConnector* const connector_of_pool = connector.get();
   Pool::Config config;
   config.name = options.name.empty() ? options.target : options.name;
   config.options = options.pool;
-  config.connector = std::move(connector);
+  config.connector = std::make_unique<ChannelConnector>(std::move(dial));
   config.clock = options.clock != nullptr ? options.clock : RealClock();
   config.closer = CloserThread::Get();
   config.seed = std::random_device()();
-  return std::shared_ptr<ChannelPool>(
-      new ChannelPool(Pool::Create(std::move(config)), connector_of_pool, Warnings(options)));
+  return std::shared_ptr<ChannelPool>(new ChannelPool(Pool::Create(std::move(config)), Warnings(options)));
 }
 
 absl::StatusOr<Lease> ChannelPool::Acquire(absl::Time deadline) {
@@ -105,12 +101,7 @@ absl::Status ChannelPool::Drain(absl::Time deadline, OnDeadline on_deadline) {
 
 absl::Status ChannelPool::Resume() { return pool_->Resume(); }
 
-absl::Status ChannelPool::Reconfigure(PoolOptions options) {
-  const absl::Status valid = options.Validate();
-  if (!valid.ok()) return valid;
-  connector_->SetOptions(options);  // First: the connections that the change opens are dialled with it.
-  return pool_->Reconfigure(options);
-}
+absl::Status ChannelPool::Reconfigure(PoolOptions options) { return pool_->Reconfigure(options); }
 
 void ChannelPool::Recycle() { pool_->Recycle(); }
 

@@ -38,8 +38,6 @@
 
 namespace chanpool {
 
-class ChannelConnector;
-
 // Everything that makes a pool. Only `target` has no default.
 struct ChannelPoolOptions {
   // What the pool is called in messages and metrics. Default: the target.
@@ -165,10 +163,9 @@ class ChannelPool {
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
-  ChannelPool(std::shared_ptr<Pool> pool, ChannelConnector* connector, std::vector<std::string> warnings);
+  ChannelPool(std::shared_ptr<Pool> pool, std::vector<std::string> warnings);
 
   const std::shared_ptr<Pool> pool_;
-  ChannelConnector* const connector_;  // The pool's own.
   const std::shared_ptr<grpc::ChannelInterface> channel_;
   const std::shared_ptr<grpc::ChannelInterface> blocking_channel_;
   const std::vector<std::string> warnings_;

@@ -11,6 +11,7 @@ struct FakeTarget::Network {
   enum class Phase { kNew, kHanging, kOpen, kFailed };
   struct Entry {
     ConnectionId id;
+    PoolOptions options;
     std::weak_ptr<ConnectionListener> listener;
     Phase phase = Phase::kNew;
     bool probe_hangs = false;
@@ -58,9 +59,11 @@ struct FakeTarget::Network {
 
 class FakeTarget::FakeConnection : public Connection {
  public:
-  FakeConnection(std::shared_ptr<Network> network, ConnectionId id, std::weak_ptr<ConnectionListener> listener)
+  FakeConnection(std::shared_ptr<Network> network, ConnectionId id, const PoolOptions& options,
+                 std::weak_ptr<ConnectionListener> listener)
       : network_(std::move(network)), entry_(std::make_shared<Network::Entry>()) {
     entry_->id = id;
+    entry_->options = options;
     entry_->listener = std::move(listener);
     MutexLock lock(&network_->mu);
     network_->entries.push_back(entry_);
@@ -101,8 +104,9 @@ class FakeTarget::FakeConnection : public Connection {
 class FakeTarget::FakeConnector : public Connector {
  public:
   explicit FakeConnector(std::shared_ptr<Network> network) : network_(std::move(network)) {}
-  std::unique_ptr<Connection> Create(ConnectionId id, std::weak_ptr<ConnectionListener> listener) override {
-    return std::make_unique<FakeConnection>(network_, id, std::move(listener));
+  std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
+                                     std::weak_ptr<ConnectionListener> listener) override {
+    return std::make_unique<FakeConnection>(network_, id, options, std::move(listener));
   }
 
  private:
@@ -195,6 +199,13 @@ int FakeTarget::hanging() const {
   MutexLock lock(&network_->mu);
   return static_cast<int>(std::count_if(network_->entries.begin(), network_->entries.end(),
                                         [](const auto& entry) { return entry->phase == Network::Phase::kHanging; }));
+}
+
+std::vector<PoolOptions> FakeTarget::options() const {
+  MutexLock lock(&network_->mu);
+  std::vector<PoolOptions> options;
+  for (const auto& entry : network_->entries) options.push_back(entry->options);
+  return options;
 }
 
 int FakeTarget::alive() const {

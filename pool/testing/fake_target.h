@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "pool/core/connector.h"
 #include "pool/core/mutex.h"
+#include "pool/core/options.h"
 
 namespace chanpool {
 
@@ -47,7 +48,9 @@ class FakeTarget {
   // Present state.
   std::vector<ConnectionId> open() const;  // In the order of their ids.
   int hanging() const;                     // Dials without an answer.
-  int alive() const;                       // Connection objects, whatever their state.
+  // What each living connection was made with, in the order in which they were made.
+  std::vector<PoolOptions> options() const;
+  int alive() const;  // Connection objects, whatever their state.
   // Counters.
   int dials() const;
   int destroyed() const;

@@ -291,8 +291,9 @@ TEST_F(PoolTest, WithNothingToQueueOnAFailFastCallIsRefusedWithTheDialError) {
 class CallingConnector : public Connector {
  public:
   explicit CallingConnector(std::unique_ptr<Connector> behind) : behind_(std::move(behind)) {}
-  std::unique_ptr<Connection> Create(ConnectionId id, std::weak_ptr<ConnectionListener> listener) override {
-    return std::make_unique<Calling>(this, behind_->Create(id, std::move(listener)));
+  std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
+                                     std::weak_ptr<ConnectionListener> listener) override {
+    return std::make_unique<Calling>(this, behind_->Create(id, options, std::move(listener)));
   }
   std::function<void()> on_cancel;
 
@@ -627,6 +628,33 @@ TEST_F(PoolTest, AHigherLimitServesWaitersAtOnceAndALowerOneCutsNobody) {
   options.max_surge = 9;
   EXPECT_EQ(pool_->Reconfigure(options).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(pool_->options().max_surge, 1) << "all or nothing";
+}
+
+TEST_F(PoolTest, AConnectionIsMadeWithTheOptionsThatThePoolHasThen) {
+  PoolOptions options = SmallPool();
+  Start(options);
+  options.min_connections = 2;
+  options.connect_timeout = absl::Seconds(3);
+  EXPECT_EQ(pool_->Reconfigure(options), absl::OkStatus());
+  EXPECT_THAT(target_.options(), ElementsAre(SmallPool(), options));
+}
+
+TEST_F(PoolTest, ConcurrentReconfiguresLeaveTheConnectionsAndThePoolWithTheSameOptions) {
+  Start(SmallPool());
+  std::vector<std::thread> owners;
+  for (int owner = 0; owner < 4; ++owner) {
+    owners.emplace_back([this, owner] {
+      PoolOptions options = SmallPool();
+      for (int i = 0; i < 200; ++i) {
+        options.connect_timeout = absl::Seconds(1 + owner) + absl::Milliseconds(i);
+        EXPECT_EQ(pool_->Reconfigure(options), absl::OkStatus());
+      }
+    });
+  }
+  for (std::thread& owner : owners) owner.join();
+  pool_->Recycle();
+  closer_.RunAll();
+  EXPECT_THAT(target_.options(), ElementsAre(pool_->options()));
 }
 
 }  // namespace

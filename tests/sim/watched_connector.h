@@ -27,10 +27,11 @@ class WatchedConnector : public Connector {
  public:
   WatchedConnector(std::unique_ptr<Connector> behind, Asked* asked) : behind_(std::move(behind)), asked_(asked) {}
 
-  std::unique_ptr<Connection> Create(ConnectionId id, std::weak_ptr<ConnectionListener> listener) override {
+  std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
+                                     std::weak_ptr<ConnectionListener> listener) override {
     ++asked_->created;
     auto tap = std::make_shared<Tap>(std::move(listener), asked_);
-    return std::make_unique<Watched>(behind_->Create(id, tap), tap, asked_);
+    return std::make_unique<Watched>(behind_->Create(id, options, tap), tap, asked_);
   }
 
  private:
