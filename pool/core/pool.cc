@@ -47,7 +47,8 @@ Pool::Pool(Config config)
       feed_(std::make_shared<EventFeed>(config.closer)),
       table_(this),
       grow_above_(config.options.max_leases_per_connection),
-      state_(config.options, config.seed) {}
+      state_(config.options, config.seed),
+      sources_{config.options, nullptr} {}
 
 Pool::~Pool() = default;
 

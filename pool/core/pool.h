@@ -148,8 +148,15 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void BeginDrain();
   // OK also when the pool was not drained. kFailedPrecondition after Destroy.
   absl::Status Resume();
-  // All or nothing. kInvalidArgument as PoolOptions::Validate.
+  // The owner's options from now on; what an operator has overridden is applied on top of them. All or nothing:
+  // kInvalidArgument as PoolOptions::Validate, for the options alone or with the override. kFailedPrecondition after
+  // Destroy.
   absl::Status Reconfigure(const PoolOptions& options);
+  // What an operator has changed on top of the owner's options: applied to those now, and again whenever the owner
+  // reconfigures. Replaces the override before; null clears it. All or nothing, errors as Reconfigure. `override` is
+  // called in the thread that steers, holding no lock, and maybe more than once for one change: it only changes what it
+  // is given.
+  absl::Status Override(std::function<void(PoolOptions&)> override);
   // Replaces every connection, within max_surge, never cutting a call.
   void Recycle();
   // Refuses all callers and waiters for ever, and drains. Leases out stay valid. Idempotent.
@@ -158,7 +165,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // --- Observing --------------------------------------------------------------------------------------------------
 
   const std::string& name() const { return name_; }
+  // In force: the owner's, with the operator's override on top.
   PoolOptions options() const;
+  // What Create or the last Reconfigure was given.
+  PoolOptions owner_options() const;
   PoolStats Stats() const;
   std::vector<ConnectionStats> Connections() const;
   PoolConnectivity Connectivity() const;
@@ -208,6 +218,12 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
     std::shared_ptr<Pool> self;              // A slot that is not CLOSED keeps the pool.
   };
 
+  // Where the options in force come from.
+  struct Sources {
+    PoolOptions owner;
+    std::shared_ptr<const std::function<void(PoolOptions&)>> override;  // Null if none.
+  };
+
   explicit Pool(Config config);
 
   void ReleaseSlow(Slot* slot);
@@ -218,6 +234,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Perform(Effects& effects) ABSL_LOCKS_EXCLUDED(mu_);
   void CreateConnection(ConnectionId id) ABSL_LOCKS_EXCLUDED(mu_);
   void CancelAsync(const std::shared_ptr<AsyncAcquire>& acquire);
+  // Makes `change` on the sources, if what comes of it is valid.
+  absl::Status ChangeSources(const std::function<void(Sources&)>& change) ABSL_LOCKS_EXCLUDED(mu_);
   // Parks on a wake-up that is among the idlers; false: it reached its deadline, and is not among them any more.
   bool AwaitChange(Wakeup* wakeup, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -266,6 +284,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   mutable Mutex mu_;
   PoolState state_ ABSL_GUARDED_BY(mu_);
+  Sources sources_ ABSL_GUARDED_BY(mu_);
+  uint64_t sources_changed_ ABSL_GUARDED_BY(mu_) = 0;  // How often.
   WaiterQueue waiters_ ABSL_GUARDED_BY(mu_);
   // Deadlines of the queued AcquireAsyncs, for the alarm.
   std::set<std::pair<absl::Time, AsyncAcquire*>> async_deadlines_ ABSL_GUARDED_BY(mu_);

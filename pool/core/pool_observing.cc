@@ -13,6 +13,12 @@ PoolOptions Pool::options() const {
   return state_.options();
 }
 
+PoolOptions Pool::owner_options() const {
+  if (Forked()) return PoolOptions();
+  MutexLock lock(&mu_);
+  return sources_.owner;
+}
+
 PoolStats Pool::Stats() const {
   if (Forked()) {
     PoolStats nothing;

@@ -1,6 +1,7 @@
 // What owners and operators do to a whole pool: wait for it, drain, resume, reconfigure, recycle.
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "pool/core/pool.h"
@@ -144,20 +145,53 @@ absl::Status Pool::Resume() {
 }
 
 absl::Status Pool::Reconfigure(const PoolOptions& options) {
+  return ChangeSources([&options](Sources& sources) { sources.owner = options; });
+}
+
+absl::Status Pool::Override(std::function<void(PoolOptions&)> override) {
+  std::shared_ptr<const std::function<void(PoolOptions&)>> kept;
+  if (override != nullptr) kept = std::make_shared<const std::function<void(PoolOptions&)>>(std::move(override));
+  return ChangeSources([&kept](Sources& sources) { sources.override = kept; });
+}
+
+absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
   if (Forked()) return ForkedError();
-  const absl::Status valid = options.Validate();
-  if (!valid.ok()) return valid;
-  Effects effects;
-  {
-    MutexLock lock(&mu_);
-    if (state_.admin() == PoolAdminState::kDestroyed) {
-      return absl::FailedPreconditionError(absl::StrCat("reconfigure of pool \"", name_, "\": it was destroyed"));
+  // The override is foreign code, so it runs without the lock. If another change came between, this one is made again
+  // on top of that: each further round follows somebody's success.
+  for (;;) {
+    Sources next;  // Outlives the lock: in the end it holds the override that was replaced.
+    uint64_t seen = 0;
+    {
+      MutexLock lock(&mu_);
+      next = sources_;
+      seen = sources_changed_;
     }
-    state_.Reconfigure(options, ReadUse(/*clear=*/false), clock_->Now());
-    RunActions(effects);
+    change(next);
+    absl::Status valid = next.owner.Validate();  // Alone: they must hold when the override is cleared.
+    if (!valid.ok()) return valid;
+    PoolOptions in_force = next.owner;
+    if (next.override != nullptr) {
+      (*next.override)(in_force);
+      valid = in_force.Validate();
+      if (!valid.ok()) {
+        return absl::InvalidArgumentError(absl::StrCat("with the operator's override: ", valid.message()));
+      }
+    }
+    Effects effects;
+    {
+      MutexLock lock(&mu_);
+      if (state_.admin() == PoolAdminState::kDestroyed) {
+        return absl::FailedPreconditionError(absl::StrCat("reconfigure of pool \"", name_, "\": it was destroyed"));
+      }
+      if (sources_changed_ != seen) continue;
+      ++sources_changed_;
+      std::swap(sources_, next);
+      state_.Reconfigure(in_force, ReadUse(/*clear=*/false), clock_->Now());
+      RunActions(effects);
+    }
+    Perform(effects);
+    return absl::OkStatus();
   }
-  Perform(effects);
-  return absl::OkStatus();
 }
 
 void Pool::Recycle() {

@@ -39,8 +39,9 @@ void Lease::Suspect() { place_.Suspect(); }
 
 // --- ChannelPool --------------------------------------------------------------------------------------------------
 
-ChannelPool::ChannelPool(std::shared_ptr<Pool> pool, std::vector<std::string> warnings)
+ChannelPool::ChannelPool(std::shared_ptr<Pool> pool, std::string target, std::vector<std::string> warnings)
     : pool_(std::move(pool)),
+      target_(std::move(target)),
       channel_(std::make_shared<PooledChannel>(pool_, PooledChannel::WhenFull::kAsOptionsSay)),
       blocking_channel_(std::make_shared<PooledChannel>(pool_, PooledChannel::WhenFull::kBlock)),
       warnings_(std::move(warnings)) {}
@@ -72,7 +73,8 @@ absl::StatusOr<std::shared_ptr<ChannelPool>> ChannelPool::Create(ChannelPoolOpti
   config.clock = options.clock != nullptr ? options.clock : RealClock();
   config.closer = CloserThread::Get();
   config.seed = std::random_device()();
-  return std::shared_ptr<ChannelPool>(new ChannelPool(Pool::Create(std::move(config)), Warnings(options)));
+  return std::shared_ptr<ChannelPool>(
+      new ChannelPool(Pool::Create(std::move(config)), options.target, Warnings(options)));
 }
 
 absl::StatusOr<Lease> ChannelPool::Acquire(absl::Time deadline) {

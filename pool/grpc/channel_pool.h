@@ -141,7 +141,7 @@ class ChannelPool {
   absl::Status Resume();
 
   // Changes every option at once, or none (kInvalidArgument). Calls are not cut; connections above a lower
-  // max_connections drain.
+  // max_connections drain. What an operator has overridden (Pool::Override) is applied on top.
   absl::Status Reconfigure(PoolOptions options);
 
   // Replaces every connection, new before old, within max_surge. Does not wait.
@@ -150,6 +150,8 @@ class ChannelPool {
   // --- Observing --------------------------------------------------------------------------------------------------
 
   const std::string& name() const { return pool_->name(); }
+  const std::string& target() const { return target_; }
+  // In force: what the owner has set, with an operator's override on top.
   PoolOptions options() const { return pool_->options(); }
   PoolStats Stats() const { return pool_->Stats(); }
   std::vector<ConnectionStats> Connections() const { return pool_->Connections(); }
@@ -162,10 +164,15 @@ class ChannelPool {
   // What the options allow but servers may not like; for the log. Empty when there is nothing to say.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
+  // For the admin side, which steers pools of every transport and may outlive them: the engine under this pool. It is
+  // destroyed, but not gone, when this pool is; whoever keeps it sees a pool that refuses.
+  const std::shared_ptr<Pool>& engine() const { return pool_; }
+
  private:
-  ChannelPool(std::shared_ptr<Pool> pool, std::vector<std::string> warnings);
+  ChannelPool(std::shared_ptr<Pool> pool, std::string target, std::vector<std::string> warnings);
 
   const std::shared_ptr<Pool> pool_;
+  const std::string target_;
   const std::shared_ptr<grpc::ChannelInterface> channel_;
   const std::shared_ptr<grpc::ChannelInterface> blocking_channel_;
   const std::vector<std::string> warnings_;

@@ -570,6 +570,7 @@ TEST_F(PoolTest, InAForkedChildEveryOperationRefusesAndNoneHangs) {
     right &= refused(pool_->Drain(soon, OnDeadline::kCancelCalls));
     right &= refused(pool_->Resume());
     right &= refused(pool_->Reconfigure(SmallPool()));
+    right &= refused(pool_->Override(nullptr));
     right &= refused(pool_->CheckInvariants());
     Wakeup called;
     pool_->AcquireAsync(soon, [&](absl::StatusOr<Place> none) {
@@ -585,6 +586,7 @@ TEST_F(PoolTest, InAForkedChildEveryOperationRefusesAndNoneHangs) {
     right &= pool_->Stats().state == PoolAdminState::kDestroyed && pool_->Connections().empty();
     right &= pool_->Connectivity() == PoolConnectivity::kShutdown;
     (void)pool_->options();
+    (void)pool_->owner_options();
     {
       const Subscription none = pool_->Subscribe([](const PoolEvent&) {});
     }
@@ -655,6 +657,82 @@ TEST_F(PoolTest, ConcurrentReconfiguresLeaveTheConnectionsAndThePoolWithTheSameO
   pool_->Recycle();
   closer_.RunAll();
   EXPECT_THAT(target_.options(), ElementsAre(pool_->options()));
+}
+
+// --- Overrides ----------------------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, AnOverrideHoldsOnTopOfWhateverTheOwnerSets) {
+  Start(SmallPool());
+  EXPECT_EQ(pool_->Override([](PoolOptions& options) { options.max_connections = 5; }), absl::OkStatus());
+  EXPECT_EQ(pool_->options().max_connections, 5);
+  EXPECT_EQ(pool_->owner_options(), SmallPool());
+
+  PoolOptions owner = SmallPool();
+  owner.max_connections = 3;
+  owner.max_waiters = 7;
+  EXPECT_EQ(pool_->Reconfigure(owner), absl::OkStatus());
+  EXPECT_EQ(pool_->options().max_connections, 5);
+  EXPECT_EQ(pool_->options().max_waiters, 7);
+  EXPECT_EQ(pool_->owner_options(), owner);
+
+  EXPECT_EQ(pool_->Override(nullptr), absl::OkStatus());
+  EXPECT_EQ(pool_->options(), owner);
+}
+
+TEST_F(PoolTest, AnOverrideTakesEffectAtOnce) {
+  Start(SmallPool());
+  EXPECT_EQ(pool_->Override([](PoolOptions& options) { options.min_connections = 2; }), absl::OkStatus());
+  EXPECT_EQ(pool_->Stats().connections_open, 2);
+}
+
+TEST_F(PoolTest, AnInvalidCombinationChangesNothing) {
+  Start(SmallPool());
+  ASSERT_EQ(pool_->Override([](PoolOptions& options) { options.min_connections = 2; }), absl::OkStatus());
+  PoolOptions owner = SmallPool();
+  owner.max_connections = 1;
+  ASSERT_EQ(owner.Validate(), absl::OkStatus());
+  const absl::Status reconfigured = pool_->Reconfigure(owner);
+  EXPECT_EQ(reconfigured.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(reconfigured.message()),
+              HasSubstr("with the operator's override: min_connections: 2 is above max_connections (1)"));
+  EXPECT_EQ(pool_->owner_options(), SmallPool());
+
+  EXPECT_EQ(pool_->Override([](PoolOptions& options) { options.max_connections = 0; }).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(pool_->options().max_connections, 2);
+  EXPECT_EQ(pool_->options().min_connections, 2) << "the override before stays";
+}
+
+TEST_F(PoolTest, TheOwnersOptionsMustHoldWithoutTheOverride) {
+  Start(SmallPool());
+  ASSERT_EQ(pool_->Override([](PoolOptions& options) { options.min_connections = 0; }), absl::OkStatus());
+  PoolOptions owner = SmallPool();
+  owner.min_connections = 3;
+  EXPECT_EQ(pool_->Reconfigure(owner).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(pool_->Override(nullptr), absl::OkStatus());
+}
+
+TEST_F(PoolTest, AnOverrideRunsWithoutTheLockAndSeesChangesThatCameBetween) {
+  Start(SmallPool());
+  PoolOptions owner = SmallPool();
+  owner.max_waiters = 7;
+  int runs = 0;
+  const auto reconfigures_meanwhile = [&](PoolOptions& options) {
+    if (++runs == 1) {
+      EXPECT_EQ(pool_->Reconfigure(owner), absl::OkStatus());
+    }
+    options.max_connections = 5;
+  };
+  EXPECT_EQ(pool_->Override(reconfigures_meanwhile), absl::OkStatus());
+  EXPECT_EQ(pool_->options().max_waiters, 7);
+  EXPECT_EQ(pool_->options().max_connections, 5);
+  ASSERT_EQ(pool_->Override(nullptr), absl::OkStatus());  // It refers to this frame.
+}
+
+TEST_F(PoolTest, ADestroyedPoolRefusesAnOverride) {
+  Start(SmallPool());
+  pool_->Destroy();
+  EXPECT_EQ(pool_->Override(nullptr).code(), absl::StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

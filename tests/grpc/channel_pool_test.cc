@@ -764,6 +764,16 @@ TEST_F(ChannelPoolTest, ReconfigureChangesEverythingOrNothing) {
   EXPECT_EQ(pool_->options(), right);
 }
 
+TEST_F(ChannelPoolTest, ItsEngineIsForTheAdminSideAndOutlivesIt) {
+  MakeReady(1, 1);
+  EXPECT_EQ(pool_->target(), server_.target());
+  const std::shared_ptr<Pool> engine = pool_->engine();
+  EXPECT_THAT(engine->Override([](PoolOptions& options) { options.max_leases_per_connection = 2; }), IsOk());
+  EXPECT_EQ(pool_->options().max_leases_per_connection, 2);
+  pool_ = nullptr;
+  EXPECT_EQ(engine->Stats().state, PoolAdminState::kDestroyed);
+}
+
 TEST_F(ChannelPoolTest, ReconfigureOpensAndDrainsConnectionsWithoutCuttingCalls) {
   MakeReady(1, 2);
   PoolOptions wide = pool_->options();
