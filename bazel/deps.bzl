@@ -46,6 +46,31 @@ _shim = repository_rule(
     attrs = {"files": attr.string_dict(mandatory = True)},
 )
 
+def _debian_grpc_proto_impl(ctx):
+    for file in ctx.attr.files:
+        installed = ctx.path("/usr/share/grpc-proto/" + file)
+        if not installed.exists:
+            fail("\n\n{} is missing. Run:\n\n    sudo apt install grpc-proto\n\n".format(installed))
+        ctx.file(file, ctx.read(installed))
+        folder, name = file.rsplit("/", 1)
+        ctx.file(folder + "/BUILD.bazel", _GRPC_PROTO.format(
+            # By the name that our repository has in whichever workspace loads this; "@" alone is that workspace.
+            proto_bzl = "@{}//bazel:proto.bzl".format(Label("//bazel:proto.bzl").workspace_name),
+            name = name[:-len(".proto")],
+        ))
+
+# gRPC's own service definitions, from Debian's package of them. Copied: protoc's import root must be in the build tree.
+_debian_grpc_proto = repository_rule(
+    implementation = _debian_grpc_proto_impl,
+    local = True,
+    attrs = {"files": attr.string_list(mandatory = True)},
+)
+
+_GRPC_PROTO = """
+load("{proto_bzl}", "cc_grpc_library")
+cc_grpc_library(name = "{name}", srcs = ["{name}.proto"], visibility = ["//visibility:public"])
+"""
+
 # Bazel 4.2 asks for @rules_cc even where only native rules are used, and would download it. Debian's bazel-rules-cc is
 # too new for Debian's Bazel.
 _RULES_CC = "".join(["{rule} = native.{rule}\n".format(rule = rule) for rule in [
@@ -159,4 +184,41 @@ def chanpool_deps():
             header = "benchmark/benchmark.h",
             targets = {"benchmark": ["benchmark", "pthread"], "benchmark_main": ["benchmark_main"]},
             target_deps = {"benchmark_main": [":benchmark"]},
+        )
+    if _absent("debian_grpc_proto"):
+        _debian_grpc_proto(
+            name = "debian_grpc_proto",
+            files = [
+                "grpc/health/v1/health.proto",
+                "grpc/reflection/v1/reflection.proto",
+                "grpc/reflection/v1alpha/reflection.proto",
+            ],
+        )
+    if _absent("debian_yaml"):
+        _debian_library(
+            name = "debian_yaml",
+            package = "libyaml-cpp-dev",
+            header = "yaml-cpp/yaml.h",
+            targets = {"yaml-cpp": ["yaml-cpp"]},
+        )
+    if _absent("debian_prometheus"):
+        _debian_library(
+            name = "debian_prometheus",
+            package = "prometheus-cpp-dev",
+            header = "prometheus/registry.h",
+            targets = {"core": ["prometheus-cpp-core"]},
+        )
+    if _absent("debian_boost"):
+        _debian_library(
+            name = "debian_boost",
+            package = "libboost-dev",
+            header = "boost/beast.hpp",
+            targets = {"beast": ["pthread"]},
+        )
+    if _absent("debian_cli11"):
+        _debian_library(
+            name = "debian_cli11",
+            package = "libcli11-dev",
+            header = "CLI/CLI.hpp",
+            targets = {"cli11": []},
         )

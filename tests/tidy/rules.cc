@@ -102,6 +102,10 @@ std::string Included(absl::string_view header) {
     if (absl::StartsWith(header, grpc)) return kGrpc;
   }
   if (absl::StartsWith(header, "google/protobuf/")) return kProtobuf;
+  // Generated from proto/, which is their root.
+  for (absl::string_view generated : {"chanpool/", "google/rpc/"}) {
+    if (absl::StartsWith(header, generated)) return "proto";
+  }
   return FolderOf(header);
 }
 
