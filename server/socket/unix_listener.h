@@ -1,0 +1,72 @@
+// A UNIX socket bound as an administrator wants it: the right mode from its first moment, taken from nobody, and each
+// peer's user known from the kernel. gRPC's own bind gives 0755 or worse, and steals the path of a server that lives.
+//
+//   absl::StatusOr<std::unique_ptr<UnixListener>> listener = UnixListener::Bind(
+//       {.path = "/run/chanpool/admin.sock", .mode = 0600}, [](int fd, const UnixPeer& peer) { ... });
+#ifndef CHANPOOL_SERVER_SOCKET_UNIX_LISTENER_H_
+#define CHANPOOL_SERVER_SOCKET_UNIX_LISTENER_H_
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace chanpool {
+
+// Who is at the other end of a UNIX socket; from the kernel, as it was when they connected.
+struct UnixPeer {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+// Of a connected UNIX socket.
+absl::StatusOr<UnixPeer> PeerOf(int fd);
+
+// Listens from Bind to destruction. Thread-safe.
+class UnixListener {
+ public:
+  struct Options {
+    // Absolute, at most 107 bytes. The last folder is made, 0700, when it is missing.
+    std::string path;
+    // Permission bits of the socket.
+    mode_t mode = 0600;
+  };
+
+  // `on_connection` runs on the listener's thread and owns `fd` (non-blocking, close-on-exec); it must not block.
+  //   kInvalidArgument     a path that is not absolute, or too long;
+  //   kAlreadyExists       a process serves that path (its pid, where the kernel tells), or holds the lock beside it;
+  //   kFailedPrecondition  there is something at that path that is no socket: a file, a folder, a symlink; or others
+  //                        than root and this user may write to its folder, so that they could replace the socket;
+  //   kPermissionDenied, kNotFound, ...  as the system says.
+  // A socket that nobody serves any more is replaced.
+  static absl::StatusOr<std::unique_ptr<UnixListener>> Bind(Options options,
+                                                            std::function<void(int, const UnixPeer&)> on_connection);
+
+  // Accepts no more, waits for a callback that runs, and removes the socket if it is still the one that was bound.
+  ~UnixListener();
+  UnixListener(const UnixListener&) = delete;
+  UnixListener& operator=(const UnixListener&) = delete;
+
+  const std::string& path() const { return options_.path; }
+
+ private:
+  UnixListener(Options options, std::function<void(int, const UnixPeer&)> on_connection, int fd, int lock_fd,
+               int stop_fd);
+  void Run();
+
+  const Options options_;
+  const std::function<void(int, const UnixPeer&)> on_connection_;
+  const int fd_;
+  const int lock_fd_;
+  const int stop_fd_;  // An eventfd; readable: end.
+  std::thread thread_;
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_SERVER_SOCKET_UNIX_LISTENER_H_
