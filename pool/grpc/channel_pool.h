@@ -91,11 +91,13 @@ class Lease {
 };
 
 // Thread-safe. Never calls user code or the network while it holds its lock. Unusable in a child after fork(): every
-// function that can fails there with kFailedPrecondition.
+// function that can fails there with kFailedPrecondition. A child makes pools of its own only if no process above it
+// had made one before it forked (gRPC itself asks for as much: fork before its first use, or exec).
 class ChannelPool {
  public:
   // Begins to open min_connections and does not wait for them: an unreachable target is no error here, the first call
-  // will say why. kInvalidArgument names the first option that makes no sense, with the nearest value that does.
+  // will say why. kInvalidArgument names the first option that makes no sense, with the nearest value that does;
+  // kFailedPrecondition: this process was fork()ed from one that had made a pool, whose threads do not exist here.
   static absl::StatusOr<std::shared_ptr<ChannelPool>> Create(ChannelPoolOptions options);
 
   // Refuses what waits, and drains. Leases and calls still out go on. Never blocks.
