@@ -323,6 +323,16 @@ absl::Status ChannelConnector::Validate(const DialOptions& dial) {
     return absl::InvalidArgumentError(absl::StrCat("keepalive.timeout: ", absl::FormatDuration(dial.keepalive.timeout),
                                                    " is shorter than 1ms; set 20s"));
   }
+  // For a target that it cannot read, gRPC makes a channel that fails for ever, in a state that never changes: a watch
+  // on it would never end, and keep it. Any other channel begins IDLE.
+  const std::shared_ptr<grpc::Channel> channel =
+      grpc::CreateCustomChannel(dial.target, dial.credentials, dial.arguments);
+  if (channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_IDLE) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("target: \"", dial.target,
+                     "\" is no name that gRPC can read; set one such as "
+                     "dns:///orders:50051, ipv4:10.0.0.1:50051 or unix:/run/orders.sock"));
+  }
   return absl::OkStatus();
 }
 

@@ -74,7 +74,8 @@ class ChannelConnection : public Connection {
 // Thread-safe.
 class ChannelConnector : public Connector {
  public:
-  // kInvalidArgument for an argument that the pool sets itself, or that would make a channel several connections.
+  // kInvalidArgument for an argument that the pool sets itself, or that would make a channel several connections, and
+  // for a target that gRPC cannot read.
   static absl::Status Validate(const DialOptions& dial);
 
   // `dial` is valid.

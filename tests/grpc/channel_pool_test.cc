@@ -952,6 +952,23 @@ TEST_F(ChannelPoolTest, RefusesAnEmptyTarget) {
   EXPECT_THAT(ChannelPool::Create({}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("target: ")));
 }
 
+TEST_F(ChannelPoolTest, RefusesATargetThatGrpcCannotRead) {
+  for (const std::string target : {"ipv4:nonsense", "ipv4:127.0.0.1", "ipv6:[::1", "dns://only.authority"}) {
+    options_.target = target;
+    EXPECT_THAT(ChannelPool::Create(options_).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("target: \"" + target + "\"")));
+  }
+}
+
+TEST_F(ChannelPoolTest, AcceptsEveryKindOfTargetThatGrpcKnows) {
+  for (const char* target : {"localhost:1", "dns:///localhost:1", "dns:localhost:1", "ipv4:127.0.0.1:1", "ipv6:[::1]:1",
+                             "unix:/nowhere", "unix:///nowhere", "unix-abstract:nowhere", "nonsense"}) {
+    options_.target = target;
+    options_.pool.min_connections = 0;
+    EXPECT_THAT(ChannelPool::Create(options_).status(), IsOk()) << target;
+  }
+}
+
 TEST_F(ChannelPoolTest, RefusesANullInterceptor) {
   options_.target = server_.target();
   options_.interceptors = {nullptr};
