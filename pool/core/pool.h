@@ -203,6 +203,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
       Kind kind;
       ConnectionId id;
       std::shared_ptr<Connection> connection;  // Null for kCreate.
+      const char* why = "";                    // For kCancelCalls.
     };
     absl::InlinedVector<Call, 4> calls;
     absl::InlinedVector<Wakeup*, 4> wake;

@@ -271,7 +271,8 @@ void PoolState::OnProbed(uint32_t slot, const absl::Status& result, absl::Time n
     return;
   }
   BeginDrain(slot, CloseReason::kProbeFailed, /*by_choice=*/false, std::string(result.message()), now);
-  Act(Action::Kind::kCancelCalls, slot);
+  // Without room for a probe nothing is known: a full connection is most often a busy one, so its calls go on.
+  if (!absl::IsResourceExhausted(result)) Act(Action::Kind::kCancelCalls, slot);
   Maintain(now);
 }
 

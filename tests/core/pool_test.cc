@@ -543,6 +543,17 @@ TEST_F(PoolTest, AFailedProbeCancelsItsCallsAndReplacesIt) {
   EXPECT_EQ(pool_->Stats().closed_by_reason[static_cast<int>(CloseReason::kProbeFailed)], 1u);
 }
 
+TEST_F(PoolTest, AProbeThatFoundNoRoomReplacesTheConnectionAndCancelsNothing) {
+  Start(SmallPool());
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  Place place = *pool_->AcquireNow(false);
+  place.Suspect();
+  target_.AnswerProbes(absl::ResourceExhaustedError("no free stream"));
+  EXPECT_EQ(target_.cancels(), 0);
+  EXPECT_EQ(pool_->Stats().connections_draining, 1);
+  EXPECT_EQ(pool_->Stats().connections_open, 1) << "another one";
+}
+
 TEST_F(PoolTest, AProbeWithoutAnAnswerFailsAfterConnectTimeout) {
   Start(SmallPool());
   target_.SetProbe(FakeTarget::Probe::kHang);
