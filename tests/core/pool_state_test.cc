@@ -784,6 +784,43 @@ TEST(PoolStateTest, ABusyConnectionIsNeverIdle) {
 }
 
 // Both at once, without surge: it must not be asked to drain twice.
+TEST(PoolStateTest, ARotationDoesNotRestartTheIdleTime) {
+  for (const int max_surge : {0, 1, 3}) {
+    PoolOptions options = Options(/*min=*/1, /*max=*/5);
+    options.max_surge = max_surge;
+    options.max_age = absl::Seconds(10);
+    options.max_age_jitter = 0;
+    options.max_idle = absl::Seconds(60);
+    World world(options);
+    world.Demand(5 * options.target_leases_per_connection);
+    world.OpenAll();
+    ASSERT_EQ(world.Count(SlotState::kOpen), 5);
+    for (int second = 0; second < 80; ++second) {
+      world.now += absl::Seconds(1);
+      world.Tick();
+      world.OpenAll();
+    }
+    EXPECT_EQ(world.Count(SlotState::kOpen), 1) << "max_surge " << max_surge;
+  }
+}
+
+TEST(PoolStateTest, AReplacementThatIsUsedIsNotIdle) {
+  PoolOptions options = Options(/*min=*/0, /*max=*/1);
+  options.max_age = absl::Seconds(10);
+  options.max_age_jitter = 0;
+  options.max_idle = absl::Seconds(15);
+  World world(options);
+  world.Demand(1);
+  world.OpenAll();
+  for (int second = 0; second < 60; ++second) {
+    world.now += absl::Seconds(1);
+    world.use.assign(world.state.size(), {0, true});
+    world.Tick();
+    world.OpenAll();
+    EXPECT_EQ(world.Count(SlotState::kOpen), 1) << second;
+  }
+}
+
 TEST(PoolStateTest, AnIdleConnectionThatIsAlsoTooOldDrainsOnce) {
   for (const int surge : {0, 1}) {
     PoolOptions options = Options(0, 4);
