@@ -110,7 +110,9 @@ class ChannelPool {
   // --- Calls ------------------------------------------------------------------------------------------------------
 
   // For any generated or generic stub: blocking, callback and completion-queue calls, all four kinds. Never blocks:
-  // when every connection is full, a call is overcommitted or refused (PoolOptions::overflow). Does not keep the pool:
+  // when every connection is full, a call is overcommitted or refused (PoolOptions::overflow). Overcommitted calls go
+  // past whoever waits in Acquire or on blocking_channel(): while they keep every connection above its limit, no place
+  // comes free and those wait in vain. Who needs both on one pool sets kReject. Does not keep the pool:
   // after it, new calls end UNAVAILABLE. The same object each time.
   std::shared_ptr<grpc::ChannelInterface> channel() { return channel_; }
 
