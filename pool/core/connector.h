@@ -35,10 +35,12 @@ struct ConnectionId {
 class ConnectionListener {
  public:
   virtual ~ConnectionListener() = default;
-  virtual void OnOpened(ConnectionId id) = 0;                       // It carries calls now.
-  virtual void OnFailed(ConnectionId id, absl::Status why) = 0;     // A dial ended without a connection.
-  virtual void OnLost(ConnectionId id, absl::Status why) = 0;       // It was open, and is not any more.
-  virtual void OnProbed(ConnectionId id, absl::Status result) = 0;  // OK: the peer answered.
+  virtual void OnOpened(ConnectionId id) = 0;                    // It carries calls now.
+  virtual void OnFailed(ConnectionId id, absl::Status why) = 0;  // A dial ended without a connection.
+  virtual void OnLost(ConnectionId id, absl::Status why) = 0;    // It was open, and is not any more.
+  // OK: the peer answered. kResourceExhausted: it has no room for a probe (all its streams are taken), so nothing is
+  // known of it; the connection is replaced, and its calls go on. Anything else: it is dead, and so are its calls.
+  virtual void OnProbed(ConnectionId id, absl::Status result) = 0;
 };
 
 // One transport connection. Every function is thread-safe. Destroyed on the closer's thread, after the slot's last
@@ -53,7 +55,8 @@ class Connection {
   // Dials again after a failed dial. A transport that redials by itself, on the back-off it was given, does nothing.
   virtual void Redial() = 0;
 
-  // Asks the peer for a sign of life within `timeout`, then reports OnProbed.
+  // Asks the peer for a sign of life within `timeout`, then reports OnProbed. A little after `timeout` the pool takes
+  // silence for death.
   virtual void Probe(absl::Duration timeout) = 0;
 
   // Ends the calls in flight, and those that still start, with `why`.

@@ -17,7 +17,7 @@ enum class CloseReason {
   kRecycled,       // Replaced on request.
   kLost,           // The transport lost it: reset, GOAWAY, keepalive without an answer.
   kConnectFailed,  // Its dial failed, or took longer than connect_timeout, while another way to the target existed.
-  kProbeFailed,    // Suspected, and gave no sign of life.
+  kProbeFailed,    // Suspected, and gave no sign of life, or had no room for the probe that asks for one.
   kShrunk,         // max_connections was lowered below the number of connections.
   kDrained,        // The pool was drained.
   kPoolDestroyed,  // The pool was destroyed.

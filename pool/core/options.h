@@ -87,7 +87,8 @@ struct PoolOptions {
   // Default 30 s. More: a rotation waits longer for long streams. Hot.
   absl::Duration drain_grace = absl::Seconds(30);
 
-  // What becomes of a call on channel() when every connection is full.
+  // What becomes of a call on channel() when every connection is full. A steady overcommit starves those who wait in
+  // Acquire: they get a place only once a connection is back within its limit.
   // Default kOvercommit. Hot.
   OverflowPolicy overflow = OverflowPolicy::kOvercommit;
 

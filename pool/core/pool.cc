@@ -94,10 +94,7 @@ Place Pool::TryAcquire() {
   Slot* slot = table_.TryLend(&ThisThreadsRandom());
   if (slot == nullptr) return Place();
   const uint32_t leases = slot->Load().leases();
-  if (leases > slot->peak.load(std::memory_order_relaxed)) {
-    slot->peak.store(leases, std::memory_order_relaxed);
-    if (leases > grow_above_.load(std::memory_order_relaxed)) Grow();
-  }
+  if (SlotTable::RaisePeak(slot, leases) && leases > grow_above_.load(std::memory_order_relaxed)) Grow();
   return Place(slot);
 }
 
@@ -195,6 +192,8 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
     if (Slot* slot = table_.LendLeastLoaded(slot::LendLocked)) {
       ClearSlowIfNobodyWaits();
       ++counted_.hits;
+      state_.OnDemand(Demand(), clock_->Now());  // The fast path no longer sees this peak as its own.
+      RunActions(effects);
       return slot;
     }
   }
@@ -358,10 +357,10 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
   if (waiters_.empty()) {
     attempt.slot = table_.LendLeastLoaded(slot::LendLocked);
     counted_.hits += attempt.slot != nullptr;
-    if (attempt.slot != nullptr) return attempt;
   }
-  state_.OnDemand(Demand() + 1, clock_->Now());
+  state_.OnDemand(Demand() + (attempt.slot == nullptr), clock_->Now());
   RunActions(effects);
+  if (attempt.slot != nullptr) return attempt;
   bool over_limit = false, being_created = false, full = false;
   if (!table_.listed().empty()) {
     if (state_.options().overflow == OverflowPolicy::kOvercommit) {

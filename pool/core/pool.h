@@ -121,6 +121,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // A place now, never waiting for one: free, or else as options.overflow says; on a connection that is still
   // dialling if none is open. Fails with kResourceExhausted (full, kReject), kUnavailable (draining, destroyed, or no
   // way to the target before its back-off ends, unless `wait_for_ready`), kFailedPrecondition (after fork).
+  // What it overcommits goes past the waiters, who get nothing while every connection stays above its limit.
   absl::StatusOr<Place> AcquireNow(bool wait_for_ready);
 
   // Waits in arrival order until `deadline` (of the wall). Fails with kDeadlineExceeded, kResourceExhausted
@@ -203,6 +204,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
       Kind kind;
       ConnectionId id;
       std::shared_ptr<Connection> connection;  // Null for kCreate.
+      const char* why = "";                    // For kCancelCalls.
     };
     absl::InlinedVector<Call, 4> calls;
     absl::InlinedVector<Wakeup*, 4> wake;

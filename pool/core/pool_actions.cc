@@ -9,6 +9,13 @@
 #include "pool/core/pool.h"
 
 namespace chanpool {
+namespace {
+
+// Of the connect_timeout after which the state takes silence for death: the transport's own verdict must come first,
+// since it can tell a peer without room from a dead one.
+constexpr double kProbePart = 0.9;
+
+}  // namespace
 
 // --- Performing ---------------------------------------------------------------------------------------------------
 
@@ -136,7 +143,8 @@ void Pool::RunActions(Effects& effects) {
           break;
         }
         case Action::Kind::kCancelCalls:
-          if (connection != nullptr) effects.calls.push_back({Effects::Call::Kind::kCancelCalls, id, connection});
+          if (connection != nullptr)
+            effects.calls.push_back({Effects::Call::Kind::kCancelCalls, id, connection, "connection found dead"});
           break;
         case Action::Kind::kSetLimit: {
           const auto limit = static_cast<uint32_t>(state_.limit());
@@ -176,11 +184,11 @@ void Pool::Perform(Effects& effects) {
         call.connection->Redial();
         break;
       case Effects::Call::Kind::kProbe:
-        call.connection->Probe(options().connect_timeout);
+        call.connection->Probe(kProbePart * options().connect_timeout);
         break;
       case Effects::Call::Kind::kCancelCalls:
-        call.connection->CancelCalls(absl::UnavailableError(
-            absl::StrCat("pool \"", name_, "\" gave up connection ", call.id.ToString(), " with its calls")));
+        call.connection->CancelCalls(absl::UnavailableError(absl::StrCat(
+            call.why, ": pool \"", name_, "\" gave up connection ", call.id.ToString(), " with its calls")));
         break;
     }
   }

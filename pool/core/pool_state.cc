@@ -207,16 +207,17 @@ void PoolState::OnOpened(uint32_t slot, absl::Time now) {
   if (r.state != SlotState::kConnecting && r.state != SlotState::kBackoff) return;
   failing_ = false;
   last_opened_ = now;
-  r.makes_up = false;
+  // A rotation is no use: else a pool with max_age below max_idle would never shrink.
+  r.last_used = std::exchange(r.makes_up, false) ? owed_last_used_ : now;
   if (r.replaces >= 0) {
     // The old one stops before the new one starts, under one lock: never more than max_connections take calls.
     const uint32_t old = static_cast<uint32_t>(std::exchange(r.replaces, -1));
     records_[old].replaced_by = -1;
+    r.last_used = records_[old].last_used;
     BeginDrain(old, records_[old].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "", now);
   }
   MoveTo(slot, SlotState::kOpen, now);
   r.opened_at = now;
-  r.last_used = now;
   r.age_draw = std::uniform_real_distribution<double>(-1, 1)(random_);
   Act(Action::Kind::kPublish, slot);
   TellOf(PoolEvent::Kind::kOpened, slot, now);
@@ -271,7 +272,8 @@ void PoolState::OnProbed(uint32_t slot, const absl::Status& result, absl::Time n
     return;
   }
   BeginDrain(slot, CloseReason::kProbeFailed, /*by_choice=*/false, std::string(result.message()), now);
-  Act(Action::Kind::kCancelCalls, slot);
+  // Without room for a probe nothing is known: a full connection is most often a busy one, so its calls go on.
+  if (!absl::IsResourceExhausted(result)) Act(Action::Kind::kCancelCalls, slot);
   Maintain(now);
 }
 
@@ -374,6 +376,7 @@ void PoolState::StartReplacements(absl::Time now) {
       BeginDrain(slot, records_[slot].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "",
                  now);
       records_[slot].owes_one = true;
+      owed_last_used_ = std::max(owed_last_used_, records_[slot].last_used);
     } else if (!OpenOne(static_cast<int>(slot), now)) {
       return;
     }

@@ -72,7 +72,8 @@ class PoolState {
     uint32_t generation = 0;
     absl::Time since = absl::InfinitePast();      // Entered this state.
     absl::Time opened_at = absl::InfinitePast();  // First OPEN.
-    absl::Time last_used = absl::InfinitePast();
+    absl::Time last_used =
+        absl::InfinitePast();                 // Exact to one tick; of a replacement that was not used, the old one's.
     double age_draw = 0;                      // -1..1, drawn once: redrawing at each check would bias ages down.
     bool recycle = false;                     // Replace it as soon as max_surge allows.
     int replaces = -1;                        // CONNECTING: the slot whose place it will take.
@@ -184,6 +185,7 @@ class PoolState {
   uint64_t dial_failures_ = 0;
 
   int owed_ = 0;  // max_surge 0: connections that were closed first and are to be opened now.
+  absl::Time owed_last_used_ = absl::InfinitePast();  // Of those, the one that was used last.
   std::vector<Action> actions_;
   std::vector<PoolEvent> events_;
 };

@@ -100,8 +100,10 @@ absl::Status Pool::Drain(absl::Time deadline, OnDeadline on_deadline) {
       if (on_deadline == OnDeadline::kLeave || cancelled) return StillOut();
       for (uint32_t i = 0; i < state_.size(); ++i) {
         if (state_.record(i).state != SlotState::kDraining || held_[i].connection == nullptr) continue;
-        effects.calls.push_back(
-            {Effects::Call::Kind::kCancelCalls, {i, state_.record(i).generation}, held_[i].connection});
+        effects.calls.push_back({Effects::Call::Kind::kCancelCalls,
+                                 {i, state_.record(i).generation},
+                                 held_[i].connection,
+                                 "pool is draining"});
       }
     }
     Perform(effects);

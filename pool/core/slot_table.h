@@ -86,9 +86,17 @@ class SlotTable {
       const slot::Next next = change(SlotWord(bits));
       if (!next) return std::nullopt;
       if (slot->word.compare_exchange_weak(bits, next->bits(), std::memory_order_acq_rel, std::memory_order_acquire)) {
+        if (next->leases() > SlotWord(bits).leases()) RaisePeak(slot, next->leases());
         return SlotChange{SlotWord(bits), *next};
       }
     }
+  }
+
+  // Whoever has just raised the leases tells how far. True: more than at any time since housekeeping last looked.
+  static bool RaisePeak(Slot* slot, uint32_t leases) {
+    if (leases <= slot->peak.load(std::memory_order_relaxed)) return false;
+    slot->peak.store(leases, std::memory_order_relaxed);
+    return true;
   }
 
   // The slot at `index`, made with its chunk when new. Below kMaxSlots.

@@ -151,12 +151,16 @@ constexpr Next Reuse(SlotWord w, uint32_t limit) {
       .with_limit(limit);
 }
 
-// Rule 5: opened after the first waiters were granted `granted` places, with SLOW if some still wait.
+// Rule 5: opened after the first waiters were granted `granted` places, with SLOW if some still wait. To be open is not
+// to be used: a replacement that nobody uses goes on with the idle time of the one before it.
 constexpr Next Open(SlotWord w, uint32_t granted, bool some_still_wait) {
   const bool can =
       w.state() == SlotState::kConnecting || w.state() == SlotState::kBackoff || w.state() == SlotState::kChecking;
   if (!can) return std::nullopt;
-  return w.with_leases(w.leases() + granted).with_state(SlotState::kOpen).with_slow(some_still_wait).with_used(true);
+  return w.with_leases(w.leases() + granted)
+      .with_state(SlotState::kOpen)
+      .with_slow(some_still_wait)
+      .with_used(w.used() || granted > 0);
 }
 
 // A failed first dial: the slot waits to dial again.

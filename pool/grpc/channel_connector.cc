@@ -101,7 +101,12 @@ struct ChannelConnection::Reporter {
 // A call of the pool's own: unary, fail-fast, empty, seen by no interceptor. Ends on the closer's thread.
 class ChannelConnection::OwnCall : public CloserThread::Event {
  public:
-  using Then = std::function<void(grpc_status_code code, std::string message)>;
+  struct Result {
+    grpc_status_code code;
+    std::string message;
+    bool sent;  // False: it never left, for want of a connection or of a free stream.
+  };
+  using Then = std::function<void(const Result& result)>;
 
   static void Begin(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout, Then then) {
     (new OwnCall(channel, std::move(then)))->Start(timeout);
@@ -118,11 +123,24 @@ class ChannelConnection::OwnCall : public CloserThread::Event {
 
   bool Run(bool) override {
     const auto* text = reinterpret_cast<const char*>(GRPC_SLICE_START_PTR(message_));
-    then_(code_, std::string(text, GRPC_SLICE_LENGTH(message_)));
+    then_({code_, std::string(text, GRPC_SLICE_LENGTH(message_)), sent_->load(std::memory_order_relaxed)});
     return false;
   }
 
  private:
+  // The request has been written, or never will be.
+  class Sent : public CloserThread::Event {
+   public:
+    explicit Sent(std::shared_ptr<std::atomic<bool>> sent) : sent_(std::move(sent)) {}
+    bool Run(bool ok) override {
+      sent_->store(ok, std::memory_order_relaxed);
+      return false;
+    }
+
+   private:
+    const std::shared_ptr<std::atomic<bool>> sent_;  // May come after the call's own end.
+  };
+
   OwnCall(std::shared_ptr<grpc::Channel> channel, Then then) : channel_(std::move(channel)), then_(std::move(then)) {
     grpc_metadata_array_init(&initial_);
     grpc_metadata_array_init(&trailing_);
@@ -136,24 +154,29 @@ class ChannelConnection::OwnCall : public CloserThread::Event {
     call_ = grpc_channel_create_call(ChannelAccess::CoreChannel(*channel_), nullptr, GRPC_PROPAGATE_DEFAULTS,
                                      CloserThread::queue(), grpc_slice_from_static_string(kProbeMethod), nullptr,
                                      deadline, nullptr);
-    grpc_op ops[6] = {};
-    ops[0].op = GRPC_OP_SEND_INITIAL_METADATA;
-    ops[1].op = GRPC_OP_SEND_MESSAGE;
-    ops[1].data.send_message.send_message = empty_;
-    ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
-    ops[3].op = GRPC_OP_RECV_INITIAL_METADATA;
-    ops[3].data.recv_initial_metadata.recv_initial_metadata = &initial_;
-    ops[4].op = GRPC_OP_RECV_MESSAGE;
-    ops[4].data.recv_message.recv_message = &answer_;
-    ops[5].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
-    ops[5].data.recv_status_on_client.trailing_metadata = &trailing_;
-    ops[5].data.recv_status_on_client.status = &code_;
-    ops[5].data.recv_status_on_client.status_details = &message_;
-    grpc_call_start_batch(call_, ops, 6, tag(), nullptr);
+    grpc_op send[3] = {};
+    send[0].op = GRPC_OP_SEND_INITIAL_METADATA;
+    send[1].op = GRPC_OP_SEND_MESSAGE;
+    send[1].data.send_message.send_message = empty_;
+    send[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+    grpc_op receive[3] = {};
+    receive[0].op = GRPC_OP_RECV_INITIAL_METADATA;
+    receive[0].data.recv_initial_metadata.recv_initial_metadata = &initial_;
+    receive[1].op = GRPC_OP_RECV_MESSAGE;
+    receive[1].data.recv_message.recv_message = &answer_;
+    receive[2].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+    receive[2].data.recv_status_on_client.trailing_metadata = &trailing_;
+    receive[2].data.recv_status_on_client.status = &code_;
+    receive[2].data.recv_status_on_client.status_details = &message_;
+    // Two batches, since the first completes once the request is on the wire: gRPC holds back a call that has no
+    // stream, and tells it by nothing else.
+    grpc_call_start_batch(call_, send, 3, (new Sent(sent_))->tag(), nullptr);
+    grpc_call_start_batch(call_, receive, 3, tag(), nullptr);
   }
 
   const std::shared_ptr<grpc::Channel> channel_;  // Given up on the closer's thread, where channels may die.
   const Then then_;
+  const std::shared_ptr<std::atomic<bool>> sent_ = std::make_shared<std::atomic<bool>>(false);
   grpc_call* call_ = nullptr;
   grpc_metadata_array initial_, trailing_;
   grpc_byte_buffer* empty_ = nullptr;
@@ -228,9 +251,10 @@ void ChannelConnection::Start() { (new Watch(channel_, reporter_))->Begin(channe
 // A channel does not tell why its dial failed, but a call on it that does not wait ends at once with the reason.
 void ChannelConnection::ReportFailure(const std::shared_ptr<grpc::Channel>& channel,
                                       const std::shared_ptr<Reporter>& reporter) {
-  OwnCall::Begin(channel, absl::Seconds(1), [reporter](grpc_status_code code, std::string message) {
-    if (code == GRPC_STATUS_OK || code == GRPC_STATUS_UNIMPLEMENTED) return;  // It has just connected after all.
-    reporter->Tell([&](ConnectionListener& to) { to.OnFailed(reporter->id, absl::UnavailableError(message)); });
+  OwnCall::Begin(channel, absl::Seconds(1), [reporter](const OwnCall::Result& call) {
+    // It has just connected after all.
+    if (call.code == GRPC_STATUS_OK || call.code == GRPC_STATUS_UNIMPLEMENTED) return;
+    reporter->Tell([&](ConnectionListener& to) { to.OnFailed(reporter->id, absl::UnavailableError(call.message)); });
   });
 }
 
@@ -260,14 +284,20 @@ bool ChannelConnection::ReportIfLost() const {
 
 void ChannelConnection::Probe(absl::Duration timeout) {
   const std::weak_ptr<grpc::Channel> weak = channel_;
-  OwnCall::Begin(channel_, timeout, [reporter = reporter_, weak](grpc_status_code code, std::string message) {
+  OwnCall::Begin(channel_, timeout, [reporter = reporter_, weak](const OwnCall::Result& call) {
     // What gRPC itself says when the connection is gone, and what a peer may say as well: then the channel is still
     // READY. Only silence until the deadline, or a channel that has lost its connection, is no sign of life.
     const std::shared_ptr<grpc::Channel> channel = weak.lock();
     const bool lost = channel == nullptr || channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
-    const bool silent = code == GRPC_STATUS_DEADLINE_EXCEEDED || (code != GRPC_STATUS_OK && lost);
-    const absl::Status result =
-        silent ? absl::UnavailableError(absl::StrCat("no answer to a probe: ", message)) : absl::OkStatus();
+    const bool late = call.code == GRPC_STATUS_DEADLINE_EXCEEDED;
+    absl::Status result;
+    if (call.code != GRPC_STATUS_OK && lost) {
+      result = absl::UnavailableError(absl::StrCat("no answer to a probe: ", call.message));
+    } else if (late && call.sent) {
+      result = absl::UnavailableError("no answer to a probe in time");
+    } else if (late) {
+      result = absl::ResourceExhaustedError("no free stream for a probe in time");
+    }
     reporter->Tell([&](ConnectionListener& to) { to.OnProbed(reporter->id, result); });
   });
 }
@@ -322,6 +352,16 @@ absl::Status ChannelConnector::Validate(const DialOptions& dial) {
   if (keepalive && dial.keepalive.timeout < absl::Milliseconds(1)) {
     return absl::InvalidArgumentError(absl::StrCat("keepalive.timeout: ", absl::FormatDuration(dial.keepalive.timeout),
                                                    " is shorter than 1ms; set 20s"));
+  }
+  // For a target that it cannot read, gRPC makes a channel that fails for ever, in a state that never changes: a watch
+  // on it would never end, and keep it. Any other channel begins IDLE.
+  const std::shared_ptr<grpc::Channel> channel =
+      grpc::CreateCustomChannel(dial.target, dial.credentials, dial.arguments);
+  if (channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_IDLE) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("target: \"", dial.target,
+                     "\" is no name that gRPC can read; set one such as "
+                     "dns:///orders:50051, ipv4:10.0.0.1:50051 or unix:/run/orders.sock"));
   }
   return absl::OkStatus();
 }

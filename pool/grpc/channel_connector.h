@@ -50,7 +50,8 @@ class ChannelConnection : public Connection {
   void Start() override;
   // gRPC redials by itself while it has never been connected, on the back-off that it was given: the pool's.
   void Redial() override;
-  // A health check as cheap as can be. Any answer is a sign of life, UNIMPLEMENTED too.
+  // A health check as cheap as can be. Any answer is a sign of life, UNIMPLEMENTED too. Only a probe that was sent and
+  // not answered speaks against the peer: one that found no free stream within `timeout` is kResourceExhausted.
   void Probe(absl::Duration timeout) override;
   void CancelCalls(const absl::Status& why) override { calls_->CancelAll(why); }
   int extra_transports() const override;
@@ -74,7 +75,8 @@ class ChannelConnection : public Connection {
 // Thread-safe.
 class ChannelConnector : public Connector {
  public:
-  // kInvalidArgument for an argument that the pool sets itself, or that would make a channel several connections.
+  // kInvalidArgument for an argument that the pool sets itself, or that would make a channel several connections, and
+  // for a target that gRPC cannot read.
   static absl::Status Validate(const DialOptions& dial);
 
   // `dial` is valid.

@@ -1,8 +1,11 @@
 #include "pool/grpc/channel_pool.h"
 
+#include <unistd.h>
+
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "pool/core/fork_epoch.h"
 #include "pool/grpc/channel_connector.h"
 #include "pool/grpc/closer_thread.h"
 #include "pool/grpc/pooled_channel.h"
@@ -49,6 +52,12 @@ ChannelPool::ChannelPool(std::shared_ptr<Pool> pool, std::string target, std::ve
 ChannelPool::~ChannelPool() { pool_->Destroy(); }
 
 absl::StatusOr<std::shared_ptr<ChannelPool>> ChannelPool::Create(ChannelPoolOptions options) {
+  if (ForkEpoch() != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "pool \"", options.name.empty() ? options.target : options.name, "\": process ", getpid(),
+        " was fork()ed from one that had made a pool, and the pools' threads do not exist here; fork before the first "
+        "pool is made, or exec"));
+  }
   if (options.target.empty()) {
     return absl::InvalidArgumentError("target: \"\" names no server; set a gRPC name, such as dns:///orders:50051");
   }

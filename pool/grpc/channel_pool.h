@@ -78,7 +78,9 @@ class Lease {
   const std::shared_ptr<grpc::Channel>& channel() const;
 
   // Asks the pool to probe this connection before it lends it again. Callers already on it are not cut, unless it
-  // turns out dead. No effect in a moved-from Lease.
+  // turns out dead: the probe was sent, and nothing came back within connect_timeout. A peer that has no stream free
+  // for the probe may be dead or busy: its connection is replaced, and its calls go on. No effect in a moved-from
+  // Lease.
   void Suspect();
 
   // Which connection: "3-17" in logs and events; "0-0", which is none, in a moved-from Lease.
@@ -91,11 +93,13 @@ class Lease {
 };
 
 // Thread-safe. Never calls user code or the network while it holds its lock. Unusable in a child after fork(): every
-// function that can fails there with kFailedPrecondition.
+// function that can fails there with kFailedPrecondition. A child makes pools of its own only if no process above it
+// had made one before it forked (gRPC itself asks for as much: fork before its first use, or exec).
 class ChannelPool {
  public:
   // Begins to open min_connections and does not wait for them: an unreachable target is no error here, the first call
-  // will say why. kInvalidArgument names the first option that makes no sense, with the nearest value that does.
+  // will say why. kInvalidArgument names the first option that makes no sense, with the nearest value that does;
+  // kFailedPrecondition: this process was fork()ed from one that had made a pool, whose threads do not exist here.
   static absl::StatusOr<std::shared_ptr<ChannelPool>> Create(ChannelPoolOptions options);
 
   // Refuses what waits, and drains. Leases and calls still out go on. Never blocks.
@@ -106,7 +110,9 @@ class ChannelPool {
   // --- Calls ------------------------------------------------------------------------------------------------------
 
   // For any generated or generic stub: blocking, callback and completion-queue calls, all four kinds. Never blocks:
-  // when every connection is full, a call is overcommitted or refused (PoolOptions::overflow). Does not keep the pool:
+  // when every connection is full, a call is overcommitted or refused (PoolOptions::overflow). Overcommitted calls go
+  // past whoever waits in Acquire or on blocking_channel(): while they keep every connection above its limit, no place
+  // comes free and those wait in vain. Who needs both on one pool sets kReject. Does not keep the pool:
   // after it, new calls end UNAVAILABLE. The same object each time.
   std::shared_ptr<grpc::ChannelInterface> channel() { return channel_; }
 

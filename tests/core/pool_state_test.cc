@@ -170,6 +170,7 @@ enum class Event {
   kSuspected,
   kProbedOk,
   kProbedBad,
+  kProbedNoRoom,
   kTickBefore,
   kTickAtTimeout,
   kDrain,
@@ -179,8 +180,9 @@ enum class Event {
 };
 
 const char* Name(Event event) {
-  static const char* const names[] = {"opened",      "failed",          "lost",  "suspected", "probed ok", "probed bad",
-                                      "tick before", "tick at timeout", "drain", "destroy",   "shrink",    "recycle"};
+  static const char* const names[] = {"opened",     "failed",         "lost",        "suspected",       "probed ok",
+                                      "probed bad", "probed no room", "tick before", "tick at timeout", "drain",
+                                      "destroy",    "shrink",         "recycle"};
   return names[static_cast<int>(event)];
 }
 
@@ -203,6 +205,8 @@ std::vector<std::string> Tell(World& world, Event event) {
         return state.OnProbed(0, absl::OkStatus(), world.now);
       case Event::kProbedBad:
         return state.OnProbed(0, absl::UnavailableError("silent"), world.now);
+      case Event::kProbedNoRoom:
+        return state.OnProbed(0, absl::ResourceExhaustedError("no free stream"), world.now);
       case Event::kTickBefore:
         return state.OnTick(world.use, 0, soon);
       case Event::kTickAtTimeout:
@@ -236,6 +240,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {closed, Event::kSuspected, closed, ""},
       {closed, Event::kProbedOk, closed, ""},
       {closed, Event::kProbedBad, closed, ""},
+      {closed, Event::kProbedNoRoom, closed, ""},
       {closed, Event::kTickBefore, closed, ""},
       {closed, Event::kTickAtTimeout, closed, ""},
       {closed, Event::kDrain, closed, "drain 1"},
@@ -249,6 +254,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {connecting, Event::kSuspected, connecting, ""},
       {connecting, Event::kProbedOk, connecting, ""},
       {connecting, Event::kProbedBad, connecting, ""},
+      {connecting, Event::kProbedNoRoom, connecting, ""},
       {connecting, Event::kTickBefore, connecting, ""},
       {connecting, Event::kTickAtTimeout, closed, "drain 0"},
       {connecting, Event::kDrain, closed, "drain 0,drain 1"},
@@ -262,6 +268,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {open, Event::kSuspected, checking, "probe 0"},
       {open, Event::kProbedOk, open, ""},
       {open, Event::kProbedBad, open, ""},
+      {open, Event::kProbedNoRoom, open, ""},
       {open, Event::kTickBefore, open, ""},
       {open, Event::kTickAtTimeout, open, ""},
       {open, Event::kDrain, closed, "drain 0,drain 1"},
@@ -275,6 +282,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {checking, Event::kSuspected, checking, ""},
       {checking, Event::kProbedOk, open, "publish 0"},
       {checking, Event::kProbedBad, closed, "drain 0,cancel_calls 0"},
+      {checking, Event::kProbedNoRoom, closed, "drain 0"},
       {checking, Event::kTickBefore, checking, ""},
       {checking, Event::kTickAtTimeout, closed, "drain 0,cancel_calls 0"},
       {checking, Event::kDrain, closed, "drain 0,drain 1"},
@@ -288,6 +296,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {backoff, Event::kSuspected, backoff, ""},
       {backoff, Event::kProbedOk, backoff, ""},
       {backoff, Event::kProbedBad, backoff, ""},
+      {backoff, Event::kProbedNoRoom, backoff, ""},
       {backoff, Event::kTickBefore, backoff, ""},
       {backoff, Event::kTickAtTimeout, backoff, "redial 0"},
       {backoff, Event::kDrain, closed, "drain 0,drain 1"},
@@ -301,6 +310,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {draining, Event::kSuspected, draining, ""},
       {draining, Event::kProbedOk, draining, ""},
       {draining, Event::kProbedBad, draining, ""},
+      {draining, Event::kProbedNoRoom, draining, ""},
       {draining, Event::kTickBefore, draining, ""},
       {draining, Event::kTickAtTimeout, draining, ""},
       {draining, Event::kDrain, draining, "drain 1"},
@@ -308,7 +318,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {draining, Event::kShrink, draining, ""},
       {draining, Event::kRecycle, draining, "open 2"},
   };
-  EXPECT_EQ(table.size(), 6u * 12u) << "every pair is listed";
+  EXPECT_EQ(table.size(), 6u * 13u) << "every pair is listed";
   for (const Row& row : table) {
     World world = In(row.before, /*other_open=*/true);
     ASSERT_EQ(world.state.record(0).state, row.before) << "the table's own beginning";
@@ -331,9 +341,9 @@ TEST(PoolStateTest, TheOnlyWayBacksOffInsteadOfClosing) {
 TEST(PoolStateTest, ADestroyedPoolIgnoresEverything) {
   World world = In(SlotState::kOpen, true);
   world.Do([&] { world.state.Destroy(world.now); });
-  for (const Event event :
-       {Event::kOpened, Event::kFailed, Event::kLost, Event::kSuspected, Event::kProbedOk, Event::kProbedBad,
-        Event::kTickBefore, Event::kTickAtTimeout, Event::kDrain, Event::kDestroy, Event::kShrink, Event::kRecycle}) {
+  for (const Event event : {Event::kOpened, Event::kFailed, Event::kLost, Event::kSuspected, Event::kProbedOk,
+                            Event::kProbedBad, Event::kProbedNoRoom, Event::kTickBefore, Event::kTickAtTimeout,
+                            Event::kDrain, Event::kDestroy, Event::kShrink, Event::kRecycle}) {
     EXPECT_THAT(Tell(world, event), IsEmpty()) << Name(event);
   }
   EXPECT_THAT(world.Demand(100), IsEmpty());
@@ -774,6 +784,43 @@ TEST(PoolStateTest, ABusyConnectionIsNeverIdle) {
 }
 
 // Both at once, without surge: it must not be asked to drain twice.
+TEST(PoolStateTest, ARotationDoesNotRestartTheIdleTime) {
+  for (const int max_surge : {0, 1, 3}) {
+    PoolOptions options = Options(/*min=*/1, /*max=*/5);
+    options.max_surge = max_surge;
+    options.max_age = absl::Seconds(10);
+    options.max_age_jitter = 0;
+    options.max_idle = absl::Seconds(60);
+    World world(options);
+    world.Demand(5 * options.target_leases_per_connection);
+    world.OpenAll();
+    ASSERT_EQ(world.Count(SlotState::kOpen), 5);
+    for (int second = 0; second < 80; ++second) {
+      world.now += absl::Seconds(1);
+      world.Tick();
+      world.OpenAll();
+    }
+    EXPECT_EQ(world.Count(SlotState::kOpen), 1) << "max_surge " << max_surge;
+  }
+}
+
+TEST(PoolStateTest, AReplacementThatIsUsedIsNotIdle) {
+  PoolOptions options = Options(/*min=*/0, /*max=*/1);
+  options.max_age = absl::Seconds(10);
+  options.max_age_jitter = 0;
+  options.max_idle = absl::Seconds(15);
+  World world(options);
+  world.Demand(1);
+  world.OpenAll();
+  for (int second = 0; second < 60; ++second) {
+    world.now += absl::Seconds(1);
+    world.use.assign(world.state.size(), {0, true});
+    world.Tick();
+    world.OpenAll();
+    EXPECT_EQ(world.Count(SlotState::kOpen), 1) << second;
+  }
+}
+
 TEST(PoolStateTest, AnIdleConnectionThatIsAlsoTooOldDrainsOnce) {
   for (const int surge : {0, 1}) {
     PoolOptions options = Options(0, 4);

@@ -246,6 +246,29 @@ TEST_F(PoolTest, OvercommitsTheLeastLoadedAndCountsIt) {
   for (const ConnectionStats& row : pool_->Connections()) EXPECT_EQ(row.leases, 3u) << row.id.ToString();
 }
 
+TEST_F(PoolTest, ThePeakCountsWhatTheSlowPathLent) {
+  PoolOptions options = SmallPool();
+  options.max_connections = 1;
+  Start(options);
+  {
+    std::vector<Place> places;
+    for (int i = 0; i < 5; ++i) places.push_back(*pool_->AcquireNow(false));
+  }
+  EXPECT_EQ(pool_->Connections()[0].leases, 0u);
+  EXPECT_EQ(pool_->Connections()[0].peak_leases, 5u);
+}
+
+TEST_F(PoolTest, ThePeakCountsWhatWaitersWereGranted) {
+  target_.SetDial(FakeTarget::Dial::kHang);
+  Start(SmallPool());
+  std::vector<std::shared_ptr<Async>> waiting{Begin(In(absl::Hours(1))), Begin(In(absl::Hours(1)))};
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  target_.Answer();
+  closer_.RunAll();
+  for (const auto& async : waiting) async->place.Reset();
+  EXPECT_EQ(pool_->Connections()[0].peak_leases, 2u);
+}
+
 TEST_F(PoolTest, RejectsWithTheNumbersWhenToldSo) {
   PoolOptions options = SmallPool();
   options.overflow = OverflowPolicy::kReject;
@@ -518,6 +541,17 @@ TEST_F(PoolTest, AFailedProbeCancelsItsCallsAndReplacesIt) {
   EXPECT_EQ(pool_->Stats().connections_open, 1) << "another one";
   place.Reset();
   EXPECT_EQ(pool_->Stats().closed_by_reason[static_cast<int>(CloseReason::kProbeFailed)], 1u);
+}
+
+TEST_F(PoolTest, AProbeThatFoundNoRoomReplacesTheConnectionAndCancelsNothing) {
+  Start(SmallPool());
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  Place place = *pool_->AcquireNow(false);
+  place.Suspect();
+  target_.AnswerProbes(absl::ResourceExhaustedError("no free stream"));
+  EXPECT_EQ(target_.cancels(), 0);
+  EXPECT_EQ(pool_->Stats().connections_draining, 1);
+  EXPECT_EQ(pool_->Stats().connections_open, 1) << "another one";
 }
 
 TEST_F(PoolTest, AProbeWithoutAnAnswerFailsAfterConnectTimeout) {

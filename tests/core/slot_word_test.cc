@@ -81,7 +81,8 @@ std::vector<Row> Table() {
       {"ClearSlow",        slot::ClearSlow,    {1, 2, kSlow},      {"-",            "-",                   "OPEN 1/2",           "-",                 "-",                "-"}},
       {"ClearSlow again",  slot::ClearSlow,    {1, 2},             {"-",            "-",                   "-",                  "-",                 "-",                "-"}},
       {"Reuse",            reuse,              {0, 2},             {"CONNECTING 0/5", "-",                 "-",                  "-",                 "-",                "-"}},
-      {"Open",             open,               {1, 2},             {"-",            "OPEN 1/2 used",       "-",                  "OPEN 1/2 used",     "OPEN 1/2 used",    "-"}},
+      {"Open",             open,               {1, 2},             {"-",            "OPEN 1/2",            "-",                  "OPEN 1/2",          "OPEN 1/2",         "-"}},
+      {"Open, used",       open,               {1, 2, kFast, kUsed}, {"-",          "OPEN 1/2 used",       "-",                  "OPEN 1/2 used",     "OPEN 1/2 used",    "-"}},
       {"Open for one of two", open_for_one,    {1, 2},             {"-",            "OPEN 2/2 slow used",  "-",                  "OPEN 2/2 slow used", "OPEN 2/2 slow used", "-"}},
       {"BackOff",          slot::BackOff,      {1, 2},             {"-",            "BACKOFF 1/2",         "-",                  "-",                 "-",                "-"}},
       {"Check",            slot::Check,        {1, 2},             {"-",            "-",                   "CHECKING 1/2",       "-",                 "-",                "-"}},
@@ -222,9 +223,10 @@ TEST(SlotWordTest, UsedOutlastsTheLease) {
   EXPECT_TRUE(slot::DrainIfUnused(*slot::ClearUsed(back)).has_value());
 }
 
-TEST(SlotWordTest, ANewConnectionCountsAsUsed) {
-  const SlotWord open = *slot::Open(*slot::Reuse(SlotWord(), 2), 0, /*some_still_wait=*/false);
-  EXPECT_EQ(slot::DrainIfUnused(open), std::nullopt);
+TEST(SlotWordTest, ANewConnectionIsUsedOnlyIfItServedSomebody) {
+  const SlotWord connecting = *slot::Reuse(SlotWord(), 2);
+  EXPECT_FALSE(slot::Open(connecting, 0, /*some_still_wait=*/false)->used());
+  EXPECT_TRUE(slot::Open(connecting, 1, /*some_still_wait=*/false)->used());
 }
 
 TEST(SlotWordTest, ADrainingSlotKeepsItsGenerationUntilItIsReused) {

@@ -249,6 +249,39 @@ TEST_F(ChannelPoolForkTest, AcquireAsyncInTheChildCallsBackWithTheReason) {
             "");
 }
 
+TEST_F(ChannelPoolForkTest, ANewPoolInTheChildIsRefusedWithTheReason) {
+  EXPECT_EQ(InChild([&]() -> std::string {
+              ChannelPoolOptions options;
+              options.name = "orders";
+              options.target = server_.target();
+              const absl::Status refusal = ChannelPool::Create(std::move(options)).status();
+              const auto wanted = StatusIs(absl::StatusCode::kFailedPrecondition,
+                                           ::testing::AllOf(HasSubstr("\"orders\""), HasSubstr("was fork()ed")));
+              return ::testing::Value(refusal, wanted) ? "" : refusal.ToString();
+            }),
+            "");
+}
+
+// In a process that has made no pool: the test runs itself anew for it.
+TEST_F(ChannelPoolExitTest, AChildForkedBeforeTheFirstPoolMakesItsOwn) {
+  EXPECT_EXIT(
+      {
+        const pid_t child = fork();
+        if (child == 0) {
+          alarm(10);
+          EchoServer server;
+          ChannelPoolOptions options;
+          options.target = server.target();
+          const auto pool = ChannelPool::Create(std::move(options));
+          _exit(pool.ok() && Call((*pool)->channel()).ok() ? 0 : 1);
+        }
+        int status = -1;
+        waitpid(child, &status, 0);
+        std::exit(WIFEXITED(status) ? WEXITSTATUS(status) : 2);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
 TEST_F(ChannelPoolForkTest, TheChannelInTheChildIsShutDown) {
   EXPECT_EQ(InChild([&]() -> std::string {
               const auto channel = pool_->channel();

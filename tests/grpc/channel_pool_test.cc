@@ -600,6 +600,25 @@ TEST_F(ChannelPoolTest, ASuspectThatAnswersLendsAgain) {
   EXPECT_FALSE(not_cut.over());
 }
 
+TEST_F(ChannelPoolTest, ASuspectWithoutAFreeStreamIsReplacedAndKeepsItsCalls) {
+  EchoServerOptions one_stream;
+  one_stream.max_concurrent_streams = 1;
+  EchoServer server(one_stream);
+  options_.target = server.target();
+  PoolOptions pool;
+  pool.min_connections = pool.max_connections = 1;
+  pool.connect_timeout = absl::Milliseconds(500);
+  Make(pool);
+  ASSERT_THAT(pool_->WaitForReady(1, In(kLimit)), IsOk());
+  OpenCall not_cut(pool_->channel());
+  ASSERT_TRUE(Eventually([&] { return server.in_progress() == 1; }));
+  pool_->Acquire(In(kLimit)).value().Suspect();
+  ASSERT_TRUE(Eventually([&] { return pool_->Stats().connections_draining == 1; }));
+  EXPECT_THAT(pool_->WaitForReady(1, In(kLimit)), IsOk());
+  EXPECT_THAT(Call(pool_->channel()), IsOk());
+  EXPECT_FALSE(not_cut.over());
+}
+
 TEST_F(ChannelPoolTest, AcquireWaitsInVainUntilItsDeadline) {
   MakeReady(1, 1);
   const absl::StatusOr<Lease> held = pool_->Acquire(In(kLimit));
@@ -711,7 +730,7 @@ TEST_F(ChannelPoolTest, DrainCancelsAtItsDeadlineIfAsked) {
   OpenCall one(pool_->channel()), two(pool_->channel());
   ASSERT_TRUE(Eventually([&] { return server_.in_progress() == 2; }));
   EXPECT_THAT(pool_->Drain(In(absl::Milliseconds(20)), OnDeadline::kCancelCalls), IsOk());
-  EXPECT_THAT(one.Await(), StatusIs(grpc::StatusCode::UNAVAILABLE, HasSubstr("\"orders\"")));
+  EXPECT_THAT(one.Await(), StatusIs(grpc::StatusCode::UNAVAILABLE, HasSubstr("pool is draining: pool \"orders\"")));
   EXPECT_THAT(two.Await(), StatusIs(grpc::StatusCode::UNAVAILABLE));
 }
 
@@ -950,6 +969,23 @@ TEST_F(ChannelPoolTest, AnUnreachableTargetIsNoErrorUntilTheFirstCall) {
 
 TEST_F(ChannelPoolTest, RefusesAnEmptyTarget) {
   EXPECT_THAT(ChannelPool::Create({}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("target: ")));
+}
+
+TEST_F(ChannelPoolTest, RefusesATargetThatGrpcCannotRead) {
+  for (const std::string target : {"ipv4:nonsense", "ipv4:127.0.0.1", "ipv6:[::1", "dns://only.authority"}) {
+    options_.target = target;
+    EXPECT_THAT(ChannelPool::Create(options_).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("target: \"" + target + "\"")));
+  }
+}
+
+TEST_F(ChannelPoolTest, AcceptsEveryKindOfTargetThatGrpcKnows) {
+  for (const char* target : {"localhost:1", "dns:///localhost:1", "dns:localhost:1", "ipv4:127.0.0.1:1", "ipv6:[::1]:1",
+                             "unix:/nowhere", "unix:///nowhere", "unix-abstract:nowhere", "nonsense"}) {
+    options_.target = target;
+    options_.pool.min_connections = 0;
+    EXPECT_THAT(ChannelPool::Create(options_).status(), IsOk()) << target;
+  }
 }
 
 TEST_F(ChannelPoolTest, RefusesANullInterceptor) {

@@ -40,6 +40,7 @@ using ::chanpool::testing::Stopwatch;
 using ::chanpool::testing::Throughout;
 using ::testing::AllOf;
 using ::testing::Ge;
+using ::testing::HasSubstr;
 using ::testing::Le;
 
 // Speaks HTTP/2 as far as frames: answers SETTINGS and, until it falls silent, PING. Never answers a call.
@@ -146,12 +147,13 @@ class FramePeer {
 
 class KeepaliveTest : public ::testing::Test {
  protected:
-  void MakeReady(const KeepaliveOptions& keepalive) {
+  void MakeReady(const KeepaliveOptions& keepalive, absl::Duration connect_timeout = absl::Seconds(10)) {
     ChannelPoolOptions options;
     options.name = "orders";
     options.target = peer_.target();
     options.keepalive = keepalive;
     options.pool.max_connections = 1;
+    options.pool.connect_timeout = connect_timeout;
     pool_ = ChannelPool::Create(std::move(options)).value();
     ASSERT_THAT(pool_->WaitForReady(1, In(kLimit)), IsOk());
   }
@@ -215,6 +217,26 @@ TEST_F(KeepaliveTest, NoticesAPeerThatFellSilentAndEndsItsCalls) {
     return now.empty() || now.at(0).id != before;
   }));
   EXPECT_TRUE(Eventually([&] { return pool_->Stats().closed_by_reason[static_cast<int>(CloseReason::kLost)] == 1; }));
+}
+
+// The other way to find a dead peer: suspicion, and a probe that was sent and not answered.
+TEST_F(KeepaliveTest, ASuspectThatIsSilentEndsItsCalls) {
+  MakeReady(KeepaliveOptions(), /*connect_timeout=*/absl::Milliseconds(500));
+  grpc::ClientContext context;
+  context.set_deadline(DeadlineIn(kLimit));
+  const EchoRequest request;
+  EchoReply reply;
+  grpc::Status status;
+  Signal over;
+  const auto stub = Echo::NewStub(pool_->channel());
+  stub->async()->Unary(&context, &request, &reply, [&](grpc::Status s) {
+    status = std::move(s);
+    over.Notify();
+  });
+  ASSERT_TRUE(Eventually([&] { return peer_.calls() == 1; }));
+  pool_->Acquire(In(kLimit)).value().Suspect();
+  ASSERT_TRUE(over.Await());
+  EXPECT_THAT(status, StatusIs(grpc::StatusCode::UNAVAILABLE, HasSubstr("found dead")));
 }
 
 }  // namespace

@@ -359,7 +359,9 @@ void Simulation::ChangeProbes() {
 }
 
 void Simulation::AnswerProbes() {
-  life_->target.AnswerProbes(OneIn(3) ? absl::UnavailableError("no sign of life") : absl::OkStatus());
+  const absl::Status bad =
+      OneIn(2) ? absl::UnavailableError("no sign of life") : absl::ResourceExhaustedError("no free stream");
+  life_->target.AnswerProbes(OneIn(3) ? bad : absl::OkStatus());
 }
 
 void Simulation::ChangeDials() {
