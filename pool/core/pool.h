@@ -158,8 +158,12 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // called in the thread that steers, holding no lock, and maybe more than once for one change: it only changes what it
   // is given.
   absl::Status Override(std::function<void(PoolOptions&)> override);
+  // What Reconfigure would say, changing nothing.
+  absl::Status CheckReconfigure(const PoolOptions& options) const;
   // Replaces every connection, within max_surge, never cutting a call.
   void Recycle();
+  // The connector dials another target from now on: Recycle, and what still dials or backs off begins anew at once.
+  void Redirected();
   // Refuses all callers and waiters for ever, and drains. Leases out stay valid. Idempotent.
   void Destroy();
 
@@ -236,6 +240,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Perform(Effects& effects) ABSL_LOCKS_EXCLUDED(mu_);
   void CreateConnection(ConnectionId id) ABSL_LOCKS_EXCLUDED(mu_);
   void CancelAsync(const std::shared_ptr<AsyncAcquire>& acquire);
+  // What comes of `sources`; kInvalidArgument when it makes no sense.
+  static absl::StatusOr<PoolOptions> InForce(const Sources& sources);
   // Makes `change` on the sources, if what comes of it is valid.
   absl::Status ChangeSources(const std::function<void(Sources&)>& change) ABSL_LOCKS_EXCLUDED(mu_);
   // Parks on a wake-up that is among the idlers; false: it reached its deadline, and is not among them any more.

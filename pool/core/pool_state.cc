@@ -400,6 +400,19 @@ void PoolState::Recycle(absl::Time now) {
   Maintain(now);
 }
 
+void PoolState::Redirected(absl::Time now) {
+  // A replacement that is dropped leaves the connection it was to replace as it was: recycled below.
+  for (uint32_t slot = 0; slot < records_.size(); ++slot) {
+    if (records_[slot].state != SlotState::kConnecting && records_[slot].state != SlotState::kBackoff) continue;
+    BeginDrain(slot, CloseReason::kRecycled, /*by_choice=*/false, "the pool has another target", now);
+  }
+  retry_at_ = absl::InfinitePast();
+  failures_ = 0;
+  failing_ = false;
+  last_dial_error_ = absl::OkStatus();
+  Recycle(now);
+}
+
 void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now) {
   if (admin_ == PoolAdminState::kDestroyed) return;
   const bool new_limit = options.max_leases_per_connection != options_.max_leases_per_connection;

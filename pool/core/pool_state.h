@@ -114,6 +114,8 @@ class PoolState {
   void OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Time now);
 
   void Recycle(absl::Time now);
+  // What is dialled from now on is another target: nothing that was learnt by failing at the old one holds.
+  void Redirected(absl::Time now);
   void Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now);
   void Drain(absl::Time now);
   void Resume(absl::Time now);

@@ -177,12 +177,13 @@ enum class Event {
   kDestroy,
   kShrink,
   kRecycle,
+  kRedirected,
 };
 
 const char* Name(Event event) {
   static const char* const names[] = {"opened",     "failed",         "lost",        "suspected",       "probed ok",
                                       "probed bad", "probed no room", "tick before", "tick at timeout", "drain",
-                                      "destroy",    "shrink",         "recycle"};
+                                      "destroy",    "shrink",         "recycle",     "redirected"};
   return names[static_cast<int>(event)];
 }
 
@@ -219,6 +220,8 @@ std::vector<std::string> Tell(World& world, Event event) {
         return state.Reconfigure(one, world.use, world.now);
       case Event::kRecycle:
         return state.Recycle(world.now);
+      case Event::kRedirected:
+        return state.Redirected(world.now);
     }
   });
 }
@@ -247,6 +250,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {closed, Event::kDestroy, closed, "drain 1"},
       {closed, Event::kShrink, closed, ""},
       {closed, Event::kRecycle, closed, ""},  // The target fails now: slot 1 must wait for its replacement.
+      {closed, Event::kRedirected, connecting, "open 0"},
 
       {connecting, Event::kOpened, open, "publish 0"},
       {connecting, Event::kFailed, closed, "drain 0"},
@@ -261,6 +265,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {connecting, Event::kDestroy, closed, "drain 0,drain 1"},
       {connecting, Event::kShrink, closed, "drain 0"},
       {connecting, Event::kRecycle, connecting, "open 2"},
+      {connecting, Event::kRedirected, closed, "drain 0,open 2"},
 
       {open, Event::kOpened, open, ""},
       {open, Event::kFailed, open, ""},
@@ -275,6 +280,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {open, Event::kDestroy, closed, "drain 0,drain 1"},
       {open, Event::kShrink, closed, "drain 0"},
       {open, Event::kRecycle, open, "open 2"},
+      {open, Event::kRedirected, open, "open 2"},
 
       {checking, Event::kOpened, checking, ""},
       {checking, Event::kFailed, checking, ""},
@@ -289,6 +295,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {checking, Event::kDestroy, closed, "drain 0,drain 1"},
       {checking, Event::kShrink, closed, "drain 0"},
       {checking, Event::kRecycle, checking, "open 2"},
+      {checking, Event::kRedirected, checking, "open 2"},
 
       {backoff, Event::kOpened, open, "publish 0"},
       {backoff, Event::kFailed, backoff, ""},
@@ -303,6 +310,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {backoff, Event::kDestroy, closed, "drain 0,drain 1"},
       {backoff, Event::kShrink, closed, "drain 0"},
       {backoff, Event::kRecycle, backoff, "open 2"},
+      {backoff, Event::kRedirected, closed, "drain 0,open 2"},
 
       {draining, Event::kOpened, draining, ""},
       {draining, Event::kFailed, draining, ""},
@@ -317,8 +325,9 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {draining, Event::kDestroy, draining, "drain 1"},
       {draining, Event::kShrink, draining, ""},
       {draining, Event::kRecycle, draining, "open 2"},
+      {draining, Event::kRedirected, draining, "open 2"},
   };
-  EXPECT_EQ(table.size(), 6u * 13u) << "every pair is listed";
+  EXPECT_EQ(table.size(), 6u * 14u) << "every pair is listed";
   for (const Row& row : table) {
     World world = In(row.before, /*other_open=*/true);
     ASSERT_EQ(world.state.record(0).state, row.before) << "the table's own beginning";
