@@ -339,6 +339,7 @@ Slot* Pool::LendUnready(bool* over_limit, bool* being_created) {
         best = slot;
       }
     }
+    if (best == nullptr && *being_created) return nullptr;  // In microseconds it is there, and better than the rest.
     if (best == nullptr) continue;
     *over_limit = best->Load().leases() >= best->Load().limit();
     if (*over_limit && state_.options().overflow == OverflowPolicy::kReject) return nullptr;

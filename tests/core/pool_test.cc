@@ -531,6 +531,17 @@ TEST_F(PoolTest, ASuspectedConnectionLendsAgainOnceItAnswered) {
   EXPECT_EQ(target_.cancels(), 0);
 }
 
+TEST_F(PoolTest, ACallerOfASuspectedOnlyConnectionGetsANewOne) {
+  Start(SmallPool());
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  const Place suspected = *pool_->AcquireNow(false);
+  pool_->Suspect(suspected.id());
+  const absl::StatusOr<Place> place = pool_->AcquireNow(false);
+  ASSERT_EQ(place.status(), absl::OkStatus());
+  EXPECT_NE(place->id(), suspected.id());
+  target_.AnswerProbes(absl::OkStatus());
+}
+
 TEST_F(PoolTest, AFailedProbeCancelsItsCallsAndReplacesIt) {
   Start(SmallPool());
   target_.SetProbe(FakeTarget::Probe::kFail);
