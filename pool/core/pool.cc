@@ -248,6 +248,7 @@ absl::StatusOr<Place> Pool::Acquire(absl::Time deadline) {
 }
 
 AcquireHandle Pool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback) {
+  CHANPOOL_CHECK(callback != nullptr);
   const auto acquire = std::make_shared<AsyncAcquire>(shared_from_this(), std::move(callback));
   if (Forked()) {
     // The closer's thread does not exist in this process.

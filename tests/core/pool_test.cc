@@ -199,6 +199,11 @@ TEST_F(PoolTest, AnAsyncEndsOnceOnTheCloserNeverInTheCallOrInARelease) {
   EXPECT_EQ(at_once->ends + waiting->ends + late->ends, 3);
 }
 
+TEST_F(PoolTest, ANullCallbackIsAProgrammersError) {
+  Start(SmallPool());
+  EXPECT_DEATH((void)pool_->AcquireAsync(In(absl::Hours(1)), nullptr), "check failed: callback != nullptr");
+}
+
 TEST_F(PoolTest, ACancelBeforeTheGrantEndsTheWait) {
   Start(SmallPool());
   const std::vector<Place> places = TakeAll();
