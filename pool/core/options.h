@@ -65,7 +65,7 @@ struct PoolOptions {
   // Default 10 s. More: a dead address is noticed later. Hot: holds for the next dial.
   absl::Duration connect_timeout = absl::Seconds(10);
 
-  // How long Acquire() without a deadline, and a call on blocking_channel(), wait for a place. Infinite is allowed.
+  // How long a call on blocking_channel() waits for a place, if its own deadline is not sooner. Infinite is allowed.
   // Default 30 s. More: callers hang longer when the pool is too small. Hot: holds for the next caller.
   absl::Duration acquire_timeout = absl::Seconds(30);
 

@@ -80,12 +80,14 @@ enum class OnDeadline {
 // An AcquireAsync under way.
 class AsyncAcquire;
 
-// Names an AcquireAsync. Destroying it does not cancel. Thread-safe.
+// Names an AcquireAsync. Destroying it does not cancel. Keeps the engine (not its connections) as long as it lives.
+// Thread-safe.
 class AcquireHandle {
  public:
   AcquireHandle() = default;
-  // The callback gets kCancelled, and a lease that was on its way to it goes back. No effect once the callback has
-  // begun. Never blocks.
+  // The callback gets kCancelled, and a lease that was on its way to it goes back. An end that was decided before, such
+  // as kDeadlineExceeded, stays. No effect once the callback has begun, in an empty handle, and after fork. Never
+  // blocks.
   void Cancel();
 
  private:
@@ -128,7 +130,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // (max_waiters), kUnavailable (draining or destroyed), kFailedPrecondition (after fork).
   absl::StatusOr<Place> Acquire(absl::Time deadline);
 
-  // The same without a thread. `callback` runs exactly once, on the closer's thread.
+  // The same without a thread. `callback` is not null and runs exactly once, on the closer's thread.
   AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback);
 
   // Gives back what Place::Detach let go.
@@ -142,8 +144,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // kDeadlineExceeded with the last dial error, kUnavailable when the pool drains.
   absl::Status WaitForReady(int connections, absl::Time deadline);
 
-  // Refuses callers, and waits until every lease is back and every connection closed. OK then, kDeadlineExceeded with
-  // who still holds, kAborted when resumed meanwhile. Again while draining: waits as well.
+  // Refuses callers, and waits until every lease is back and every connection closed. OK then, also when it was drained
+  // before; kDeadlineExceeded with who still holds (kCancelCalls: those who hold on 1 s after the cancel), kAborted
+  // when resumed meanwhile, kUnavailable when destroyed, kFailedPrecondition after fork. Again while draining: waits as
+  // well.
   absl::Status Drain(absl::Time deadline, OnDeadline on_deadline);
   // Begins a drain without waiting for its end.
   void BeginDrain();
@@ -179,9 +183,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();
-  // `callback` runs on the closer's thread, one event at a time, in order.
+  // `callback` is not null and runs on the closer's thread, one event at a time, in order. Empty after fork, and beyond
+  // EventFeed::kMaxSubscribers.
   Subscription Subscribe(std::function<void(const PoolEvent&)> callback);
-  // Asks for a probe of the connection `slot` is on, as long as it is of this generation.
+  // Asks for a probe of this connection. No effect once it is closed.
   void Suspect(ConnectionId id);
   Clock* clock() const { return clock_; }
 
@@ -236,6 +241,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Grow();
   void Housekeep();
 
+  // Tells the state something of one connection, if it is still that one, and does what follows.
+  template <typename Tell>
+  void Report(ConnectionId id, Tell tell) ABSL_LOCKS_EXCLUDED(mu_);
   void Deliver(const std::shared_ptr<AsyncAcquire>& acquire);
   void Perform(Effects& effects) ABSL_LOCKS_EXCLUDED(mu_);
   void CreateConnection(ConnectionId id) ABSL_LOCKS_EXCLUDED(mu_);

@@ -167,7 +167,9 @@ void PoolState::OpenUpTo(int connections, absl::Time now) {
 void PoolState::Start(absl::Time now) { Maintain(now); }
 
 void PoolState::OnDemand(int64_t leases, absl::Time now) {
-  const int64_t wanted = (leases + target() - 1) / target();
+  if (leases == 0) return;
+  // A suspected connection counts for max_connections, and not for what callers want: it may be dead.
+  const int64_t wanted = (leases + target() - 1) / target() + count(SlotState::kChecking);
   OpenUpTo(static_cast<int>(std::min<int64_t>(wanted, options_.max_connections)), now);
 }
 

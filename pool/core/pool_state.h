@@ -92,7 +92,8 @@ class PoolState {
 
   void Start(absl::Time now);
 
-  // Callers want `leases` places in all, those out included: opens what is missing at target_leases_per_connection.
+  // Callers want `leases` places in all, those out included: opens what is missing at target_leases_per_connection,
+  // beside those that are suspected.
   void OnDemand(int64_t leases, absl::Time now);
   // Somebody wants at least `connections`, at most max_connections.
   void EnsureConnections(int connections, absl::Time now);

@@ -33,7 +33,9 @@ struct PoolStats {
   int connections_draining = 0;    // Lend no more, still carry calls.
   int connections_closing = 0;     // Carry nothing, about to be destroyed by the closer.
   int connections_lingering = 0;   // Of those draining: replaced, and over drain_grace.
-  int connections_replacing = 0;  // Replacements on their way, and those they replace that do not linger: <= max_surge.
+  // Replacements on their way or owed, and those they replace that still drain and do not linger: at most max_surge, or
+  // 1 where that is 0; more only after max_surge was lowered.
+  int connections_replacing = 0;
   // Made by the transport itself: gRPC dials again when a call asks a connection that got GOAWAY, and keeps both until
   // the old one's calls have ended. An upper bound.
   int connections_extra = 0;

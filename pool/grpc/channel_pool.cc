@@ -5,6 +5,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "pool/core/check.h"
 #include "pool/core/fork_epoch.h"
 #include "pool/grpc/channel_connector.h"
 #include "pool/grpc/closer_thread.h"
@@ -116,6 +117,7 @@ absl::StatusOr<Lease> ChannelPool::Acquire(absl::Time deadline) {
 }
 
 AcquireHandle ChannelPool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Lease>)> callback) {
+  CHANPOOL_CHECK(callback != nullptr);
   return pool_->AcquireAsync(deadline, [callback = std::move(callback)](absl::StatusOr<Place> place) {
     if (place.ok()) {
       callback(Lease(*std::move(place)));

@@ -133,8 +133,9 @@ class ChannelPool {
   //   kUnavailable        the pool is draining or was destroyed.
   absl::StatusOr<Lease> Acquire(absl::Time deadline);
 
-  // The same without a thread: `callback` runs exactly once, on the pools' closer thread, never inside this call, a
-  // release or a lock. It must not block: that thread serves every pool of the process. Cancel() makes it kCancelled.
+  // The same without a thread: `callback` (not null) runs exactly once, on the pools' closer thread, never inside this
+  // call, a release or a lock. It must not block: that thread serves every pool of the process. Cancel() makes it
+  // kCancelled.
   AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Lease>)> callback);
 
   // --- Steering ---------------------------------------------------------------------------------------------------
@@ -173,7 +174,9 @@ class ChannelPool {
   PoolStats Stats() const { return pool_->Stats(); }
   std::vector<ConnectionStats> Connections() const { return pool_->Connections(); }
 
-  // `callback` gets each event in order, on the closer thread; it must not block. Ends with the Subscription.
+  // `callback` (not null) gets each event in order, on the closer thread; it must not block. Ends with the
+  // Subscription, which does not wait for one that is about to begin. Beyond EventFeed::kMaxSubscribers the
+  // Subscription is empty.
   Subscription Subscribe(std::function<void(const PoolEvent&)> callback) {
     return pool_->Subscribe(std::move(callback));
   }

@@ -378,6 +378,21 @@ TEST(PoolStateTest, GrowsByDemandOverTarget) {
   }
 }
 
+TEST(PoolStateTest, ASuspectedConnectionIsNotEnoughForACaller) {
+  World world = In(SlotState::kChecking, /*other_open=*/false);
+  EXPECT_THAT(world.Demand(0), IsEmpty()) << "nobody wants one";
+  EXPECT_THAT(world.Demand(1), ElementsAre("open 1"));
+  EXPECT_THAT(world.Demand(1), IsEmpty()) << "it is on its way";
+}
+
+TEST(PoolStateTest, ASuspectedConnectionCountsForMaxConnections) {
+  World world = In(SlotState::kChecking, /*other_open=*/false);
+  PoolOptions one = world.state.options();
+  one.max_connections = 1;
+  world.Reconfigure(one);
+  EXPECT_THAT(world.Demand(1), IsEmpty());
+}
+
 TEST(PoolStateTest, TakesTheLowerOfTargetAndLimit) {
   PoolOptions options = Options(0, 10);
   options.max_leases_per_connection = 2;

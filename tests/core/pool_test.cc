@@ -199,6 +199,11 @@ TEST_F(PoolTest, AnAsyncEndsOnceOnTheCloserNeverInTheCallOrInARelease) {
   EXPECT_EQ(at_once->ends + waiting->ends + late->ends, 3);
 }
 
+TEST_F(PoolTest, ANullCallbackIsAProgrammersError) {
+  Start(SmallPool());
+  EXPECT_DEATH((void)pool_->AcquireAsync(In(absl::Hours(1)), nullptr), "check failed: callback != nullptr");
+}
+
 TEST_F(PoolTest, ACancelBeforeTheGrantEndsTheWait) {
   Start(SmallPool());
   const std::vector<Place> places = TakeAll();
@@ -529,6 +534,17 @@ TEST_F(PoolTest, ASuspectedConnectionLendsAgainOnceItAnswered) {
   EXPECT_EQ(target_.AnswerProbes(absl::OkStatus()), 1);
   EXPECT_TRUE(pool_->TryAcquire());
   EXPECT_EQ(target_.cancels(), 0);
+}
+
+TEST_F(PoolTest, ACallerOfASuspectedOnlyConnectionGetsANewOne) {
+  Start(SmallPool());
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  const Place suspected = *pool_->AcquireNow(false);
+  pool_->Suspect(suspected.id());
+  const absl::StatusOr<Place> place = pool_->AcquireNow(false);
+  ASSERT_EQ(place.status(), absl::OkStatus());
+  EXPECT_NE(place->id(), suspected.id());
+  target_.AnswerProbes(absl::OkStatus());
 }
 
 TEST_F(PoolTest, AFailedProbeCancelsItsCallsAndReplacesIt) {
