@@ -113,6 +113,7 @@ class PoolState {
   void OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Time now);
 
   void Recycle(absl::Time now);
+  void StopRecycle();
   void Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now);
   void Drain(absl::Time now);
   void Resume(absl::Time now);
