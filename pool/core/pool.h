@@ -151,6 +151,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   absl::Status Drain(absl::Time deadline, OnDeadline on_deadline);
   // Begins a drain without waiting for its end.
   void BeginDrain();
+  // Ends, with UNAVAILABLE, the calls on connections that drain. Does not wait for their leases.
+  void CancelDrainingCalls();
   // OK also when the pool was not drained. kFailedPrecondition after Destroy.
   absl::Status Resume();
   // The owner's options from now on; what an operator has overridden is applied on top of them. All or nothing:
@@ -168,6 +170,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Recycle();
   // The connector dials another target from now on: Recycle, and what still dials or backs off begins anew at once.
   void Redirected();
+  // Takes a Recycle back for the connections whose replacement is not on its way yet.
+  void StopRecycle();
   // Refuses all callers and waiters for ever, and drains. Leases out stay valid. Idempotent.
   void Destroy();
 
@@ -281,6 +285,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   bool IsCurrent(ConnectionId id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status AdminRefusal() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status FullError(absl::string_view what) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CancelDraining(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status StillOut() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   PoolStats StatsLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string Numbers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

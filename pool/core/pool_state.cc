@@ -415,6 +415,10 @@ void PoolState::Redirected(absl::Time now) {
   Recycle(now);
 }
 
+void PoolState::StopRecycle() {
+  for (Record& r : records_) r.recycle &= r.replaced_by >= 0;
+}
+
 void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now) {
   if (admin_ == PoolAdminState::kDestroyed) return;
   const bool new_limit = options.max_leases_per_connection != options_.max_leases_per_connection;

@@ -117,6 +117,7 @@ class PoolState {
   void Recycle(absl::Time now);
   // What is dialled from now on is another target: nothing that was learnt by failing at the old one holds.
   void Redirected(absl::Time now);
+  void StopRecycle();
   void Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now);
   void Drain(absl::Time now);
   void Resume(absl::Time now);

@@ -98,18 +98,30 @@ absl::Status Pool::Drain(absl::Time deadline, OnDeadline on_deadline) {
       MutexLock lock(&mu_);
       if (state_.admin() != PoolAdminState::kDraining) continue;
       if (on_deadline == OnDeadline::kLeave || cancelled) return StillOut();
-      for (uint32_t i = 0; i < state_.size(); ++i) {
-        if (state_.record(i).state != SlotState::kDraining || held_[i].connection == nullptr) continue;
-        effects.calls.push_back({Effects::Call::Kind::kCancelCalls,
-                                 {i, state_.record(i).generation},
-                                 held_[i].connection,
-                                 "pool is draining"});
-      }
+      CancelDraining(effects);
     }
     Perform(effects);
     cancelled = true;
     until = clock_->Now() + kCancelSettle;
   }
+}
+
+void Pool::CancelDraining(Effects& effects) {
+  for (uint32_t i = 0; i < state_.size(); ++i) {
+    if (state_.record(i).state != SlotState::kDraining || held_[i].connection == nullptr) continue;
+    effects.calls.push_back(
+        {Effects::Call::Kind::kCancelCalls, {i, state_.record(i).generation}, held_[i].connection, "pool is draining"});
+  }
+}
+
+void Pool::CancelDrainingCalls() {
+  if (Forked()) return;
+  Effects effects;
+  {
+    MutexLock lock(&mu_);
+    CancelDraining(effects);
+  }
+  Perform(effects);
 }
 
 absl::Status Pool::StillOut() const {
@@ -230,6 +242,12 @@ void Pool::Redirected() {
     RunActions(effects);
   }
   Perform(effects);
+}
+
+void Pool::StopRecycle() {
+  if (Forked()) return;
+  MutexLock lock(&mu_);
+  state_.StopRecycle();
 }
 
 void Pool::TryToConnect() {
