@@ -94,11 +94,11 @@ struct PoolOptions {
 
   // The first wait after a failed dial; each further failure makes it 1.6 times as long, +-20 %, up to backoff_max
   // (gRPC's connection-backoff.md, with a shorter first step: while the target is down one dial stands for all).
-  // Default 100 ms, gRPC's minimum. More: a restarted server is found later. Hot for the pool's own dials.
+  // Default 100 ms, gRPC's minimum. More: a restarted server is found later. Hot.
   absl::Duration backoff_initial = absl::Milliseconds(100);
 
   // The longest wait between dials, before jitter. At least backoff_initial.
-  // Default 10 s. More: fewer dials at a dead target, a later return. Hot for the pool's own dials.
+  // Default 10 s. More: fewer dials at a dead target, a later return. Hot.
   absl::Duration backoff_max = absl::Seconds(10);
 
   // OK, or kInvalidArgument: the first option that makes no sense, its value and the nearest one that does.

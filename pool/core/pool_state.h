@@ -82,6 +82,7 @@ class PoolState {
     bool lingering = false;                   // ...until drain_grace is over.
     bool owes_one = false;                    // DRAINING, closed first (max_surge 0): one is to be opened after it.
     bool makes_up = false;                    // CONNECTING, BACKOFF: it is the one that was owed.
+    bool outdated = false;                    // CONNECTING: made with another back-off than the present one.
     CloseReason reason = CloseReason::kIdle;  // DRAINING: why.
   };
 

@@ -46,13 +46,16 @@ struct PoolStats {
   int waiters = 0;                // In Acquire, AcquireAsync and blocking_channel().
 
   // --- Counters ---
-  uint64_t acquired = 0;       // Leases granted: hits + misses.
-  uint64_t released = 0;       // Leases back.
-  uint64_t hits = 0;           // Granted at once on an open connection.
-  uint64_t misses = 0;         // Granted after waiting, or on a connection that was not open yet.
-  uint64_t opened = 0;         // Connections made, whether their dial succeeds or not.
-  uint64_t closed = 0;         // Connections destroyed.
-  uint64_t dial_failures = 0;  // Dials that failed, and connections lost as soon as they opened.
+  uint64_t acquired = 0;  // Leases granted: hits + misses.
+  uint64_t released = 0;  // Leases back.
+  uint64_t hits = 0;      // Granted at once on an open connection.
+  uint64_t misses = 0;    // Granted after waiting, or on a connection that was not open yet.
+  uint64_t opened = 0;    // Connections made, whether their dial succeeds or not.
+  uint64_t closed = 0;    // Connections destroyed.
+  // Dials that failed, and connections lost as soon as they opened. While a connection backs off, gRPC dials by itself
+  // on a back-off of the same length as the pool's, and does not tell: counted are then the dials that the pool's calls
+  // for, which may differ from gRPC's by a few in an outage.
+  uint64_t dial_failures = 0;
   uint64_t overcommitted = 0;  // Of those acquired: above the connection's limit.
   uint64_t rejected = 0;       // Refused at once: all full (kReject), or max_waiters reached.
   uint64_t timed_out = 0;      // Waited until their deadline.

@@ -564,6 +564,32 @@ TEST(PoolStateTest, AShorterBackOffHoldsForThePresentWait) {
   EXPECT_LE(world.state.retry_at(), world.now + absl::Seconds(1));
 }
 
+TEST(PoolStateTest, ANewBackOffIsANewConnectionsAtTheNextDial) {
+  World world(Options(1, 1));
+  world.Failed(0);
+  ASSERT_EQ(world.Count(SlotState::kBackoff), 1);
+  PoolOptions options = Options(1, 1);
+  options.backoff_max = absl::Seconds(1);
+  EXPECT_THAT(world.Reconfigure(options), ElementsAre("drain 0")) << "and no dial before its time";
+  EXPECT_THAT(world.Tick(), IsEmpty());
+  EXPECT_EQ(world.state.NextTick(world.now), world.state.retry_at());
+  world.now = world.state.retry_at();
+  EXPECT_THAT(world.Tick(), ElementsAre("open 0"));
+  EXPECT_THAT(world.Failed(0), ElementsAre("back_off 0"));
+  options.max_waiters = 7;
+  EXPECT_THAT(world.Reconfigure(options), IsEmpty()) << "the back-off stays";
+}
+
+TEST(PoolStateTest, ADialThatFailsAfterANewBackOffDoesNotBackOffOnTheOldOne) {
+  World world(Options(1, 1));
+  PoolOptions options = Options(1, 1);
+  options.backoff_max = absl::Seconds(1);
+  EXPECT_THAT(world.Reconfigure(options), IsEmpty());
+  EXPECT_THAT(world.Failed(0), ElementsAre("drain 0"));
+  world.now = world.state.retry_at();
+  EXPECT_THAT(world.Tick(), ElementsAre("open 0"));
+}
+
 TEST(PoolStateTest, ACallMayInsistOnADialBeforeTheBackOffIsOver) {
   World world(Options(0, 2));
   world.Demand(1);

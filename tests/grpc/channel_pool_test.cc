@@ -1013,6 +1013,18 @@ TEST_F(ChannelPoolTest, AnUnreachableTargetIsNoErrorUntilTheFirstCall) {
 
 // --- What Create refuses, and what it warns of --------------------------------------------------------------------
 
+TEST_F(ChannelPoolTest, ALowerBackOffReachesAConnectionThatBacksOff) {
+  server_.Stop();
+  PoolOptions pool;
+  pool.backoff_initial = pool.backoff_max = absl::Hours(1);
+  Make(pool);
+  ASSERT_TRUE(Eventually([&] { return pool_->Stats().connections_backoff == 1; }));
+  server_.Start();
+  pool.backoff_initial = pool.backoff_max = absl::Milliseconds(100);
+  EXPECT_THAT(pool_->Reconfigure(pool), IsOk());
+  EXPECT_THAT(pool_->WaitForReady(1, In(kLimit)), IsOk());
+}
+
 TEST_F(ChannelPoolTest, RefusesAnEmptyTarget) {
   EXPECT_THAT(ChannelPool::Create({}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("target: ")));
 }
