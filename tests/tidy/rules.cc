@@ -79,6 +79,7 @@ const std::vector<Ban>& Bans() {
        "return absl::Status or absl::StatusOr",
        // yaml-cpp reports bad YAML by exceptions only.
        {"server/config/yaml_tree.cc"}},
+       {"client/cli/command_line."}},  // CLI11 reports what is wrong with a command line by exceptions only.
   };
   return *bans;
 }
