@@ -7,17 +7,19 @@ help: ## What can be done here
 
 demo: ## Install what is missing, then build and run the demo (ARGS="...")
 	@scripts/install.sh
+	@scripts/install_tools.sh grpcurl
 	@bazel build -c opt //examples/demo
 	@bazel-bin/examples/demo/demo $(ARGS)
 
 test: ## Install what is missing, then run every test and check; ends with "N passed, N failed"
 	@scripts/install.sh
+	@scripts/install_tools.sh grpcurl promtool buf
 	@scripts/run_tests.sh
 
 bench: ## Build and run the benchmarks, 4 minutes (ARGS="--rounds=3": rough and quick)
 	@scripts/bench.sh $(ARGS)
 
-check: ## Format, lock annotations (clang), rules of tests/tidy
+check: ## Format, lock annotations (clang), rules of tests/tidy, proto files (buf)
 	@scripts/check.sh
 
 asan: ## All tests under address and undefined-behaviour sanitizers

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pool/core/check.h"
 #include "pool/core/fork_epoch.h"
 
 namespace chanpool {
@@ -9,11 +10,13 @@ namespace chanpool {
 EventFeed::EventFeed(Closer* closer) : closer_(closer), fork_epoch_(CountForks()) {}
 
 Subscription EventFeed::Subscribe(std::function<void(const PoolEvent&)> callback) {
+  CHANPOOL_CHECK(callback != nullptr);
   if (ForkEpoch() != fork_epoch_) return Subscription();
   auto subscriber = std::make_shared<Subscriber>();
   subscriber->callback = std::move(callback);
   {
     MutexLock lock(&mu_);
+    if (subscribers_.size() >= kMaxSubscribers) return Subscription();
     subscribers_.push_back(subscriber);
   }
   return Subscription([weak = weak_from_this(), subscriber] {

@@ -21,7 +21,8 @@
 
 namespace chanpool {
 
-// Ends the subscription when destroyed; a callback that has begun may still be running then.
+// Ends the subscription when destroyed, without waiting: a callback that has begun, or is about to begin, on the
+// closer's thread may still run then. So let the callback own what it uses.
 class Subscription {
  public:
   Subscription() = default;
@@ -36,6 +37,9 @@ class Subscription {
     if (end_) end_();
   }
 
+  // False: nothing is subscribed, and the callback is never called.
+  explicit operator bool() const { return end_ != nullptr; }
+
  private:
   std::function<void()> end_;
 };
@@ -45,11 +49,14 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
  public:
   // Events that one subscriber may have waiting; beyond, they are left out, and the sequence shows the gap.
   static constexpr size_t kMaxQueued = 1024;
+  // Each event is queued for every one of them, under the lock that orders the events: some 100 us for so many.
+  static constexpr size_t kMaxSubscribers = 4096;
 
   // `closer` outlives the feed.
   explicit EventFeed(Closer* closer);
 
-  // `callback` runs on the closer's thread, one event at a time. It must not block.
+  // `callback` is not null and runs on the closer's thread, one event at a time. It must not block. Empty beyond
+  // kMaxSubscribers, and after fork.
   Subscription Subscribe(std::function<void(const PoolEvent&)> callback);
 
   // Gives `event` the next sequence number, and queues it for each subscriber. Calls nobody.

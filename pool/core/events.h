@@ -12,11 +12,13 @@ namespace chanpool {
 
 // Why a connection was taken out of service. Stays with it until it is closed.
 enum class CloseReason {
-  kIdle,           // Carried no call for max_idle, and was above min_connections.
-  kMaxAge,         // Older than max_age; a new one took its place first.
-  kRecycled,       // Replaced on request.
-  kLost,           // The transport lost it: reset, GOAWAY, keepalive without an answer.
-  kConnectFailed,  // Its dial failed, or took longer than connect_timeout, while another way to the target existed.
+  kIdle,      // Carried no call for max_idle, and was above min_connections.
+  kMaxAge,    // Older than max_age; a new one took its place first.
+  kRecycled,  // Replaced on request.
+  kLost,      // The transport lost it: reset, GOAWAY, keepalive without an answer.
+  // Its dial failed, or took longer than connect_timeout, while another way to the target existed, or its back-off was
+  // reconfigured.
+  kConnectFailed,
   kProbeFailed,    // Suspected, and gave no sign of life, or had no room for the probe that asks for one.
   kShrunk,         // max_connections was lowered below the number of connections.
   kDrained,        // The pool was drained.

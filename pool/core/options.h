@@ -65,7 +65,7 @@ struct PoolOptions {
   // Default 10 s. More: a dead address is noticed later. Hot: holds for the next dial.
   absl::Duration connect_timeout = absl::Seconds(10);
 
-  // How long Acquire() without a deadline, and a call on blocking_channel(), wait for a place. Infinite is allowed.
+  // How long a call on blocking_channel() waits for a place, if its own deadline is not sooner. Infinite is allowed.
   // Default 30 s. More: callers hang longer when the pool is too small. Hot: holds for the next caller.
   absl::Duration acquire_timeout = absl::Seconds(30);
 
@@ -94,11 +94,11 @@ struct PoolOptions {
 
   // The first wait after a failed dial; each further failure makes it 1.6 times as long, +-20 %, up to backoff_max
   // (gRPC's connection-backoff.md, with a shorter first step: while the target is down one dial stands for all).
-  // Default 100 ms, gRPC's minimum. More: a restarted server is found later. Hot for the pool's own dials.
+  // Default 100 ms, gRPC's minimum. More: a restarted server is found later. Hot.
   absl::Duration backoff_initial = absl::Milliseconds(100);
 
   // The longest wait between dials, before jitter. At least backoff_initial.
-  // Default 10 s. More: fewer dials at a dead target, a later return. Hot for the pool's own dials.
+  // Default 10 s. More: fewer dials at a dead target, a later return. Hot.
   absl::Duration backoff_max = absl::Seconds(10);
 
   // OK, or kInvalidArgument: the first option that makes no sense, its value and the nearest one that does.

@@ -248,6 +248,7 @@ absl::StatusOr<Place> Pool::Acquire(absl::Time deadline) {
 }
 
 AcquireHandle Pool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback) {
+  CHANPOOL_CHECK(callback != nullptr);
   const auto acquire = std::make_shared<AsyncAcquire>(shared_from_this(), std::move(callback));
   if (Forked()) {
     // The closer's thread does not exist in this process.
@@ -339,6 +340,7 @@ Slot* Pool::LendUnready(bool* over_limit, bool* being_created) {
         best = slot;
       }
     }
+    if (best == nullptr && *being_created) return nullptr;  // In microseconds it is there, and better than the rest.
     if (best == nullptr) continue;
     *over_limit = best->Load().leases() >= best->Load().limit();
     if (*over_limit && state_.options().overflow == OverflowPolicy::kReject) return nullptr;

@@ -80,12 +80,14 @@ enum class OnDeadline {
 // An AcquireAsync under way.
 class AsyncAcquire;
 
-// Names an AcquireAsync. Destroying it does not cancel. Thread-safe.
+// Names an AcquireAsync. Destroying it does not cancel. Keeps the engine (not its connections) as long as it lives.
+// Thread-safe.
 class AcquireHandle {
  public:
   AcquireHandle() = default;
-  // The callback gets kCancelled, and a lease that was on its way to it goes back. No effect once the callback has
-  // begun. Never blocks.
+  // The callback gets kCancelled, and a lease that was on its way to it goes back. An end that was decided before, such
+  // as kDeadlineExceeded, stays. No effect once the callback has begun, in an empty handle, and after fork. Never
+  // blocks.
   void Cancel();
 
  private:
@@ -128,7 +130,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // (max_waiters), kUnavailable (draining or destroyed), kFailedPrecondition (after fork).
   absl::StatusOr<Place> Acquire(absl::Time deadline);
 
-  // The same without a thread. `callback` runs exactly once, on the closer's thread.
+  // The same without a thread. `callback` is not null and runs exactly once, on the closer's thread.
   AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback);
 
   // Gives back what Place::Detach let go.
@@ -142,11 +144,15 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // kDeadlineExceeded with the last dial error, kUnavailable when the pool drains.
   absl::Status WaitForReady(int connections, absl::Time deadline);
 
-  // Refuses callers, and waits until every lease is back and every connection closed. OK then, kDeadlineExceeded with
-  // who still holds, kAborted when resumed meanwhile. Again while draining: waits as well.
+  // Refuses callers, and waits until every lease is back and every connection closed. OK then, also when it was drained
+  // before; kDeadlineExceeded with who still holds (kCancelCalls: those who hold on 1 s after the cancel), kAborted
+  // when resumed meanwhile, kUnavailable when destroyed, kFailedPrecondition after fork. Again while draining: waits as
+  // well.
   absl::Status Drain(absl::Time deadline, OnDeadline on_deadline);
   // Begins a drain without waiting for its end.
   void BeginDrain();
+  // Ends, with UNAVAILABLE, the calls on connections that drain. Does not wait for their leases.
+  void CancelDrainingCalls();
   // OK also when the pool was not drained. kFailedPrecondition after Destroy.
   absl::Status Resume();
   // The owner's options from now on; what an operator has overridden is applied on top of them. All or nothing:
@@ -158,8 +164,14 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // called in the thread that steers, holding no lock, and maybe more than once for one change: it only changes what it
   // is given.
   absl::Status Override(std::function<void(PoolOptions&)> override);
+  // What Reconfigure would say, changing nothing.
+  absl::Status CheckReconfigure(const PoolOptions& options) const;
   // Replaces every connection, within max_surge, never cutting a call.
   void Recycle();
+  // The connector dials another target from now on: Recycle, and what still dials or backs off begins anew at once.
+  void Redirected();
+  // Takes a Recycle back for the connections whose replacement is not on its way yet.
+  void StopRecycle();
   // Refuses all callers and waiters for ever, and drains. Leases out stay valid. Idempotent.
   void Destroy();
 
@@ -175,9 +187,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();
-  // `callback` runs on the closer's thread, one event at a time, in order.
+  // `callback` is not null and runs on the closer's thread, one event at a time, in order. Empty after fork, and beyond
+  // EventFeed::kMaxSubscribers.
   Subscription Subscribe(std::function<void(const PoolEvent&)> callback);
-  // Asks for a probe of the connection `slot` is on, as long as it is of this generation.
+  // Asks for a probe of this connection. No effect once it is closed.
   void Suspect(ConnectionId id);
   Clock* clock() const { return clock_; }
 
@@ -232,10 +245,15 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Grow();
   void Housekeep();
 
+  // Tells the state something of one connection, if it is still that one, and does what follows.
+  template <typename Tell>
+  void Report(ConnectionId id, Tell tell) ABSL_LOCKS_EXCLUDED(mu_);
   void Deliver(const std::shared_ptr<AsyncAcquire>& acquire);
   void Perform(Effects& effects) ABSL_LOCKS_EXCLUDED(mu_);
   void CreateConnection(ConnectionId id) ABSL_LOCKS_EXCLUDED(mu_);
   void CancelAsync(const std::shared_ptr<AsyncAcquire>& acquire);
+  // What comes of `sources`; kInvalidArgument when it makes no sense.
+  static absl::StatusOr<PoolOptions> InForce(const Sources& sources);
   // Makes `change` on the sources, if what comes of it is valid.
   absl::Status ChangeSources(const std::function<void(Sources&)>& change) ABSL_LOCKS_EXCLUDED(mu_);
   // Parks on a wake-up that is among the idlers; false: it reached its deadline, and is not among them any more.
@@ -267,6 +285,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   bool IsCurrent(ConnectionId id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status AdminRefusal() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status FullError(absl::string_view what) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CancelDraining(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status StillOut() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   PoolStats StatsLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string Numbers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

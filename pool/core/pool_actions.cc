@@ -230,59 +230,36 @@ bool Pool::IsCurrent(ConnectionId id) const {
   return id.slot < state_.size() && state_.record(id.slot).generation == id.generation;
 }
 
-void Pool::OnOpened(ConnectionId id) {
+template <typename Tell>
+void Pool::Report(ConnectionId id, Tell tell) {
   if (Forked()) return;
   Effects effects;
   {
     MutexLock lock(&mu_);
-    if (IsCurrent(id)) state_.OnOpened(id.slot, clock_->Now());
+    if (IsCurrent(id)) tell(state_, clock_->Now());
     RunActions(effects);
   }
   Perform(effects);
+}
+
+void Pool::OnOpened(ConnectionId id) {
+  Report(id, [id](PoolState& state, absl::Time now) { state.OnOpened(id.slot, now); });
 }
 
 void Pool::OnFailed(ConnectionId id, absl::Status why) {
-  if (Forked()) return;
-  Effects effects;
-  {
-    MutexLock lock(&mu_);
-    if (IsCurrent(id)) state_.OnFailed(id.slot, why, clock_->Now());
-    RunActions(effects);
-  }
-  Perform(effects);
+  Report(id, [&](PoolState& state, absl::Time now) { state.OnFailed(id.slot, why, now); });
 }
 
 void Pool::OnLost(ConnectionId id, absl::Status why) {
-  if (Forked()) return;
-  Effects effects;
-  {
-    MutexLock lock(&mu_);
-    if (IsCurrent(id)) state_.OnLost(id.slot, why, clock_->Now());
-    RunActions(effects);
-  }
-  Perform(effects);
+  Report(id, [&](PoolState& state, absl::Time now) { state.OnLost(id.slot, why, now); });
 }
 
 void Pool::OnProbed(ConnectionId id, absl::Status result) {
-  if (Forked()) return;
-  Effects effects;
-  {
-    MutexLock lock(&mu_);
-    if (IsCurrent(id)) state_.OnProbed(id.slot, result, clock_->Now());
-    RunActions(effects);
-  }
-  Perform(effects);
+  Report(id, [&](PoolState& state, absl::Time now) { state.OnProbed(id.slot, result, now); });
 }
 
 void Pool::Suspect(ConnectionId id) {
-  if (Forked()) return;
-  Effects effects;
-  {
-    MutexLock lock(&mu_);
-    if (IsCurrent(id)) state_.OnSuspected(id.slot, clock_->Now());
-    RunActions(effects);
-  }
-  Perform(effects);
+  Report(id, [id](PoolState& state, absl::Time now) { state.OnSuspected(id.slot, now); });
 }
 
 // --- Housekeeping -------------------------------------------------------------------------------------------------

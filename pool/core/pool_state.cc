@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -167,7 +168,9 @@ void PoolState::OpenUpTo(int connections, absl::Time now) {
 void PoolState::Start(absl::Time now) { Maintain(now); }
 
 void PoolState::OnDemand(int64_t leases, absl::Time now) {
-  const int64_t wanted = (leases + target() - 1) / target();
+  if (leases == 0) return;
+  // A suspected connection counts for max_connections, and not for what callers want: it may be dead.
+  const int64_t wanted = (leases + target() - 1) / target() + count(SlotState::kChecking);
   OpenUpTo(static_cast<int>(std::min<int64_t>(wanted, options_.max_connections)), now);
 }
 
@@ -236,7 +239,7 @@ void PoolState::OnFailed(uint32_t slot, const absl::Status& why, absl::Time now)
   NoteFailure(why, r.since, now);
   TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
   const bool only_way = count(SlotState::kOpen) + count(SlotState::kChecking) + count(SlotState::kBackoff) == 0;
-  if (r.replaces < 0 && only_way) {
+  if (r.replaces < 0 && only_way && !r.outdated) {
     // One connection stays for calls that must queue somewhere, and dials for all.
     MoveTo(slot, SlotState::kBackoff, now);
     Act(Action::Kind::kBackOff, slot);
@@ -400,14 +403,43 @@ void PoolState::Recycle(absl::Time now) {
   Maintain(now);
 }
 
+void PoolState::Redirected(absl::Time now) {
+  // A replacement that is dropped leaves the connection it was to replace as it was: recycled below.
+  for (uint32_t slot = 0; slot < records_.size(); ++slot) {
+    if (records_[slot].state != SlotState::kConnecting && records_[slot].state != SlotState::kBackoff) continue;
+    BeginDrain(slot, CloseReason::kRecycled, /*by_choice=*/false, "the pool has another target", now);
+  }
+  retry_at_ = absl::InfinitePast();
+  failures_ = 0;
+  failing_ = false;
+  last_dial_error_ = absl::OkStatus();
+  Recycle(now);
+}
+
+void PoolState::StopRecycle() {
+  for (Record& r : records_) r.recycle &= r.replaced_by >= 0;
+}
+
 void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now) {
   if (admin_ == PoolAdminState::kDestroyed) return;
   const bool new_limit = options.max_leases_per_connection != options_.max_leases_per_connection;
+  const auto dialling = [](const PoolOptions& o) {
+    return std::make_tuple(o.backoff_initial, o.backoff_max, o.connect_timeout);
+  };
+  const bool new_backoff = dialling(options) != dialling(options_);
   options_ = options;
   retry_at_ = std::min(retry_at_, now + options_.backoff_max);  // A shorter back-off holds for the present wait too.
   Tell(PoolEvent::Kind::kReconfigured, now);
   for (uint32_t slot = 0; new_limit && slot < records_.size(); ++slot) {
     if (records_[slot].state != SlotState::kClosed) Act(Action::Kind::kSetLimit, slot);
+  }
+  // A transport that redials by itself does so on the back-off that its connection was made with. So one that backs off
+  // goes, with the calls that queue on it, and the next dial, when its time has come, is a new connection's.
+  for (uint32_t slot = 0; new_backoff && slot < records_.size(); ++slot) {
+    Record& r = records_[slot];
+    r.outdated = r.state == SlotState::kConnecting;
+    if (r.state != SlotState::kBackoff) continue;
+    BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "its back-off was reconfigured", now);
   }
   // One at a time: when a connection that is being replaced goes, its replacement begins to count.
   while (admin_ == PoolAdminState::kActive && serving() > options_.max_connections) {

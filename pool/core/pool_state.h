@@ -82,6 +82,7 @@ class PoolState {
     bool lingering = false;                   // ...until drain_grace is over.
     bool owes_one = false;                    // DRAINING, closed first (max_surge 0): one is to be opened after it.
     bool makes_up = false;                    // CONNECTING, BACKOFF: it is the one that was owed.
+    bool outdated = false;                    // CONNECTING: made with another back-off than the present one.
     CloseReason reason = CloseReason::kIdle;  // DRAINING: why.
   };
 
@@ -92,7 +93,8 @@ class PoolState {
 
   void Start(absl::Time now);
 
-  // Callers want `leases` places in all, those out included: opens what is missing at target_leases_per_connection.
+  // Callers want `leases` places in all, those out included: opens what is missing at target_leases_per_connection,
+  // beside those that are suspected.
   void OnDemand(int64_t leases, absl::Time now);
   // Somebody wants at least `connections`, at most max_connections.
   void EnsureConnections(int connections, absl::Time now);
@@ -114,6 +116,9 @@ class PoolState {
   void OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Time now);
 
   void Recycle(absl::Time now);
+  // What is dialled from now on is another target: nothing that was learnt by failing at the old one holds.
+  void Redirected(absl::Time now);
+  void StopRecycle();
   void Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now);
   void Drain(absl::Time now);
   void Resume(absl::Time now);

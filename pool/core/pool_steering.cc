@@ -98,18 +98,30 @@ absl::Status Pool::Drain(absl::Time deadline, OnDeadline on_deadline) {
       MutexLock lock(&mu_);
       if (state_.admin() != PoolAdminState::kDraining) continue;
       if (on_deadline == OnDeadline::kLeave || cancelled) return StillOut();
-      for (uint32_t i = 0; i < state_.size(); ++i) {
-        if (state_.record(i).state != SlotState::kDraining || held_[i].connection == nullptr) continue;
-        effects.calls.push_back({Effects::Call::Kind::kCancelCalls,
-                                 {i, state_.record(i).generation},
-                                 held_[i].connection,
-                                 "pool is draining"});
-      }
+      CancelDraining(effects);
     }
     Perform(effects);
     cancelled = true;
     until = clock_->Now() + kCancelSettle;
   }
+}
+
+void Pool::CancelDraining(Effects& effects) {
+  for (uint32_t i = 0; i < state_.size(); ++i) {
+    if (state_.record(i).state != SlotState::kDraining || held_[i].connection == nullptr) continue;
+    effects.calls.push_back(
+        {Effects::Call::Kind::kCancelCalls, {i, state_.record(i).generation}, held_[i].connection, "pool is draining"});
+  }
+}
+
+void Pool::CancelDrainingCalls() {
+  if (Forked()) return;
+  Effects effects;
+  {
+    MutexLock lock(&mu_);
+    CancelDraining(effects);
+  }
+  Perform(effects);
 }
 
 absl::Status Pool::StillOut() const {
@@ -156,6 +168,28 @@ absl::Status Pool::Override(std::function<void(PoolOptions&)> override) {
   return ChangeSources([&kept](Sources& sources) { sources.override = kept; });
 }
 
+absl::Status Pool::CheckReconfigure(const PoolOptions& options) const {
+  if (Forked()) return ForkedError();
+  Sources sources;
+  {
+    MutexLock lock(&mu_);
+    sources = sources_;
+  }
+  sources.owner = options;
+  return InForce(sources).status();
+}
+
+absl::StatusOr<PoolOptions> Pool::InForce(const Sources& sources) {
+  absl::Status valid = sources.owner.Validate();  // Alone: they must hold when the override is cleared.
+  if (!valid.ok()) return valid;
+  PoolOptions in_force = sources.owner;
+  if (sources.override == nullptr) return in_force;
+  (*sources.override)(in_force);
+  valid = in_force.Validate();
+  if (valid.ok()) return in_force;
+  return absl::InvalidArgumentError(absl::StrCat("with the operator's override: ", valid.message()));
+}
+
 absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
   if (Forked()) return ForkedError();
   // The override is foreign code, so it runs without the lock. If another change came between, this one is made again
@@ -169,16 +203,8 @@ absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
       seen = sources_changed_;
     }
     change(next);
-    absl::Status valid = next.owner.Validate();  // Alone: they must hold when the override is cleared.
-    if (!valid.ok()) return valid;
-    PoolOptions in_force = next.owner;
-    if (next.override != nullptr) {
-      (*next.override)(in_force);
-      valid = in_force.Validate();
-      if (!valid.ok()) {
-        return absl::InvalidArgumentError(absl::StrCat("with the operator's override: ", valid.message()));
-      }
-    }
+    const absl::StatusOr<PoolOptions> in_force = InForce(next);
+    if (!in_force.ok()) return in_force.status();
     Effects effects;
     {
       MutexLock lock(&mu_);
@@ -188,7 +214,7 @@ absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
       if (sources_changed_ != seen) continue;
       ++sources_changed_;
       std::swap(sources_, next);
-      state_.Reconfigure(in_force, ReadUse(/*clear=*/false), clock_->Now());
+      state_.Reconfigure(*in_force, ReadUse(/*clear=*/false), clock_->Now());
       RunActions(effects);
     }
     Perform(effects);
@@ -205,6 +231,23 @@ void Pool::Recycle() {
     RunActions(effects);
   }
   Perform(effects);
+}
+
+void Pool::Redirected() {
+  if (Forked()) return;
+  Effects effects;
+  {
+    MutexLock lock(&mu_);
+    state_.Redirected(clock_->Now());
+    RunActions(effects);
+  }
+  Perform(effects);
+}
+
+void Pool::StopRecycle() {
+  if (Forked()) return;
+  MutexLock lock(&mu_);
+  state_.StopRecycle();
 }
 
 void Pool::TryToConnect() {

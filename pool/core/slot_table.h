@@ -1,9 +1,9 @@
 // The slots of one pool, and the lock-free fast path over them.
 //
-//   SlotTable table(capacity);
+//   SlotTable table(pool);
 //   if (Slot* slot = table.TryLend(&random)) {          // no lock, no clock, no allocation
 //     ... slot->connection ...
-//     if (!SlotTable::TryReturn(slot)) pool->ReturnSlow(slot);   // SLOW was set: the lock, while the lease is held
+//     if (!SlotTable::TryReturn(slot)) slot->pool->ReleaseSlow(slot);   // SLOW: the lock, while the lease is held
 //   }
 //
 // Slots live in chunks that are added as max_connections grows and are freed with the table only, so a Slot* never
@@ -50,7 +50,8 @@ struct SlotChange {
 // TryLend and TryReturn: any thread. Everything else: one thread at a time (the pool's lock).
 class SlotTable {
  public:
-  // Slots beside max_connections for those that drain, as a multiple of it: what one table holds at most.
+  // What one table holds at most: the highest max_connections, and three times as many again for those that drain
+  // beside it. With all of them taken, nothing opens until one that drains has closed.
   static constexpr uint32_t kMaxSlots = 4 * 4096;
 
   explicit SlotTable(Pool* pool);

@@ -33,7 +33,9 @@ struct PoolStats {
   int connections_draining = 0;    // Lend no more, still carry calls.
   int connections_closing = 0;     // Carry nothing, about to be destroyed by the closer.
   int connections_lingering = 0;   // Of those draining: replaced, and over drain_grace.
-  int connections_replacing = 0;  // Replacements on their way, and those they replace that do not linger: <= max_surge.
+  // Replacements on their way or owed, and those they replace that still drain and do not linger: at most max_surge, or
+  // 1 where that is 0; more only after max_surge was lowered.
+  int connections_replacing = 0;
   // Made by the transport itself: gRPC dials again when a call asks a connection that got GOAWAY, and keeps both until
   // the old one's calls have ended. An upper bound.
   int connections_extra = 0;
@@ -44,13 +46,16 @@ struct PoolStats {
   int waiters = 0;                // In Acquire, AcquireAsync and blocking_channel().
 
   // --- Counters ---
-  uint64_t acquired = 0;       // Leases granted: hits + misses.
-  uint64_t released = 0;       // Leases back.
-  uint64_t hits = 0;           // Granted at once on an open connection.
-  uint64_t misses = 0;         // Granted after waiting, or on a connection that was not open yet.
-  uint64_t opened = 0;         // Connections made, whether their dial succeeds or not.
-  uint64_t closed = 0;         // Connections destroyed.
-  uint64_t dial_failures = 0;  // Dials that failed, and connections lost as soon as they opened.
+  uint64_t acquired = 0;  // Leases granted: hits + misses.
+  uint64_t released = 0;  // Leases back.
+  uint64_t hits = 0;      // Granted at once on an open connection.
+  uint64_t misses = 0;    // Granted after waiting, or on a connection that was not open yet.
+  uint64_t opened = 0;    // Connections made, whether their dial succeeds or not.
+  uint64_t closed = 0;    // Connections destroyed.
+  // Dials that failed, and connections lost as soon as they opened. While a connection backs off, gRPC dials by itself
+  // on a back-off of the same length as the pool's, and does not tell: counted are then the dials that the pool's calls
+  // for, which may differ from gRPC's by a few in an outage.
+  uint64_t dial_failures = 0;
   uint64_t overcommitted = 0;  // Of those acquired: above the connection's limit.
   uint64_t rejected = 0;       // Refused at once: all full (kReject), or max_waiters reached.
   uint64_t timed_out = 0;      // Waited until their deadline.

@@ -57,6 +57,26 @@ bool BalancesByPickFirst(absl::string_view service_config) {
   return true;
 }
 
+grpc::ChannelArguments Arguments(const DialOptions& dial, const PoolOptions& options) {
+  grpc::ChannelArguments arguments = dial.arguments;
+  // No sharing of connections between channels (eight default channels share one socket, measured), and no idle close
+  // behind the pool's back.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_CLIENT_IDLE_TIMEOUT_MS, INT_MAX);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, Milliseconds(options.backoff_initial));
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, Milliseconds(options.backoff_max));
+  // Despite its name: the least time that a dial is given.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, Milliseconds(options.connect_timeout));
+  if (dial.keepalive.time != absl::InfiniteDuration()) {
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(dial.keepalive.time));
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(dial.keepalive.timeout));
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, dial.keepalive.permit_without_calls ? 1 : 0);
+    // Else gRPC stops after two pings without data between them.
+    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  }
+  return arguments;
+}
+
 // A user's interceptor factory is shared by all channels of a pool; gRPC wants to own one for each.
 class SharedFactory : public grpc::experimental::ClientInterceptorFactoryInterface {
  public:
@@ -305,6 +325,9 @@ void ChannelConnection::Probe(absl::Duration timeout) {
 // --- ChannelConnector ---------------------------------------------------------------------------------------------
 
 absl::Status ChannelConnector::Validate(const DialOptions& dial) {
+  if (dial.target.empty()) {
+    return absl::InvalidArgumentError("target: \"\" names no server; set a gRPC name, such as dns:///orders:50051");
+  }
   struct Ours {
     const char* key;
     const char* instead;
@@ -366,34 +389,26 @@ absl::Status ChannelConnector::Validate(const DialOptions& dial) {
   return absl::OkStatus();
 }
 
-grpc::ChannelArguments ChannelConnector::Arguments(const PoolOptions& options) const {
-  grpc::ChannelArguments arguments = dial_.arguments;
-  // No sharing of connections between channels (eight default channels share one socket, measured), and no idle close
-  // behind the pool's back.
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_CLIENT_IDLE_TIMEOUT_MS, INT_MAX);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, Milliseconds(options.backoff_initial));
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, Milliseconds(options.backoff_max));
-  // Despite its name: the least time that a dial is given.
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, Milliseconds(options.connect_timeout));
-  if (dial_.keepalive.time != absl::InfiniteDuration()) {
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(dial_.keepalive.time));
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(dial_.keepalive.timeout));
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, dial_.keepalive.permit_without_calls ? 1 : 0);
-    // Else gRPC stops after two pings without data between them.
-    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  }
-  return arguments;
+void ChannelConnector::SetDial(DialOptions dial) {
+  // What was there ends after the lock: it may hold the last reference to a user's credentials or interceptors.
+  MutexLock lock(&mu_);
+  std::swap(dial_, dial);
+}
+
+DialOptions ChannelConnector::dial() const {
+  MutexLock lock(&mu_);
+  return dial_;
 }
 
 std::unique_ptr<Connection> ChannelConnector::Create(ConnectionId id, const PoolOptions& options,
                                                      std::weak_ptr<ConnectionListener> listener) {
-  auto calls = std::make_shared<CallsInFlight>(/*alone=*/dial_.interceptors.empty());
+  const DialOptions dial = this->dial();
+  auto calls = std::make_shared<CallsInFlight>(/*alone=*/dial.interceptors.empty());
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories;
   factories.push_back(CallsInFlight::NewInterceptorFactory(calls));
-  for (const auto& shared : dial_.interceptors) factories.push_back(std::make_unique<SharedFactory>(shared));
+  for (const auto& shared : dial.interceptors) factories.push_back(std::make_unique<SharedFactory>(shared));
   std::shared_ptr<grpc::Channel> channel = grpc::experimental::CreateCustomChannelWithInterceptors(
-      dial_.target, dial_.credentials, Arguments(options), std::move(factories));
+      dial.target, dial.credentials, Arguments(dial, options), std::move(factories));
   return std::make_unique<ChannelConnection>(id, std::move(listener), std::move(channel), std::move(calls));
 }
 

@@ -82,14 +82,17 @@ class ChannelConnector : public Connector {
   // `dial` is valid.
   explicit ChannelConnector(DialOptions dial) : dial_(std::move(dial)) {}
 
+  // For connections made from now on. Valid as well.
+  void SetDial(DialOptions dial);
+  DialOptions dial() const;
+
   // Of `options`, a channel takes connect_timeout and the back-off.
   std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
                                      std::weak_ptr<ConnectionListener> listener) override;
 
  private:
-  grpc::ChannelArguments Arguments(const PoolOptions& options) const;
-
-  const DialOptions dial_;
+  mutable Mutex mu_;
+  DialOptions dial_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace chanpool

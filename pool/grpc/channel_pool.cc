@@ -5,6 +5,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "pool/core/check.h"
 #include "pool/core/fork_epoch.h"
 #include "pool/grpc/channel_connector.h"
 #include "pool/grpc/closer_thread.h"
@@ -28,6 +29,16 @@ std::vector<std::string> Warnings(const ChannelPoolOptions& options) {
   return warnings;
 }
 
+DialOptions DialOf(const ChannelPoolOptions& options) {
+  DialOptions dial;
+  dial.target = options.target;
+  dial.credentials = options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials();
+  dial.arguments = options.channel_arguments;
+  dial.interceptors = options.interceptors;
+  dial.keepalive = options.keepalive;
+  return dial;
+}
+
 }  // namespace
 
 // --- Lease --------------------------------------------------------------------------------------------------------
@@ -42,48 +53,61 @@ void Lease::Suspect() { place_.Suspect(); }
 
 // --- ChannelPool --------------------------------------------------------------------------------------------------
 
-ChannelPool::ChannelPool(std::shared_ptr<Pool> pool, std::string target, std::vector<std::string> warnings)
+ChannelPool::ChannelPool(std::shared_ptr<Pool> pool, ChannelConnector* connector, std::vector<std::string> warnings)
     : pool_(std::move(pool)),
-      target_(std::move(target)),
+      connector_(connector),
       channel_(std::make_shared<PooledChannel>(pool_, PooledChannel::WhenFull::kAsOptionsSay)),
       blocking_channel_(std::make_shared<PooledChannel>(pool_, PooledChannel::WhenFull::kBlock)),
       warnings_(std::move(warnings)) {}
 
 ChannelPool::~ChannelPool() { pool_->Destroy(); }
 
-absl::StatusOr<std::shared_ptr<ChannelPool>> ChannelPool::Create(ChannelPoolOptions options) {
+absl::Status ChannelPool::Validate(const ChannelPoolOptions& options) {
   if (ForkEpoch() != 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         "pool \"", options.name.empty() ? options.target : options.name, "\": process ", getpid(),
         " was fork()ed from one that had made a pool, and the pools' threads do not exist here; fork before the first "
         "pool is made, or exec"));
   }
-  if (options.target.empty()) {
-    return absl::InvalidArgumentError("target: \"\" names no server; set a gRPC name, such as dns:///orders:50051");
-  }
   absl::Status valid = options.pool.Validate();
   if (!valid.ok()) return valid;
   for (const auto& interceptor : options.interceptors) {
     if (interceptor == nullptr) return absl::InvalidArgumentError("interceptors: one is null; leave it out");
   }
-  DialOptions dial;
-  dial.target = options.target;
-  dial.credentials = options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials();
-  dial.arguments = options.channel_arguments;
-  dial.interceptors = options.interceptors;
-  dial.keepalive = options.keepalive;
-  valid = ChannelConnector::Validate(dial);
-  if (!valid.ok()) return valid;
+  return ChannelConnector::Validate(DialOf(options));
+}
 
+absl::StatusOr<std::shared_ptr<ChannelPool>> ChannelPool::Create(ChannelPoolOptions options) {
+  if (absl::Status valid = Validate(options); !valid.ok()) return valid;
+  auto owned = std::make_unique<ChannelConnector>(DialOf(options));
+  ChannelConnector* const connector = owned.get();
   Pool::Config config;
   config.name = options.name.empty() ? options.target : options.name;
   config.options = options.pool;
-  config.connector = std::make_unique<ChannelConnector>(std::move(dial));
+  config.connector = std::move(owned);
   config.clock = options.clock != nullptr ? options.clock : RealClock();
   config.closer = CloserThread::Get();
   config.seed = std::random_device()();
-  return std::shared_ptr<ChannelPool>(
-      new ChannelPool(Pool::Create(std::move(config)), options.target, Warnings(options)));
+  return std::shared_ptr<ChannelPool>(new ChannelPool(Pool::Create(std::move(config)), connector, Warnings(options)));
+}
+
+std::string ChannelPool::target() const { return connector_->dial().target; }
+
+absl::Status ChannelPool::CheckRedirect(const std::string& target, const KeepaliveOptions& keepalive) const {
+  DialOptions dial = connector_->dial();
+  dial.target = target;
+  dial.keepalive = keepalive;
+  return ChannelConnector::Validate(dial);
+}
+
+absl::Status ChannelPool::Redirect(std::string target, KeepaliveOptions keepalive) {
+  if (absl::Status valid = CheckRedirect(target, keepalive); !valid.ok()) return valid;
+  DialOptions dial = connector_->dial();
+  dial.target = std::move(target);
+  dial.keepalive = keepalive;
+  connector_->SetDial(std::move(dial));
+  pool_->Redirected();  // After: whatever is made from here on dials the new target.
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Lease> ChannelPool::Acquire(absl::Time deadline) {
@@ -93,6 +117,7 @@ absl::StatusOr<Lease> ChannelPool::Acquire(absl::Time deadline) {
 }
 
 AcquireHandle ChannelPool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Lease>)> callback) {
+  CHANPOOL_CHECK(callback != nullptr);
   return pool_->AcquireAsync(deadline, [callback = std::move(callback)](absl::StatusOr<Place> place) {
     if (place.ok()) {
       callback(Lease(*std::move(place)));

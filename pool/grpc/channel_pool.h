@@ -38,6 +38,8 @@
 
 namespace chanpool {
 
+class ChannelConnector;
+
 // Everything that makes a pool. Only `target` has no default.
 struct ChannelPoolOptions {
   // What the pool is called in messages and metrics. Default: the target.
@@ -97,6 +99,9 @@ class Lease {
 // had made one before it forked (gRPC itself asks for as much: fork before its first use, or exec).
 class ChannelPool {
  public:
+  // What Create would say to `options`, without making anything.
+  static absl::Status Validate(const ChannelPoolOptions& options);
+
   // Begins to open min_connections and does not wait for them: an unreachable target is no error here, the first call
   // will say why. kInvalidArgument names the first option that makes no sense, with the nearest value that does;
   // kFailedPrecondition: this process was fork()ed from one that had made a pool, whose threads do not exist here.
@@ -128,8 +133,9 @@ class ChannelPool {
   //   kUnavailable        the pool is draining or was destroyed.
   absl::StatusOr<Lease> Acquire(absl::Time deadline);
 
-  // The same without a thread: `callback` runs exactly once, on the pools' closer thread, never inside this call, a
-  // release or a lock. It must not block: that thread serves every pool of the process. Cancel() makes it kCancelled.
+  // The same without a thread: `callback` (not null) runs exactly once, on the pools' closer thread, never inside this
+  // call, a release or a lock. It must not block: that thread serves every pool of the process. Cancel() makes it
+  // kCancelled.
   AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Lease>)> callback);
 
   // --- Steering ---------------------------------------------------------------------------------------------------
@@ -150,19 +156,27 @@ class ChannelPool {
   // max_connections drain. What an operator has overridden (Pool::Override) is applied on top.
   absl::Status Reconfigure(PoolOptions options);
 
+  // Another target, or other pings. Connections are replaced, new before old, within max_surge; no call is cut; what
+  // still dials the old target begins anew. kInvalidArgument as Create; then nothing has changed.
+  absl::Status Redirect(std::string target, KeepaliveOptions keepalive);
+  // What Redirect would say, changing nothing.
+  absl::Status CheckRedirect(const std::string& target, const KeepaliveOptions& keepalive) const;
+
   // Replaces every connection, new before old, within max_surge. Does not wait.
   void Recycle();
 
   // --- Observing --------------------------------------------------------------------------------------------------
 
   const std::string& name() const { return pool_->name(); }
-  const std::string& target() const { return target_; }
+  std::string target() const;
   // In force: what the owner has set, with an operator's override on top.
   PoolOptions options() const { return pool_->options(); }
   PoolStats Stats() const { return pool_->Stats(); }
   std::vector<ConnectionStats> Connections() const { return pool_->Connections(); }
 
-  // `callback` gets each event in order, on the closer thread; it must not block. Ends with the Subscription.
+  // `callback` (not null) gets each event in order, on the closer thread; it must not block. Ends with the
+  // Subscription, which does not wait for one that is about to begin. Beyond EventFeed::kMaxSubscribers the
+  // Subscription is empty.
   Subscription Subscribe(std::function<void(const PoolEvent&)> callback) {
     return pool_->Subscribe(std::move(callback));
   }
@@ -175,10 +189,10 @@ class ChannelPool {
   const std::shared_ptr<Pool>& engine() const { return pool_; }
 
  private:
-  ChannelPool(std::shared_ptr<Pool> pool, std::string target, std::vector<std::string> warnings);
+  ChannelPool(std::shared_ptr<Pool> pool, ChannelConnector* connector, std::vector<std::string> warnings);
 
   const std::shared_ptr<Pool> pool_;
-  const std::string target_;
+  ChannelConnector* const connector_;  // The pool's own.
   const std::shared_ptr<grpc::ChannelInterface> channel_;
   const std::shared_ptr<grpc::ChannelInterface> blocking_channel_;
   const std::vector<std::string> warnings_;

@@ -1,9 +1,7 @@
 #include "pool/grpc/closer_thread.h"
 
 #include <thread>
-#include <utility>
 
-#include "absl/time/time.h"
 #include "pool/grpc/channel_access.h"
 #include "pool/grpc/lame_channel.h"
 
@@ -26,29 +24,8 @@ CloserThread* CloserThread::Get() {
 
 grpc_completion_queue* CloserThread::queue() { return ChannelAccess::CallbackCQ(AnchorChannel())->cq(); }
 
-CloserThread::CloserThread() { std::thread(&CloserThread::Run, this).detach(); }
-
-void CloserThread::Post(std::function<void()> task) {
-  MutexLock lock(&mu_);
-  tasks_.push_back(std::move(task));
-  if (sleeper_ != nullptr) std::exchange(sleeper_, nullptr)->Wake();
-}
-
-void CloserThread::Run() {
-  for (;;) {
-    std::deque<std::function<void()>> tasks;
-    Wakeup posted;
-    {
-      MutexLock lock(&mu_);
-      tasks.swap(tasks_);
-      if (tasks.empty()) sleeper_ = &posted;
-    }
-    if (tasks.empty()) RealClock()->Park(posted, absl::InfiniteFuture());
-    while (!tasks.empty()) {
-      tasks.front()();
-      tasks.pop_front();  // Its captures die here, before the next task runs.
-    }
-  }
+CloserThread::CloserThread() {
+  std::thread([this] { tasks_.Run(); }).detach();
 }
 
 }  // namespace chanpool

@@ -11,12 +11,11 @@
 
 #include <grpc/grpc.h>
 
-#include <deque>
 #include <functional>
+#include <utility>
 
-#include "pool/core/clock.h"
 #include "pool/core/connector.h"
-#include "pool/core/mutex.h"
+#include "pool/core/task_queue.h"
 
 namespace chanpool {
 
@@ -41,15 +40,12 @@ class CloserThread : public Closer {
   // The queue of the process's callback calls. gRPC's own threads poll it, and hand each Event on to the closer.
   static grpc_completion_queue* queue();
 
-  void Post(std::function<void()> task) override;
+  void Post(std::function<void()> task) override { tasks_.Post(std::move(task)); }
 
  private:
   CloserThread();
-  [[noreturn]] void Run();
 
-  Mutex mu_;
-  std::deque<std::function<void()>> tasks_ ABSL_GUARDED_BY(mu_);
-  Wakeup* sleeper_ ABSL_GUARDED_BY(mu_) = nullptr;  // The thread, while it has nothing to do.
+  TaskQueue tasks_;
 };
 
 }  // namespace chanpool

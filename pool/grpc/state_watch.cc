@@ -62,8 +62,9 @@ class Tag : public grpc::internal::CompletionQueueTag {
       const std::shared_ptr<Pool> alive = weak.lock();
       if (alive == nullptr || ToGrpc(alive->Connectivity()) != last) shared->Changed();
     });
-    // It may have changed before anybody listened.
-    if (ToGrpc(pool->Connectivity()) != last) shared_->Changed();
+    // It may have changed before anybody listened. Where nobody may (too many do), it is better to look once too often
+    // than never.
+    if (!subscription_ || ToGrpc(pool->Connectivity()) != last) shared_->Changed();
   }
 
   void Start() {

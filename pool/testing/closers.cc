@@ -27,44 +27,11 @@ int ManualCloser::pending() const {
   return static_cast<int>(tasks_.size());
 }
 
-ThreadCloser::ThreadCloser() : thread_([this] { Run(); }) {}
+ThreadCloser::ThreadCloser() : thread_([this] { tasks_.Run(); }) {}
 
 ThreadCloser::~ThreadCloser() {
-  {
-    MutexLock lock(&mu_);
-    ends_ = true;
-    if (sleeper_ != nullptr) std::exchange(sleeper_, nullptr)->Wake();
-  }
+  tasks_.End();
   thread_.join();
-}
-
-void ThreadCloser::Post(std::function<void()> task) {
-  MutexLock lock(&mu_);
-  tasks_.push_back(std::move(task));
-  if (sleeper_ != nullptr) std::exchange(sleeper_, nullptr)->Wake();
-}
-
-void ThreadCloser::Run() {
-  for (;;) {
-    std::function<void()> task;
-    Wakeup posted;
-    {
-      MutexLock lock(&mu_);
-      if (!tasks_.empty()) {
-        task = std::move(tasks_.front());
-        tasks_.pop_front();
-      } else if (ends_) {
-        return;
-      } else {
-        sleeper_ = &posted;
-      }
-    }
-    if (task) {
-      task();
-    } else {
-      RealClock()->Park(posted, absl::InfiniteFuture());
-    }
-  }
 }
 
 }  // namespace chanpool

@@ -10,10 +10,11 @@
 #include <functional>
 #include <memory>
 #include <thread>
+#include <utility>
 
-#include "pool/core/clock.h"
 #include "pool/core/connector.h"
 #include "pool/core/mutex.h"
+#include "pool/core/task_queue.h"
 
 namespace chanpool {
 
@@ -35,15 +36,10 @@ class ThreadCloser : public Closer {
  public:
   ThreadCloser();
   ~ThreadCloser() override;
-  void Post(std::function<void()> task) override;
+  void Post(std::function<void()> task) override { tasks_.Post(std::move(task)); }
 
  private:
-  void Run();
-
-  Mutex mu_;
-  std::deque<std::function<void()>> tasks_ ABSL_GUARDED_BY(mu_);
-  bool ends_ ABSL_GUARDED_BY(mu_) = false;
-  Wakeup* sleeper_ ABSL_GUARDED_BY(mu_) = nullptr;  // The thread, while it has nothing to do.
+  TaskQueue tasks_;
   std::thread thread_;
 };
 

@@ -128,6 +128,22 @@ TEST_F(EventFeedTest, DeliversWhatWasAppendedWhenTheFeedIsGivenUp) {
   EXPECT_THAT(told, ElementsAre(1, 2));
 }
 
+TEST_F(EventFeedTest, RefusesSubscribersBeyondTheMaximumUntilOneEnds) {
+  std::vector<Subscription> subscriptions;
+  for (size_t i = 0; i < EventFeed::kMaxSubscribers; ++i) {
+    subscriptions.push_back(feed_->Subscribe([](const PoolEvent&) {}));
+    ASSERT_TRUE(subscriptions.back());
+  }
+  std::vector<uint64_t> told;
+  EXPECT_FALSE(Collect(&told));
+  subscriptions.pop_back();
+  EXPECT_TRUE(Collect(&told));
+}
+
+TEST_F(EventFeedTest, ANullCallbackIsAProgrammersError) {
+  EXPECT_DEATH((void)feed_->Subscribe(nullptr), "check failed: callback != nullptr");
+}
+
 TEST_F(EventFeedTest, EndsASubscriptionInAForkedChildWithoutWaitingForALock) {
   std::vector<uint64_t> told;
   auto subscription = std::make_unique<Subscription>(Collect(&told));

@@ -177,12 +177,13 @@ enum class Event {
   kDestroy,
   kShrink,
   kRecycle,
+  kRedirected,
 };
 
 const char* Name(Event event) {
   static const char* const names[] = {"opened",     "failed",         "lost",        "suspected",       "probed ok",
                                       "probed bad", "probed no room", "tick before", "tick at timeout", "drain",
-                                      "destroy",    "shrink",         "recycle"};
+                                      "destroy",    "shrink",         "recycle",     "redirected"};
   return names[static_cast<int>(event)];
 }
 
@@ -219,6 +220,8 @@ std::vector<std::string> Tell(World& world, Event event) {
         return state.Reconfigure(one, world.use, world.now);
       case Event::kRecycle:
         return state.Recycle(world.now);
+      case Event::kRedirected:
+        return state.Redirected(world.now);
     }
   });
 }
@@ -247,6 +250,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {closed, Event::kDestroy, closed, "drain 1"},
       {closed, Event::kShrink, closed, ""},
       {closed, Event::kRecycle, closed, ""},  // The target fails now: slot 1 must wait for its replacement.
+      {closed, Event::kRedirected, connecting, "open 0"},
 
       {connecting, Event::kOpened, open, "publish 0"},
       {connecting, Event::kFailed, closed, "drain 0"},
@@ -261,6 +265,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {connecting, Event::kDestroy, closed, "drain 0,drain 1"},
       {connecting, Event::kShrink, closed, "drain 0"},
       {connecting, Event::kRecycle, connecting, "open 2"},
+      {connecting, Event::kRedirected, closed, "drain 0,open 2"},
 
       {open, Event::kOpened, open, ""},
       {open, Event::kFailed, open, ""},
@@ -275,6 +280,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {open, Event::kDestroy, closed, "drain 0,drain 1"},
       {open, Event::kShrink, closed, "drain 0"},
       {open, Event::kRecycle, open, "open 2"},
+      {open, Event::kRedirected, open, "open 2"},
 
       {checking, Event::kOpened, checking, ""},
       {checking, Event::kFailed, checking, ""},
@@ -289,6 +295,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {checking, Event::kDestroy, closed, "drain 0,drain 1"},
       {checking, Event::kShrink, closed, "drain 0"},
       {checking, Event::kRecycle, checking, "open 2"},
+      {checking, Event::kRedirected, checking, "open 2"},
 
       {backoff, Event::kOpened, open, "publish 0"},
       {backoff, Event::kFailed, backoff, ""},
@@ -303,6 +310,7 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {backoff, Event::kDestroy, closed, "drain 0,drain 1"},
       {backoff, Event::kShrink, closed, "drain 0"},
       {backoff, Event::kRecycle, backoff, "open 2"},
+      {backoff, Event::kRedirected, closed, "drain 0,open 2"},
 
       {draining, Event::kOpened, draining, ""},
       {draining, Event::kFailed, draining, ""},
@@ -317,8 +325,9 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {draining, Event::kDestroy, draining, "drain 1"},
       {draining, Event::kShrink, draining, ""},
       {draining, Event::kRecycle, draining, "open 2"},
+      {draining, Event::kRedirected, draining, "open 2"},
   };
-  EXPECT_EQ(table.size(), 6u * 13u) << "every pair is listed";
+  EXPECT_EQ(table.size(), 6u * 14u) << "every pair is listed";
   for (const Row& row : table) {
     World world = In(row.before, /*other_open=*/true);
     ASSERT_EQ(world.state.record(0).state, row.before) << "the table's own beginning";
@@ -367,6 +376,21 @@ TEST(PoolStateTest, GrowsByDemandOverTarget) {
     world.Demand(demand);
     EXPECT_EQ(world.state.serving(), connections) << demand << " leases at 8 a connection, at most 5 connections";
   }
+}
+
+TEST(PoolStateTest, ASuspectedConnectionIsNotEnoughForACaller) {
+  World world = In(SlotState::kChecking, /*other_open=*/false);
+  EXPECT_THAT(world.Demand(0), IsEmpty()) << "nobody wants one";
+  EXPECT_THAT(world.Demand(1), ElementsAre("open 1"));
+  EXPECT_THAT(world.Demand(1), IsEmpty()) << "it is on its way";
+}
+
+TEST(PoolStateTest, ASuspectedConnectionCountsForMaxConnections) {
+  World world = In(SlotState::kChecking, /*other_open=*/false);
+  PoolOptions one = world.state.options();
+  one.max_connections = 1;
+  world.Reconfigure(one);
+  EXPECT_THAT(world.Demand(1), IsEmpty());
 }
 
 TEST(PoolStateTest, TakesTheLowerOfTargetAndLimit) {
@@ -538,6 +562,32 @@ TEST(PoolStateTest, AShorterBackOffHoldsForThePresentWait) {
   options.backoff_initial = options.backoff_max = absl::Seconds(1);
   world.Reconfigure(options);
   EXPECT_LE(world.state.retry_at(), world.now + absl::Seconds(1));
+}
+
+TEST(PoolStateTest, ANewBackOffIsANewConnectionsAtTheNextDial) {
+  World world(Options(1, 1));
+  world.Failed(0);
+  ASSERT_EQ(world.Count(SlotState::kBackoff), 1);
+  PoolOptions options = Options(1, 1);
+  options.backoff_max = absl::Seconds(1);
+  EXPECT_THAT(world.Reconfigure(options), ElementsAre("drain 0")) << "and no dial before its time";
+  EXPECT_THAT(world.Tick(), IsEmpty());
+  EXPECT_EQ(world.state.NextTick(world.now), world.state.retry_at());
+  world.now = world.state.retry_at();
+  EXPECT_THAT(world.Tick(), ElementsAre("open 0"));
+  EXPECT_THAT(world.Failed(0), ElementsAre("back_off 0"));
+  options.max_waiters = 7;
+  EXPECT_THAT(world.Reconfigure(options), IsEmpty()) << "the back-off stays";
+}
+
+TEST(PoolStateTest, ADialThatFailsAfterANewBackOffDoesNotBackOffOnTheOldOne) {
+  World world(Options(1, 1));
+  PoolOptions options = Options(1, 1);
+  options.backoff_max = absl::Seconds(1);
+  EXPECT_THAT(world.Reconfigure(options), IsEmpty());
+  EXPECT_THAT(world.Failed(0), ElementsAre("drain 0"));
+  world.now = world.state.retry_at();
+  EXPECT_THAT(world.Tick(), ElementsAre("open 0"));
 }
 
 TEST(PoolStateTest, ACallMayInsistOnADialBeforeTheBackOffIsOver) {

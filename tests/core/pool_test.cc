@@ -199,6 +199,11 @@ TEST_F(PoolTest, AnAsyncEndsOnceOnTheCloserNeverInTheCallOrInARelease) {
   EXPECT_EQ(at_once->ends + waiting->ends + late->ends, 3);
 }
 
+TEST_F(PoolTest, ANullCallbackIsAProgrammersError) {
+  Start(SmallPool());
+  EXPECT_DEATH((void)pool_->AcquireAsync(In(absl::Hours(1)), nullptr), "check failed: callback != nullptr");
+}
+
 TEST_F(PoolTest, ACancelBeforeTheGrantEndsTheWait) {
   Start(SmallPool());
   const std::vector<Place> places = TakeAll();
@@ -531,6 +536,17 @@ TEST_F(PoolTest, ASuspectedConnectionLendsAgainOnceItAnswered) {
   EXPECT_EQ(target_.cancels(), 0);
 }
 
+TEST_F(PoolTest, ACallerOfASuspectedOnlyConnectionGetsANewOne) {
+  Start(SmallPool());
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  const Place suspected = *pool_->AcquireNow(false);
+  pool_->Suspect(suspected.id());
+  const absl::StatusOr<Place> place = pool_->AcquireNow(false);
+  ASSERT_EQ(place.status(), absl::OkStatus());
+  EXPECT_NE(place->id(), suspected.id());
+  target_.AnswerProbes(absl::OkStatus());
+}
+
 TEST_F(PoolTest, AFailedProbeCancelsItsCallsAndReplacesIt) {
   Start(SmallPool());
   target_.SetProbe(FakeTarget::Probe::kFail);
@@ -613,7 +629,9 @@ TEST_F(PoolTest, InAForkedChildEveryOperationRefusesAndNoneHangs) {
     });
     RealClock()->Park(called, absl::InfiniteFuture());
     pool_->BeginDrain();
+    pool_->CancelDrainingCalls();
     pool_->Recycle();
+    pool_->StopRecycle();
     pool_->TryToConnect();
     place.Suspect();
     place.Reset();
@@ -691,6 +709,34 @@ TEST_F(PoolTest, ConcurrentReconfiguresLeaveTheConnectionsAndThePoolWithTheSameO
   pool_->Recycle();
   closer_.RunAll();
   EXPECT_THAT(target_.options(), ElementsAre(pool_->options()));
+}
+
+// --- Steering without waiting -------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, CallsOnDrainingConnectionsCanBeCancelledWithoutWaiting) {
+  Start(SmallPool());
+  Place place = *pool_->AcquireNow(false);
+  pool_->CancelDrainingCalls();
+  EXPECT_EQ(target_.cancels(), 0) << "it does not drain";
+  pool_->BeginDrain();
+  pool_->CancelDrainingCalls();
+  EXPECT_EQ(target_.cancels(), 1);
+  EXPECT_EQ(pool_->Stats().leases, 1) << "the lease is its holder's still";
+}
+
+TEST_F(PoolTest, AStoppedRecycleReplacesNoFurtherConnection) {
+  Start(SmallPool());
+  EXPECT_EQ(pool_->WaitForReady(2, In(absl::ZeroDuration())), absl::OkStatus());
+  target_.SetDial(FakeTarget::Dial::kHang);
+  pool_->Recycle();
+  EXPECT_EQ(target_.dials(), 3) << "one at a time";
+  pool_->StopRecycle();
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  target_.Answer();
+  closer_.RunAll();
+  EXPECT_EQ(target_.dials(), 3);
+  EXPECT_EQ(pool_->Stats().closed, 1);
+  EXPECT_EQ(pool_->Stats().connections_open, 2);
 }
 
 // --- Overrides ----------------------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "grpc/health/v1/health.grpc.pb.h"
 #include "pool/core/check.h"
 #include "tests/fakes/echo.grpc.pb.h"
-#include "tests/fakes/health.grpc.pb.h"
 
 namespace chanpool::testing {
 namespace {
@@ -196,7 +196,7 @@ class EchoServer::Service : public Echo::CallbackService {
 class EchoServer::Health : public grpc::health::v1::Health::CallbackService {
   grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context, const grpc::health::v1::HealthCheckRequest*,
                                   grpc::health::v1::HealthCheckResponse* response) override {
-    response->set_status(1);
+    response->set_status(grpc::health::v1::HealthCheckResponse::SERVING);
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
     return reactor;

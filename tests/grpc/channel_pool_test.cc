@@ -831,6 +831,52 @@ TEST_F(ChannelPoolTest, RecycleReplacesEveryConnection) {
   EXPECT_THAT(Call(pool_->channel()), IsOk());
 }
 
+TEST_F(ChannelPoolTest, RedirectMovesEveryCallToTheNewTargetAndLosesNone) {
+  EchoServer other;
+  MakeReady(2, 10);
+  std::atomic<bool> stop{false};
+  std::atomic<int> failed{0}, answered{0};
+  std::thread caller([&] {
+    while (!stop.load()) (Call(pool_->channel()).ok() ? answered : failed).fetch_add(1);
+  });
+  ASSERT_TRUE(Eventually([&] { return answered.load() > 10; }));
+  EXPECT_THAT(pool_->Redirect(other.target(), KeepaliveOptions()), IsOk());
+  EXPECT_EQ(pool_->target(), other.target());
+  EXPECT_TRUE(
+      Eventually([&] { return EstablishedSocketsTo(server_.port()) == 0 && EstablishedSocketsTo(other.port()) == 2; }));
+  const int before = answered.load();
+  EXPECT_TRUE(Eventually([&] { return answered.load() > before + 10; }));
+  stop = true;
+  caller.join();
+  EXPECT_EQ(failed.load(), 0);
+}
+
+TEST_F(ChannelPoolTest, RedirectFromADeadTargetDialsTheNewOneAtOnce) {
+  ChannelPoolOptions options;
+  options.target = "ipv4:127.0.0.1:1";
+  options.pool.backoff_initial = options.pool.backoff_max = absl::Hours(1);
+  const auto pool = ChannelPool::Create(options);
+  ASSERT_TRUE(pool.ok()) << pool.status();
+  ASSERT_TRUE(Eventually([&] { return (*pool)->Stats().connections_backoff == 1; }));
+  EXPECT_THAT((*pool)->Redirect(server_.target(), KeepaliveOptions()), IsOk());
+  EXPECT_THAT((*pool)->WaitForReady(1, In(kLimit)), IsOk());
+  EXPECT_THAT(Call((*pool)->channel()), IsOk());
+}
+
+TEST_F(ChannelPoolTest, RedirectToNonsenseChangesNothing) {
+  MakeReady(1, 10);
+  const std::string before = pool_->target();
+  EXPECT_THAT(pool_->Redirect("ipv4:nonsense", KeepaliveOptions()),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(":")));
+  EXPECT_THAT(pool_->Redirect("", KeepaliveOptions()), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(":")));
+  KeepaliveOptions never;
+  never.timeout = absl::ZeroDuration();
+  never.time = absl::Minutes(5);
+  EXPECT_THAT(pool_->Redirect(before, never), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(":")));
+  EXPECT_EQ(pool_->target(), before);
+  EXPECT_THAT(Call(pool_->channel()), IsOk());
+}
+
 // --- The end of the pool ------------------------------------------------------------------------------------------
 
 TEST_F(ChannelPoolTest, ItsChannelIsSafeAfterThePool) {
@@ -966,6 +1012,18 @@ TEST_F(ChannelPoolTest, AnUnreachableTargetIsNoErrorUntilTheFirstCall) {
 }
 
 // --- What Create refuses, and what it warns of --------------------------------------------------------------------
+
+TEST_F(ChannelPoolTest, ALowerBackOffReachesAConnectionThatBacksOff) {
+  server_.Stop();
+  PoolOptions pool;
+  pool.backoff_initial = pool.backoff_max = absl::Hours(1);
+  Make(pool);
+  ASSERT_TRUE(Eventually([&] { return pool_->Stats().connections_backoff == 1; }));
+  server_.Start();
+  pool.backoff_initial = pool.backoff_max = absl::Milliseconds(100);
+  EXPECT_THAT(pool_->Reconfigure(pool), IsOk());
+  EXPECT_THAT(pool_->WaitForReady(1, In(kLimit)), IsOk());
+}
 
 TEST_F(ChannelPoolTest, RefusesAnEmptyTarget) {
   EXPECT_THAT(ChannelPool::Create({}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("target: ")));

@@ -1,0 +1,116 @@
+#include "server/config/config_reference.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/util/message_differencer.h>
+
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "pool/core/options.h"
+#include "pool/grpc/keepalive.h"
+#include "server/admin/pool_options_proto.h"
+#include "server/admin/proto_time.h"
+#include "server/config/config_reader.h"
+#include "server/config/diagnostics.h"
+#include "server/config/schema.h"
+
+namespace chanpool::config {
+namespace {
+
+using chanpool::config::v1::Config;
+using google::protobuf::Descriptor;
+using google::protobuf::util::MessageDifferencer;
+
+std::string File(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+Config Read(const std::string& yaml) {
+  const ReadResult read = ReadConfig(yaml, "f");
+  EXPECT_TRUE(read.diagnostics.empty()) << FormatDiagnostic(read.diagnostics.front());
+  EXPECT_TRUE(read.warnings.empty()) << FormatDiagnostic(read.warnings.front());
+  return read.config;
+}
+
+// "key: default_text" of each field, in one flow map.
+std::string DefaultsAsYaml(const Descriptor& message) {
+  std::string yaml;
+  for (int i = 0; i < message.field_count(); ++i) {
+    if (IsRequired(*message.field(i))) continue;
+    absl::StrAppend(&yaml, i > 0 ? ", " : "", message.field(i)->name(), ": ", DefaultText(*message.field(i)));
+  }
+  return yaml;
+}
+
+TEST(ConfigReferenceTest, DocsAreWhatTheProgramSays) {
+  EXPECT_EQ(File("docs/config.md"), ConfigReference())
+      << "run: bazel run //server/config:config_reference > docs/config.md";
+}
+
+TEST(ConfigReferenceTest, TheExampleIsAcceptedAndShowsEveryKey) {
+  const std::string page = ConfigReference();
+  const size_t begin = page.find("```yaml\n") + 8;
+  const std::string example = page.substr(begin, page.find("```", begin) - begin);
+  EXPECT_EQ(Read(example).pools_size(), 2);
+  std::set<const Descriptor*> seen;
+  std::vector<const Descriptor*> left = {Config::descriptor()};
+  while (!left.empty()) {
+    const Descriptor* message = left.back();
+    left.pop_back();
+    if (!seen.insert(message).second) continue;
+    for (const Key& key : KeysOf(*message)) {
+      EXPECT_TRUE(absl::StrContains(example, absl::StrCat(key.field->name(), ":"))) << key.field->full_name();
+      if (!IsScalar(*key.field)) left.push_back(key.field->message_type());
+    }
+  }
+}
+
+TEST(ConfigReferenceTest, EveryKeyIsExplained) { EXPECT_FALSE(absl::StrContains(ConfigReference(), "|  |")); }
+
+TEST(ConfigReferenceTest, EveryPoolOptionSaysWhatAChangeOfItTakes) {
+  const Descriptor& options = *chanpool::config::v1::PoolOptions::descriptor();
+  for (int i = 0; i < options.field_count(); ++i) {
+    EXPECT_NE(ReloadOf(*options.field(i), chanpool::config::v1::RELOAD_CLASS_UNSPECIFIED),
+              chanpool::config::v1::RELOAD_CLASS_UNSPECIFIED)
+        << options.field(i)->name();
+  }
+}
+
+TEST(ConfigReferenceTest, DefaultsOfPoolOptionsAreTheLibrarys) {
+  const Config config = Read(
+      absl::StrCat("version: 1\ndefaults: {", DefaultsAsYaml(*chanpool::config::v1::PoolOptions::descriptor()), "}\n"));
+  std::string difference;
+  MessageDifferencer differencer;
+  differencer.ReportDifferencesToString(&difference);
+  EXPECT_TRUE(differencer.Compare(admin::ToProto(chanpool::PoolOptions()), config.defaults())) << difference;
+}
+
+TEST(ConfigReferenceTest, DefaultsOfKeepaliveAreTheLibrarys) {
+  const Config config = Read(absl::StrCat("version: 1\npools: [{name: a, target: t, keepalive: {time: 6m",
+                                          DefaultsAsYaml(*chanpool::config::v1::Keepalive::descriptor()), "}}]\n"));
+  const auto& keepalive = config.pools(0).keepalive();
+  EXPECT_EQ(*admin::FromProto(keepalive.timeout()), KeepaliveOptions().timeout);
+  EXPECT_EQ(keepalive.permit_without_calls(), KeepaliveOptions().permit_without_calls);
+  EXPECT_EQ(KeepaliveOptions().time, absl::InfiniteDuration()) << "left out, keepalive is no longer off";
+}
+
+TEST(ConfigReferenceTest, SaysOfTheRightDurationsThatTheyMayBeInfinite) {
+  // By row: the comment and the column that the reader's own rule fills in.
+  const std::string page = ConfigReference();
+  for (const absl::string_view row : absl::StrSplit(page, '\n')) {
+    EXPECT_EQ(absl::StrContains(row, "May be infinite."), absl::StrContains(row, "duration or `infinite`")) << row;
+  }
+}
+
+}  // namespace
+}  // namespace chanpool::config
