@@ -77,9 +77,8 @@ const std::vector<Ban>& Bans() {
       {"exception",
        std::regex(R"(\b(throw\b|catch(?=\s*\()))"),
        "return absl::Status or absl::StatusOr",
-       // yaml-cpp reports bad YAML by exceptions only.
-       {"server/config/yaml_tree.cc"}},
-       {"client/cli/command_line."}},  // CLI11 reports what is wrong with a command line by exceptions only.
+       // yaml-cpp reports bad YAML, and CLI11 a wrong command line, by exceptions only.
+       {"server/config/yaml_tree.cc", "client/cli/command_line."}},
   };
   return *bans;
 }
