@@ -111,7 +111,7 @@ int Main(int argc, char** argv) {
   app.add_option("-c,--config", config, "The configuration file (YAML); docs/config.md has every key")
       ->type_name("FILE");
   app.add_flag("--check-config", check, "Read FILE, print every error with its line and column, and end");
-  app.set_version_flag("--version", absl::StrCat("chanpoold ", kVersion));
+  app.set_version_flag("--version", absl::StrCat("chanpoold ", admin::kVersion));
   CLI11_PARSE(app, argc, argv);
   if (check) {
     if (config.empty()) {

@@ -61,7 +61,7 @@ class HttpListener {
   };
 
   // Listens at once. kInvalidArgument for an address that is none; otherwise what the system says, with address and
-  // port: kAlreadyExists when the port is taken, kPermissionDenied, ...
+  // port: kFailedPrecondition when the port is taken, kPermissionDenied, ...
   static absl::StatusOr<std::unique_ptr<HttpListener>> Start(Options options);
 
   // Closes the port and all connections, answered or not. Waits for pages that run, for nothing else.

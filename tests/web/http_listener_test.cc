@@ -225,7 +225,7 @@ TEST(HttpListenerTest, SaysWhyItCannotListen) {
   HttpListener::Options taken = TwoPages();
   taken.port = listener->port();
   EXPECT_THAT(HttpListener::Start(taken),
-              StatusIs(absl::StatusCode::kAlreadyExists,
+              StatusIs(absl::StatusCode::kFailedPrecondition,
                        AllOf(HasSubstr(absl::StrCat("127.0.0.1:", taken.port)), HasSubstr("Address already in use"))));
   HttpListener::Options name = TwoPages();
   name.address = "localhost";
