@@ -14,9 +14,9 @@ OutageCauses Explain(const std::vector<CallRecord>& calls, const Outage& outage)
   for (const CallRecord& call : calls) {
     if (call.code == grpc::StatusCode::OK) continue;
     const bool unavailable = call.code == grpc::StatusCode::UNAVAILABLE;
-    if (unavailable && call.start < outage.killed && call.end >= outage.killed) {
+    if (unavailable && call.start < outage.noticed && call.end >= outage.killed) {
       ++causes.in_flight;
-    } else if (unavailable && call.start >= outage.killed && call.start < outage.listening_again) {
+    } else if (unavailable && call.start >= outage.noticed && call.start < outage.listening_again) {
       ++causes.nobody_listened;
     } else if (unavailable && call.start >= outage.listening_again && call.start < causes.answered_again) {
       ++causes.not_dialled_yet;

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "tests/e2e/program.h"
+#include "examples/processes/program.h"
 #include "tests/e2e/sidecar_under_test.h"
 
 namespace chanpool::testing {
@@ -145,7 +145,7 @@ TEST(ChanpooldTest, AUserWithoutARoleIsDeniedEverything) {
   Program sidecar({BinaryPath("server/chanpoold"), "--config", config});
   ASSERT_TRUE(sidecar.AwaitOutput(" ready")) << sidecar.output();
   const std::string grpcurl = folder.path() + "/grpcurl";
-  std::filesystem::copy_file(ToolPath("grpcurl"), grpcurl);
+  std::filesystem::copy_file(Tool("grpcurl"), grpcurl);
   for (const char* method : {"GetInstance", "ListPools", "DrainPool"}) {
     const Finished call =
         RunToEnd({"/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", grpcurl, "-plaintext",
@@ -248,7 +248,7 @@ TEST(ChanpooldTest, PromtoolFindsNothingWrongWithTheMetrics) {
   ASSERT_NE(body, std::string::npos);
   const TemporaryFolder folder;
   const std::string metrics = folder.Write("metrics", answer.substr(body + 4));
-  const Finished lint = RunToEnd({"/bin/sh", "-c", absl::StrCat(ToolPath("promtool"), " check metrics < ", metrics)});
+  const Finished lint = RunToEnd({"/bin/sh", "-c", absl::StrCat(Tool("promtool"), " check metrics < ", metrics)});
   EXPECT_EQ(lint.exit, 0) << lint.out << lint.err;
   EXPECT_EQ(lint.err + lint.out, "");
   EXPECT_THAT(answer, HasSubstr("chanpool_connections_max{pool=\"orders\"} 10"));
@@ -279,7 +279,7 @@ TEST(ChanpooldTest, SignalsInAnyOrderEndItAllTheSame) {
 
 TEST(ChanpooldTest, AWatchEndsWithUnavailableWhenTheProcessEnds) {
   SidecarUnderTest sidecar;
-  Program watch({ToolPath("grpcurl"), "-plaintext", "-unix", "-d", "{}", sidecar.admin_socket(),
+  Program watch({Tool("grpcurl"), "-plaintext", "-unix", "-d", "{}", sidecar.admin_socket(),
                  "chanpool.admin.v1.PoolAdmin/WatchEvents"});
   ASSERT_TRUE(watch.AwaitOutput("\"hello\"")) << watch.output();
   sidecar.program().Signal(SIGTERM);

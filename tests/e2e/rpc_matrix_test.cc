@@ -20,9 +20,9 @@
 #include "absl/time/clock.h"
 #include "chanpool/admin/v1/annotations.pb.h"
 #include "chanpool/admin/v1/pool_admin.pb.h"
+#include "examples/processes/program.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
-#include "tests/e2e/program.h"
 #include "tests/e2e/sidecar_under_test.h"
 
 namespace chanpool::testing {

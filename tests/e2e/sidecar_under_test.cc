@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,19 @@ int NumberAfter(const std::string& text, const std::string& before) {
 }
 
 }  // namespace
+
+std::string BinaryPath(const std::string& place) {
+  const char* const files = std::getenv("TEST_SRCDIR");
+  const char* const workspace = std::getenv("TEST_WORKSPACE");
+  if (files == nullptr || workspace == nullptr) return absl::StrCat("bazel-bin/", place);
+  return absl::StrCat(files, "/", workspace, "/", place);
+}
+
+std::string Tool(const std::string& name) {
+  std::string path = FindTool(name);
+  if (path.empty()) ADD_FAILURE() << name << " is not installed; run scripts/install_tools.sh " << name;
+  return path;
+}
 
 SidecarUnderTest::SidecarUnderTest(std::string pools) {
   WriteConfig(pools);
@@ -53,7 +67,7 @@ Finished SidecarUnderTest::GrpcurlAsViewer(const std::string& method, const std:
 }
 
 Finished SidecarUnderTest::GrpcurlRaw(const std::vector<std::string>& arguments) const {
-  std::vector<std::string> all = {ToolPath("grpcurl"), "-plaintext", "-max-time", "20"};
+  std::vector<std::string> all = {Tool("grpcurl"), "-plaintext", "-max-time", "20"};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return RunToEnd(std::move(all));
 }

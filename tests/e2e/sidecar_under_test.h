@@ -10,9 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "tests/e2e/program.h"
+#include "examples/processes/program.h"
 
 namespace chanpool::testing {
+
+// A program of ours, by its place in the source tree; the test names it in its `data`.
+std::string BinaryPath(const std::string& place);
+
+// One that scripts/install_tools.sh installs. Fails the test, and says how to install it, when it is not there.
+std::string Tool(const std::string& name);
 
 // One thread at a time.
 class SidecarUnderTest {

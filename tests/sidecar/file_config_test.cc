@@ -21,6 +21,7 @@
 #include "tests/fakes/echo.grpc.pb.h"
 #include "tests/fakes/echo_server.h"
 #include "tests/fakes/eventually.h"
+#include "tests/fakes/sockets.h"
 #include "tests/fakes/status_matchers.h"
 
 namespace chanpool::sidecar {
@@ -50,9 +51,7 @@ class FileConfigTest : public ::testing::Test {
   }
   ~FileConfigTest() override { std::filesystem::remove_all(folder_); }
 
-  void Write(const std::string& pools) {
-    std::ofstream(path(), std::ios::trunc) << "version: 1\npools:\n" << pools;
-  }
+  void Write(const std::string& pools) { std::ofstream(path(), std::ios::trunc) << "version: 1\npools:\n" << pools; }
   void Load(const std::string& pools) {
     Write(pools);
     config_ = std::make_unique<FileConfig>(FileConfig::Options{path()}, &pools_, &events_, RealClock());
@@ -106,8 +105,7 @@ TEST_F(FileConfigTest, AnotherTargetRecyclesThatPoolOnly) {
   Load(Pool("orders") + Pool("payments"));
   const std::shared_ptr<ChannelPool> orders = pools_.Find("orders");
   ASSERT_THAT(orders->WaitForReady(1, In(kLimit)), IsOk());
-  const auto reload =
-      Reload(absl::StrCat("  - {name: orders, target: \"", other.target(), "\"}\n") + Pool("payments"));
+  const auto reload = Reload(absl::StrCat("  - {name: orders, target: \"", other.target(), "\"}\n") + Pool("payments"));
   ASSERT_TRUE(reload.ok()) << reload.status();
   EXPECT_THAT(reload->recycled_pools(), ElementsAre("pools/orders"));
   EXPECT_EQ(pools_.Find("orders"), orders) << "the same pool, with its counters";
@@ -215,8 +213,8 @@ TEST_F(FileConfigTest, NoCallFailsWhileConfigurationsChange) {
   for (int i = 0; i < 20; ++i) {
     const int before = answered.load();
     const std::string keepalive = i % 3 == 0 ? ", keepalive: {time: 6m}" : "";
-    const auto reload = Reload(Pool("orders", absl::StrCat("max_connections: ", 2 + i % 4,
-                                                           ", target_leases_per_connection: 1", keepalive)));
+    const auto reload = Reload(
+        Pool("orders", absl::StrCat("max_connections: ", 2 + i % 4, ", target_leases_per_connection: 1", keepalive)));
     ASSERT_TRUE(reload.ok()) << reload.status();
     ASSERT_TRUE(Eventually([&] { return answered.load() > before + 20; }));
   }

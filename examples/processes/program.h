@@ -1,15 +1,15 @@
-// Real programs, as a test runs them: started, watched until they say something, signalled, waited for.
+// Real programs, as the demo and the tests run them: started, watched until they say something, signalled, waited for.
 //
-//   Program sidecar({BinaryPath("server/chanpoold"), "--config", path});
-//   ASSERT_TRUE(sidecar.AwaitOutput("ready")) << sidecar.output();
+//   Program sidecar({"bazel-bin/server/chanpoold", "--config", path});
+//   if (!sidecar.AwaitOutput("ready")) std::puts(sidecar.output().c_str());
 //   sidecar.Signal(SIGTERM);
-//   EXPECT_EQ(sidecar.AwaitExit(), 0);
+//   std::optional<int> exit = sidecar.AwaitExit();
 //
-//   Finished list = RunToEnd({ToolPath("grpcurl"), "-plaintext", ...});
+//   Finished list = RunToEnd({FindTool("grpcurl"), "-plaintext", ...});
 //
 // Nothing waits without a limit.
-#ifndef CHANPOOL_TESTS_E2E_PROGRAM_H_
-#define CHANPOOL_TESTS_E2E_PROGRAM_H_
+#ifndef CHANPOOL_EXAMPLES_PROCESSES_PROGRAM_H_
+#define CHANPOOL_EXAMPLES_PROCESSES_PROGRAM_H_
 
 #include <sys/types.h>
 
@@ -21,16 +21,13 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
-namespace chanpool::testing {
+namespace chanpool {
 
 // For anything that a busy machine may take long for.
 inline constexpr absl::Duration kProgramLimit = absl::Seconds(30);
 
-// One of ours, by its place in the source tree; the test names it in its `data`.
-std::string BinaryPath(const std::string& place);
-
-// One that scripts/install_tools.sh installs. Fails the test, and says how to install it, when it is not there.
-std::string ToolPath(const std::string& name);
+// One that scripts/install_tools.sh installs, or of that name in the path; empty when there is none.
+std::string FindTool(const std::string& name);
 
 // A program that runs. Its output, both streams, is collected as it comes. Killed, with what it started, by the
 // destructor. One thread at a time.
@@ -72,7 +69,7 @@ struct Finished {
 Finished RunToEnd(std::vector<std::string> arguments, std::vector<std::string> environment = {},
                   absl::Duration limit = kProgramLimit);
 
-// A folder of the test's own, 0700; gone with the object.
+// A folder of one's own, 0700; gone with the object.
 class TemporaryFolder {
  public:
   TemporaryFolder();
@@ -85,5 +82,5 @@ class TemporaryFolder {
   std::string path_;
 };
 
-}  // namespace chanpool::testing
-#endif  // CHANPOOL_TESTS_E2E_PROGRAM_H_
+}  // namespace chanpool
+#endif  // CHANPOOL_EXAMPLES_PROCESSES_PROGRAM_H_

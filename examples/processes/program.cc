@@ -1,7 +1,6 @@
-#include "tests/e2e/program.h"
+#include "examples/processes/program.h"
 
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -15,8 +14,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "pool/core/check.h"
 
-namespace chanpool::testing {
+namespace chanpool {
 namespace {
 
 constexpr absl::Duration kLook = absl::Milliseconds(5);
@@ -64,30 +64,26 @@ int ExitOf(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + 
 
 std::pair<int, int> Pipe() {
   int ends[2] = {-1, -1};
-  EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  CHANPOOL_CHECK(pipe2(ends, O_CLOEXEC) == 0);
   return {ends[0], ends[1]};
 }
 
 }  // namespace
 
-std::string BinaryPath(const std::string& place) {
-  const char* const files = std::getenv("TEST_SRCDIR");
-  const char* const workspace = std::getenv("TEST_WORKSPACE");
-  if (files == nullptr || workspace == nullptr) return absl::StrCat("bazel-bin/", place);
-  return absl::StrCat(files, "/", workspace, "/", place);
-}
-
-std::string ToolPath(const std::string& name) {
-  std::vector<std::string> folders = absl::StrSplit(std::getenv("PATH") == nullptr ? "" : std::getenv("PATH"), ':');
+std::string FindTool(const std::string& name) {
+  std::vector<std::string> folders;
   // Not by HOME: Bazel gives tests another one.
   const passwd* const user = getpwuid(getuid());
   if (user != nullptr) folders.push_back(absl::StrCat(user->pw_dir, "/.cache/chanpool/bin"));
-  for (const std::string& folder : folders) {
-    const std::string path = absl::StrCat(folder, "/", name);
-    if (access(path.c_str(), X_OK) == 0) return path;
+  const char* const path = std::getenv("PATH");
+  for (const absl::string_view folder : absl::StrSplit(path == nullptr ? "" : path, ':')) {
+    folders.push_back(std::string(folder));
   }
-  ADD_FAILURE() << name << " is not installed; run scripts/install_tools.sh " << name;
-  return name;
+  for (const std::string& folder : folders) {
+    std::string tool = absl::StrCat(folder, "/", name);
+    if (access(tool.c_str(), X_OK) == 0) return tool;
+  }
+  return "";
 }
 
 Program::Program(std::vector<std::string> arguments, std::vector<std::string> environment) {
@@ -176,7 +172,7 @@ Finished RunToEnd(std::vector<std::string> arguments, std::vector<std::string> e
 
 TemporaryFolder::TemporaryFolder() {
   std::string folder = "/tmp/chanpool_e2e.XXXXXX";
-  EXPECT_NE(mkdtemp(folder.data()), nullptr);
+  CHANPOOL_CHECK(mkdtemp(folder.data()) != nullptr);
   path_ = folder;
 }
 
@@ -191,4 +187,4 @@ std::string TemporaryFolder::Write(const std::string& name, const std::string& t
   return path;
 }
 
-}  // namespace chanpool::testing
+}  // namespace chanpool
