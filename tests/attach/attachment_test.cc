@@ -164,7 +164,7 @@ TEST_F(AttachmentTest, LetsAnOperatorOfTheSidecarDrainAPoolButAViewerNot) {
                             done.Notify();
                           });
     EXPECT_TRUE(done.Await());
-    if (result.ok()) EXPECT_EQ(response.operation().requested_by(), "uid:7");
+    EXPECT_EQ(response.operation().requested_by(), result.ok() ? "uid:7" : "");
     return result;
   };
 
@@ -216,10 +216,11 @@ TEST_F(AttachmentTest, SaysWhatElseAnswersOnTheSocket) {
 }
 
 TEST_F(AttachmentTest, TrustsNoSidecarOfAnotherUser) {
-  if (geteuid() != 0) GTEST_SKIP() << "only root can listen as somebody else";
-  // Of this thread alone, and what the kernel tells is who called listen().
   ASSERT_EQ(chmod(folder_.c_str(), 0777), 0);
-  ASSERT_EQ(syscall(SYS_setresuid, -1, 65534, -1), 0);
+  // Of this thread alone, and what the kernel tells is who called listen().
+  if (syscall(SYS_setresuid, -1, 65534, -1) != 0) {
+    GTEST_SKIP() << "only root, and not in a sandbox of one user, can listen as somebody else";
+  }
   const int listener = Listen();
   ASSERT_EQ(syscall(SYS_setresuid, -1, 0, -1), 0);
 
