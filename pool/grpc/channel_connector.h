@@ -25,6 +25,7 @@
 #include "pool/core/options.h"
 #include "pool/grpc/calls_in_flight.h"
 #include "pool/grpc/keepalive.h"
+#include "pool/grpc/method_tags.h"
 
 namespace chanpool {
 
@@ -46,6 +47,7 @@ class ChannelConnection : public Connection {
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   const CallsInFlight& calls() const { return *calls_; }
+  const MethodTags& tags() const { return tags_; }
 
   void Start() override;
   // gRPC redials by itself while it has never been connected, on the back-off that it was given: the pool's.
@@ -70,6 +72,7 @@ class ChannelConnection : public Connection {
   const std::shared_ptr<CallsInFlight> calls_;
   const std::shared_ptr<Reporter> reporter_;
   std::shared_ptr<grpc::Channel> channel_;
+  const MethodTags tags_;
 };
 
 // Thread-safe.

@@ -13,6 +13,7 @@
 #include "pool/grpc/channel_connector.h"
 #include "pool/grpc/forked_callbacks.h"
 #include "pool/grpc/lame_channel.h"
+#include "pool/grpc/method_tags.h"
 #include "pool/grpc/state_watch.h"
 
 namespace chanpool {
@@ -52,12 +53,16 @@ grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& 
     place->Reset();
     place = AcquireFor(*context, cq);
   }
-  if (!place.ok()) return ChannelAccess::CreateCall(LameChannel(place.status()).get(), method, context, cq);
+  if (!place.ok()) {
+    return ChannelAccess::CreateCall(LameChannel(place.status()).get(), MethodTags::Unregistered(method), context, cq);
+  }
   const auto& connection = static_cast<const ChannelConnection&>(*place->connection());
   // The interceptor of the new call takes the lease; from then on it may end, and the connection with it, at any time,
   // but not before CreateCall has given the context its own reference to the channel.
   LeaseHandOver hand_over(place->Detach());
-  const grpc::internal::Call call = ChannelAccess::CreateCall(connection.channel().get(), method, context, cq);
+  grpc::Channel* const channel = connection.channel().get();
+  const grpc::internal::Call call = ChannelAccess::CreateCall(
+      channel, connection.tags().Translate(method, ChannelAccess::CoreChannel(*channel)), context, cq);
   return cq == ChannelAccess::CallbackCQ(AnchorChannel()) ? connection.calls().Follow(call) : call;
 }
 
@@ -66,9 +71,8 @@ void PooledChannel::PerformOpsOnCall(grpc::internal::CallOpSetInterface*, grpc::
   CHANPOOL_CHECK(false);
 }
 
-// A real tag belongs to one channel and dangles when that is recycled. Without one gRPC calls by name, at no
-// measurable cost.
-void* PooledChannel::RegisterMethod(const char*) { return nullptr; }
+// A real tag belongs to one channel and dangles when that is recycled.
+void* PooledChannel::RegisterMethod(const char* method) { return MethodTags::Handle(method); }
 
 void PooledChannel::NotifyOnStateChangeImpl(grpc_connectivity_state last_observed, gpr_timespec deadline,
                                             grpc::CompletionQueue* cq, void* tag) {

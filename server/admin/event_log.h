@@ -10,12 +10,15 @@
 #define CHANPOOL_SERVER_ADMIN_EVENT_LOG_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "chanpool/admin/v1/event.pb.h"
 #include "pool/core/clock.h"
+#include "pool/core/mutex.h"
+#include "server/admin/followers.h"
 
 namespace chanpool::admin {
 
@@ -27,7 +30,8 @@ class EventLog {
   explicit EventLog(Clock* clock);
   ~EventLog();
 
-  // Gives `event` the next seq and, if it has none, the time; then tells the followers. Never blocks.
+  // Gives `event` the next seq and, if it has none, the time; then tells the followers. Never blocks. Not under a lock
+  // that a follower takes.
   void Append(chanpool::admin::v1::Event event);
 
   // Events after `after`, oldest first.
@@ -42,6 +46,13 @@ class EventLog {
 
   // `callback` is called after each Append, on the thread that appended; must not block. Ends with what is returned.
   std::shared_ptr<void> Follow(std::function<void()> callback);
+
+ private:
+  Clock* const clock_;
+  Followers followers_;
+  mutable Mutex mu_;
+  std::deque<chanpool::admin::v1::Event> ring_ ABSL_GUARDED_BY(mu_);  // By seq, without a gap.
+  uint64_t last_seq_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace chanpool::admin

@@ -8,9 +8,12 @@
 #ifndef CHANPOOL_SERVER_ADMIN_POOL_ADMIN_SERVICE_H_
 #define CHANPOOL_SERVER_ADMIN_POOL_ADMIN_SERVICE_H_
 
+#include <google/protobuf/descriptor.h>
+#include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/service_type.h>
 
 #include <memory>
+#include <string>
 
 #include "server/admin/caller.h"
 #include "server/admin/pool_admin.h"
@@ -27,6 +30,18 @@ class PoolAdminService : public grpc::Service {
  public:
   PoolAdminService(std::shared_ptr<PoolAdmin> admin, PoolAdminServiceOptions options);
   ~PoolAdminService() override;
+
+  // How a method is served; for pool_admin_service.cc.
+  struct Row;
+
+ private:
+  // Who calls, if that caller may call this method. Before anything of the request is read.
+  absl::StatusOr<Caller> Gate(const grpc::CallbackServerContext& context,
+                              const google::protobuf::MethodDescriptor& method) const;
+  void TellDenied(const Caller& caller, const std::string& method, const std::string& required) const;
+
+  const std::shared_ptr<PoolAdmin> admin_;
+  const PoolAdminServiceOptions options_;
 };
 
 }  // namespace chanpool::admin

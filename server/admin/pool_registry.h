@@ -1,6 +1,6 @@
 // The pools that PoolAdmin shows and steers. An application fills one; chanpoold's reload changes one.
 //
-//   PoolRegistry registry(RealClock());
+//   PoolRegistry registry(RealClock(), &events);
 //   absl::Status added = registry.Add({"orders", pool->target(), pool->engine()});
 //
 // Keeps, beside each pool, what the pool itself does not know: its target, and what operators have overridden, which
@@ -8,6 +8,7 @@
 #ifndef CHANPOOL_SERVER_ADMIN_POOL_REGISTRY_H_
 #define CHANPOOL_SERVER_ADMIN_POOL_REGISTRY_H_
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,7 +17,9 @@
 #include "absl/strings/string_view.h"
 #include "chanpool/config/v1/config.pb.h"
 #include "pool/core/clock.h"
+#include "pool/core/mutex.h"
 #include "pool/core/pool.h"
+#include "server/admin/pool_name.h"
 
 namespace chanpool::admin {
 
@@ -38,7 +41,7 @@ class PoolRegistry {
   PoolRegistry(Clock* clock, EventLog* events);
   ~PoolRegistry();
 
-  // kInvalidArgument for a name that is none, kAlreadyExists.
+  // kInvalidArgument for a name that is none (pool_name.h) or a null pool, kAlreadyExists.
   absl::Status Add(Registration registration);
   // Forgets it, with its overrides; the pool itself is its owner's. kNotFound.
   absl::Status Remove(absl::string_view name);
@@ -51,10 +54,13 @@ class PoolRegistry {
   std::vector<std::shared_ptr<ManagedPool>> List() const;
   // The name that is nearest to `name`, for messages; empty when none is near.
   std::string Closest(absl::string_view name) const;
-};
 
-// Whether `name` may be a pool's.
-bool IsPoolName(absl::string_view name);
+ private:
+  Clock* const clock_;
+  EventLog* const events_;
+  mutable Mutex mu_;
+  std::map<std::string, std::shared_ptr<ManagedPool>> pools_ ABSL_GUARDED_BY(mu_);
+};
 
 }  // namespace chanpool::admin
 #endif  // CHANPOOL_SERVER_ADMIN_POOL_REGISTRY_H_

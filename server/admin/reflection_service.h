@@ -9,6 +9,7 @@
 #ifndef CHANPOOL_SERVER_ADMIN_REFLECTION_SERVICE_H_
 #define CHANPOOL_SERVER_ADMIN_REFLECTION_SERVICE_H_
 
+#include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/service_type.h>
 
 namespace chanpool::admin {

@@ -21,6 +21,7 @@
 #include "absl/time/time.h"
 #include "pool/core/options.h"
 #include "pool/grpc/keepalive.h"
+#include "server/admin/pool_name.h"
 #include "server/admin/pool_options_proto.h"
 #include "server/admin/proto_time.h"
 #include "server/config/effective_options.h"
@@ -38,12 +39,6 @@ using google::protobuf::Descriptor;
 // sun_path without its closing zero.
 constexpr size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr uint32_t kMaxPort = 65535;
-
-bool IsPoolName(absl::string_view name) {
-  const auto allowed = [](char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-'; };
-  return !name.empty() && name.size() <= 63 && absl::ascii_islower(name.front()) && name.back() != '-' &&
-         std::all_of(name.begin(), name.end(), allowed);
-}
 
 bool IsIpAddress(const std::string& address) {
   in6_addr parsed;
@@ -254,7 +249,7 @@ class Checker {
 
   void CheckName(const std::string& path, const std::string& name) {
     if (!Has(path)) return;
-    if (!IsPoolName(name)) {
+    if (!admin::IsPoolName(name)) {
       return Error(path, "INVALID_NAME", absl::StrCat(Quoted(name), " is no name of a pool"),
                    "a small letter, then at most 62 small letters, digits or hyphens, not ending in a hyphen");
     }

@@ -26,4 +26,12 @@ absl::Status ConfigError(const std::vector<ConfigDiagnostic>& diagnostics) {
   return error.Detail(all).Build();
 }
 
+std::vector<chanpool::admin::v1::ConfigDiagnostic> DiagnosticsOf(const absl::Status& error) {
+  chanpool::admin::v1::ConfigDiagnostics all;
+  const absl::optional<absl::Cord> payload =
+      error.GetPayload(absl::StrCat("type.googleapis.com/", all.GetDescriptor()->full_name()));
+  if (!payload.has_value() || !all.ParseFromString(std::string(*payload))) return {};
+  return {all.diagnostics().begin(), all.diagnostics().end()};
+}
+
 }  // namespace chanpool::config

@@ -15,5 +15,8 @@ namespace chanpool::config {
 // and as ConfigDiagnostics. `diagnostics` has at least one.
 absl::Status ConfigError(const std::vector<chanpool::admin::v1::ConfigDiagnostic>& diagnostics);
 
+// What such an error carries; none for another one.
+std::vector<chanpool::admin::v1::ConfigDiagnostic> DiagnosticsOf(const absl::Status& error);
+
 }  // namespace chanpool::config
 #endif  // CHANPOOL_SERVER_CONFIG_CONFIG_ERROR_H_

@@ -8,12 +8,14 @@
 #include <unordered_map>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/types/optional.h"
+#include "server/admin/nearest_name.h"
 #include "server/config/config_checks.h"
 #include "server/config/diagnostics.h"
-#include "server/config/nearest_key.h"
 #include "server/config/printable_text.h"
 #include "server/config/scalar_text.h"
 #include "server/config/schema.h"
@@ -91,7 +93,9 @@ class Walker {
     }
     std::vector<std::string> names;
     for (const Key& key : keys) names.push_back(key.field->name());
-    const std::string nearest = NearestKey(name.text, names);
+    // Another style, as in Max-Connections, is no distance.
+    const std::string as_ours = absl::StrReplaceAll(absl::AsciiStrToLower(name.text), {{"-", "_"}});
+    const std::string nearest = admin::NearestName(as_ours, names);
     const std::string hint = nearest.empty() ? absl::StrCat("the keys here are ", absl::StrJoin(names, ", "))
                                              : absl::StrCat("did you mean ", nearest, "?");
     errors_.Add(name.place, Join(path, absl::string_view(name.text).substr(0, 64)), "UNKNOWN_KEY", "unknown key", hint);

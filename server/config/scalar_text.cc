@@ -15,8 +15,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "server/admin/nearest_name.h"
 #include "server/admin/proto_time.h"
-#include "server/config/nearest_key.h"
 #include "server/config/printable_text.h"
 #include "server/config/schema.h"
 
@@ -75,7 +75,7 @@ Problem ReadEnum(const YamlNode& node, const FieldDescriptor& field, const EnumV
     into = field.enum_type()->value(i);
     if (into->number() != 0 && node.text == EnumText(*into)) return absl::nullopt;
   }
-  const std::string nearest = NearestKey(node.text, texts);
+  const std::string nearest = admin::NearestName(node.text, texts);
   return WrongType(node, absl::StrJoin(texts, " or "),
                    nearest.empty() ? "" : absl::StrCat("did you mean ", nearest, "?"));
 }

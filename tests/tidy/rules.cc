@@ -30,6 +30,7 @@ const std::map<std::string, std::vector<std::string>>& Arrows() {
       {"pool/websocket", {"pool/core"}},
       {"pool/grpc", {"pool/core", kGrpc}},
       {"proto", {kGrpc, kProtobuf}},
+      {"server", {"server/", "pool/core", kProtobuf}},  // The program's main alone.
       {"server/socket", {}},
       {"server/admin", {"pool/core", "proto", kGrpc, kProtobuf}},
       {"server/attach", {"server/admin", "server/socket", "pool/core", "proto", kGrpc, kProtobuf}},
@@ -76,8 +77,8 @@ const std::vector<Ban>& Bans() {
       {"exception",
        std::regex(R"(\b(throw\b|catch(?=\s*\()))"),
        "return absl::Status or absl::StatusOr",
-       // yaml-cpp reports bad YAML by exceptions only.
-       {"server/config/yaml_tree.cc"}},
+       // yaml-cpp reports bad YAML, and CLI11 a wrong command line, by exceptions only.
+       {"server/config/yaml_tree.cc", "client/cli/command_line."}},
   };
   return *bans;
 }

@@ -1,0 +1,43 @@
+// A stub's methods, as each connection's channel knows them: saves gRPC the work of making a call by name.
+//
+//   void* PooledChannel::RegisterMethod(const char* name) { return MethodTags::Handle(name); }
+//   ...
+//   channel.CreateCall(connection.tags().Translate(method, channel), ...);   // for a real channel
+//   lame.CreateCall(MethodTags::Unregistered(method), ...);
+//
+// What gRPC gives for a registered method belongs to one channel, and a stub of ours outlives its channels. So a stub
+// gets a handle of ours, and each connection keeps what its own channel gave for it. A handle must never reach a real
+// channel: every call's method goes through one of the two functions above.
+#ifndef CHANPOOL_POOL_GRPC_METHOD_TAGS_H_
+#define CHANPOOL_POOL_GRPC_METHOD_TAGS_H_
+
+#include <grpc/grpc.h>
+#include <grpcpp/impl/rpc_method.h>
+
+#include <array>
+#include <atomic>
+
+namespace chanpool {
+
+// One connection's. Thread-safe, without a lock: a child of fork() may make stubs as well.
+class MethodTags {
+ public:
+  // Methods with a handle, in one process. Each costs 8 bytes a connection; those beyond are called by name.
+  static constexpr int kMaxMethods = 256;
+
+  // The process's handle for `name`; null beyond kMaxMethods.
+  static void* Handle(const char* name);
+
+  // `method`, whose tag is a handle or null, as one for `channel`, always the same.
+  grpc::internal::RpcMethod Translate(const grpc::internal::RpcMethod& method, grpc_channel* channel) const;
+  // The same for any channel.
+  static grpc::internal::RpcMethod Unregistered(const grpc::internal::RpcMethod& method) {
+    return grpc::internal::RpcMethod(method.name(), method.suffix_for_stats(), method.method_type());
+  }
+
+ private:
+  mutable std::array<std::atomic<void*>, kMaxMethods> tags_ = {};
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_GRPC_METHOD_TAGS_H_

@@ -1,0 +1,228 @@
+#include "server/admin/pool_view.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "server/admin/pool_options_proto.h"
+#include "server/admin/proto_time.h"
+
+namespace chanpool::admin {
+namespace {
+
+// "1 connection", "3 connections".
+std::string Count(int64_t count, absl::string_view noun) {
+  return absl::StrCat(count, " ", noun, count == 1 ? "" : "s");
+}
+
+bool CannotDial(const PoolStats& stats, absl::Time now) {
+  return stats.connections_backoff > 0 || stats.retry_at > now;
+}
+
+// Of the open connections, those without a call.
+int Idle(const PoolStats& stats, const std::vector<ConnectionStats>& rows) {
+  const auto active = std::count_if(rows.begin(), rows.end(), [](const ConnectionStats& row) {
+    return row.state == SlotState::kOpen && row.leases > 0;
+  });
+  // Read a moment later than `stats`: their sum stays that of the open ones.
+  return std::max<int>(0, stats.connections_open - static_cast<int>(active));
+}
+
+// Those that lend no more, those that the closer still has to destroy, and those that the transport keeps beside until
+// their calls have ended.
+int Draining(const PoolStats& stats) {
+  return stats.connections_draining + stats.connections_closing + stats.connections_extra;
+}
+
+v1::ConnectionState StateOf(const ConnectionStats& row) {
+  switch (row.state) {
+    case SlotState::kConnecting:
+      return v1::CONNECTION_STATE_CONNECTING;
+    case SlotState::kOpen:
+      return row.leases == 0 ? v1::CONNECTION_STATE_IDLE : v1::CONNECTION_STATE_ACTIVE;
+    case SlotState::kChecking:
+      return v1::CONNECTION_STATE_CHECKING;
+    case SlotState::kBackoff:
+      return v1::CONNECTION_STATE_BACKOFF;
+    case SlotState::kDraining:
+      return v1::CONNECTION_STATE_DRAINING;
+    case SlotState::kClosed:
+      break;
+  }
+  return v1::CONNECTION_STATE_UNSPECIFIED;
+}
+
+}  // namespace
+
+v1::AdminState AdminStateOf(const PoolStats& stats) {
+  switch (stats.state) {
+    case PoolAdminState::kActive:
+      return v1::ADMIN_STATE_ACTIVE;
+    case PoolAdminState::kDraining:
+      return v1::ADMIN_STATE_DRAINING;
+    case PoolAdminState::kDrained:
+      return v1::ADMIN_STATE_DRAINED;
+    case PoolAdminState::kDestroyed:
+      return stats.connections == 0 ? v1::ADMIN_STATE_DRAINED : v1::ADMIN_STATE_DRAINING;
+  }
+  return v1::ADMIN_STATE_UNSPECIFIED;
+}
+
+v1::Health HealthOf(const PoolStats& stats, absl::Time now) {
+  if (stats.state != PoolAdminState::kActive) return v1::HEALTH_UNSPECIFIED;
+  const bool unwell = CannotDial(stats, now) || stats.connections_checking > 0;
+  if (stats.connections_open > 0) {
+    if (stats.free == 0) return v1::HEALTH_OVERLOADED;
+    return unwell ? v1::HEALTH_DEGRADED : v1::HEALTH_HEALTHY;
+  }
+  // None is open. An idle pool, or one that has just begun to dial, is well: its next caller opens what is missing.
+  const bool needed = stats.waiters > 0 || stats.leases > 0;
+  if (needed || CannotDial(stats, now)) return v1::HEALTH_UNAVAILABLE;
+  return unwell ? v1::HEALTH_DEGRADED : v1::HEALTH_HEALTHY;
+}
+
+std::vector<std::string> ConditionsOf(const PoolStats& stats, const PoolOptions& options, absl::Time now) {
+  std::vector<std::string> conditions;
+  const auto say = [&conditions](const auto&... parts) { conditions.push_back(absl::StrCat(parts...)); };
+  switch (stats.state) {
+    case PoolAdminState::kActive:
+      break;
+    case PoolAdminState::kDraining:
+      say("it drains: ", Count(stats.leases, "call"), " on ", Count(stats.connections_draining, "connection"));
+      break;
+    case PoolAdminState::kDrained:
+      say("it is drained, and refuses callers until it is undrained");
+      break;
+    case PoolAdminState::kDestroyed:
+      say("its owner has destroyed it: it refuses callers for ever");
+      break;
+  }
+  if (stats.state == PoolAdminState::kActive && CannotDial(stats, now)) {
+    std::string text = stats.connections_backoff > 0
+                           ? absl::StrCat(Count(stats.connections_backoff, "connection"),
+                                          stats.connections_backoff == 1 ? " waits" : " wait", " to dial again")
+                           : std::string("the target does not answer");
+    if (stats.retry_at > now) absl::StrAppend(&text, ", next in ", DurationText(stats.retry_at - now));
+    if (!stats.last_dial_error.ok()) absl::StrAppend(&text, "; last dial error: ", stats.last_dial_error.message());
+    conditions.push_back(text);
+  }
+  if (stats.connections_checking > 0) {
+    say(Count(stats.connections_checking, "connection"), " suspected, being probed");
+  }
+  if (stats.connections_open > 0 && stats.free == 0) {
+    say("full: ", stats.leases, " leases on ", stats.capacity, " places of ",
+        Count(stats.connections_open, "connection"), " (max_connections ", options.max_connections, ")");
+  }
+  if (stats.leases_over_limit > 0) {
+    say(Count(stats.leases_over_limit, "call"), " above max_leases_per_connection (", options.max_leases_per_connection,
+        "), queued by the transport");
+  }
+  if (stats.waiters > 0) {
+    say(Count(stats.waiters, "caller"), stats.waiters == 1 ? " waits" : " wait", " for a place (max_waiters ",
+        options.max_waiters, ")");
+  }
+  if (stats.connections_lingering > 0) {
+    say(Count(stats.connections_lingering, "replaced connection"), " still carrying calls after drain_grace (",
+        DurationText(options.drain_grace), ")");
+  }
+  if (stats.connections_extra > 0) {
+    say("up to ", Count(stats.connections_extra, "connection"), " made by the transport itself, beside the pool's own");
+  }
+  return conditions;
+}
+
+v1::Pool ShowPool(ManagedPool& managed) { return ShowPool(managed, managed.Look()); }
+
+v1::Pool ShowPool(ManagedPool& managed, const ManagedPool::Facts& facts) {
+  Pool& pool = managed.pool();
+  const PoolStats stats = pool.Stats();
+  const int idle = Idle(stats, pool.Connections());
+  const absl::Time now = pool.clock()->Now();
+
+  v1::Pool shown;
+  shown.set_name(managed.name());
+  shown.set_target(facts.target);
+  *shown.mutable_options() = ToProto(facts.options);
+  for (const v1::Override& override : facts.overrides) *shown.add_overrides() = override;
+  if (facts.keepalive.has_time()) *shown.mutable_keepalive() = facts.keepalive;
+  shown.set_admin_state(AdminStateOf(stats));
+  shown.set_health(HealthOf(stats, now));
+  for (std::string& condition : ConditionsOf(stats, facts.options, now)) shown.add_conditions(std::move(condition));
+
+  v1::Size& size = *shown.mutable_size();
+  size.set_current(stats.connections);
+  size.set_idle(idle);
+  size.set_active(stats.connections_open - idle);
+  size.set_connecting(stats.connections_connecting);
+  size.set_backoff(stats.connections_backoff);
+  size.set_checking(stats.connections_checking);
+  size.set_draining(Draining(stats));
+  size.set_min(facts.options.min_connections);
+  size.set_max(facts.options.max_connections);
+  shown.mutable_leases()->set_active(stats.leases);
+  shown.mutable_leases()->set_capacity(stats.capacity);
+  shown.mutable_waiters()->set_count(stats.waiters);
+  shown.mutable_waiters()->set_max(facts.options.max_waiters);
+
+  shown.set_etag(facts.etag);
+  *shown.mutable_create_time() = ToProto(facts.create_time);
+  shown.set_generation(facts.generation);
+  *shown.mutable_snapshot_time() = ToProto(pool.clock()->WallNow());
+  return shown;
+}
+
+v1::PoolStats ShowStats(ManagedPool& managed) {
+  Pool& pool = managed.pool();
+  const PoolStats stats = pool.Stats();
+  const int idle = Idle(stats, pool.Connections());
+  const PoolOptions options = pool.options();
+
+  v1::PoolStats shown;
+  shown.set_name(managed.name());
+  *shown.mutable_snapshot_time() = ToProto(pool.clock()->WallNow());
+  shown.set_connections(stats.connections);
+  shown.set_connections_idle(idle);
+  shown.set_connections_active(stats.connections_open - idle);
+  shown.set_connections_connecting(stats.connections_connecting);
+  shown.set_connections_backoff(stats.connections_backoff);
+  shown.set_connections_checking(stats.connections_checking);
+  shown.set_connections_draining(Draining(stats));
+  shown.set_connections_lingering(stats.connections_lingering);
+  shown.set_connections_min(options.min_connections);
+  shown.set_connections_max(options.max_connections);
+  shown.set_leases(stats.leases);
+  shown.set_lease_capacity(stats.capacity);
+  shown.set_waiters(stats.waiters);
+  shown.set_waiters_max(options.max_waiters);
+  shown.set_acquired(stats.acquired);
+  shown.set_released(stats.released);
+  shown.set_hits(stats.hits);
+  shown.set_misses(stats.misses);
+  shown.set_overcommitted(stats.overcommitted);
+  shown.set_rejected(stats.rejected);
+  shown.set_timed_out(stats.timed_out);
+  shown.set_cancelled(stats.cancelled);
+  shown.set_unavailable(stats.unavailable);
+  shown.set_opened(stats.opened);
+  shown.set_closed(stats.closed);
+  shown.set_dial_failures(stats.dial_failures);
+  for (int reason = 0; reason < kCloseReasons; ++reason) {
+    (*shown.mutable_closed_by_reason())[ToString(static_cast<CloseReason>(reason))] = stats.closed_by_reason[reason];
+  }
+  shown.set_last_dial_error(std::string(stats.last_dial_error.message()));
+  return shown;
+}
+
+v1::Connection ShowConnection(const ConnectionStats& row, const std::string& pool) {
+  v1::Connection shown;
+  shown.set_name(absl::StrCat(pool, "/connections/", row.id.ToString()));
+  shown.set_state(StateOf(row));
+  shown.set_leases(row.leases);
+  shown.set_max_leases(row.limit);
+  shown.set_peak_leases(row.peak_leases);
+  *shown.mutable_age() = ToProto(row.age);
+  *shown.mutable_in_state() = ToProto(row.in_state);
+  if (row.state == SlotState::kDraining) shown.set_drain_reason(ToString(row.reason));
+  return shown;
+}
+
+}  // namespace chanpool::admin

@@ -1,0 +1,37 @@
+// A pool as operators see it: what it is doing, how well, and why not better.
+//
+//   chanpool::admin::v1::Pool shown = ShowPool(*managed);
+//   chanpool::admin::v1::PoolStats numbers = ShowStats(*managed);
+//
+// Health says what is the case (a place for the next caller?), admin_state what was decided.
+#ifndef CHANPOOL_SERVER_ADMIN_POOL_VIEW_H_
+#define CHANPOOL_SERVER_ADMIN_POOL_VIEW_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "chanpool/admin/v1/pool.pb.h"
+#include "chanpool/admin/v1/stats.pb.h"
+#include "pool/core/stats.h"
+#include "server/admin/managed_pool.h"
+
+namespace chanpool::admin {
+
+// As it is now. Thread-safe, as all below; none blocks.
+chanpool::admin::v1::Pool ShowPool(ManagedPool& managed);
+// With these options, overrides and etag in the place of its own: as it would be.
+chanpool::admin::v1::Pool ShowPool(ManagedPool& managed, const ManagedPool::Facts& facts);
+
+chanpool::admin::v1::PoolStats ShowStats(ManagedPool& managed);
+
+// `pool` is its resource name.
+chanpool::admin::v1::Connection ShowConnection(const ConnectionStats& row, const std::string& pool);
+
+// The rules, of plain numbers. `now` is of the pool's clock.
+chanpool::admin::v1::AdminState AdminStateOf(const PoolStats& stats);
+chanpool::admin::v1::Health HealthOf(const PoolStats& stats, absl::Time now);
+std::vector<std::string> ConditionsOf(const PoolStats& stats, const PoolOptions& options, absl::Time now);
+
+}  // namespace chanpool::admin
+#endif  // CHANPOOL_SERVER_ADMIN_POOL_VIEW_H_

@@ -1,0 +1,136 @@
+// chanpoold: the sidecar's command line and its signals.
+#include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "pool/core/clock.h"
+#include "server/admin/version.h"
+#include "server/config/config_error.h"
+#include "server/config/config_reader.h"
+#include "server/config/diagnostics.h"
+#include "server/sidecar/file_config.h"
+#include "server/sidecar/sidecar.h"
+
+namespace chanpool::sidecar {
+namespace {
+
+// As poolctl's, where they mean the same.
+constexpr int kExitOk = 0;
+constexpr int kExitCannotStart = 1;
+constexpr int kExitInvalidConfig = 6;
+constexpr int kExitInterrupted = 130;
+
+// How long SIGTERM waits for calls in flight before it ends all the same.
+constexpr absl::Duration kDrainGrace = absl::Seconds(30);
+constexpr timespec kDrainLook = {0, 20'000'000};
+
+void Log(absl::string_view line) {
+  const std::string text = absl::StrCat(
+      absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", RealClock()->WallNow(), absl::UTCTimeZone()), " chanpoold ", line, "\n");
+  // One write, so that lines of several threads do not mix.
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+}
+
+int CheckConfig(const std::string& path) {
+  const absl::StatusOr<std::string> text = ReadConfigFile(path);
+  if (!text.ok()) {
+    std::fprintf(stderr, "chanpoold: %s\n", std::string(text.status().message()).c_str());
+    return kExitInvalidConfig;
+  }
+  const config::ReadResult result = config::ReadConfig(*text, path);
+  for (const auto& error : result.diagnostics) std::fprintf(stderr, "%s\n", config::FormatDiagnostic(error).c_str());
+  for (const auto& warning : result.warnings) {
+    std::fprintf(stderr, "warning: %s\n", config::FormatDiagnostic(warning).c_str());
+  }
+  if (!result.diagnostics.empty()) {
+    std::fprintf(stderr, "%s: %zu errors\n", path.c_str(), result.diagnostics.size());
+    return kExitInvalidConfig;
+  }
+  std::printf("%s: ok, %d pools\n", path.c_str(), result.config.pools_size());
+  return kExitOk;
+}
+
+int Serve(const std::string& path, const sigset_t& signals) {
+  absl::StatusOr<std::unique_ptr<Sidecar>> sidecar = Sidecar::Start({path, Log});
+  if (!sidecar.ok()) {
+    for (const auto& diagnostic : config::DiagnosticsOf(sidecar.status())) Log(config::FormatDiagnostic(diagnostic));
+    Log(absl::StrCat("cannot start: ", sidecar.status().message()));
+    return absl::IsInvalidArgument(sidecar.status()) ? kExitInvalidConfig : kExitCannotStart;
+  }
+  // Any number of SIGHUPs that come while one is served are one: that is what a blocked signal does.
+  for (;;) {
+    const int signal = sigwaitinfo(&signals, nullptr);
+    if (signal == SIGHUP) {
+      Log("SIGHUP: reading the configuration again");
+      (*sidecar)->Reload();
+    } else if (signal == SIGTERM || signal == SIGINT) {
+      Log(absl::StrCat(signal == SIGTERM ? "SIGTERM" : "SIGINT", ": draining; once more to end at once"));
+      break;
+    }
+  }
+  (*sidecar)->BeginDrain();
+  const absl::Time deadline = RealClock()->Now() + kDrainGrace;
+  while (!(*sidecar)->Drained() && RealClock()->Now() < deadline) {
+    const int signal = sigtimedwait(&signals, nullptr, &kDrainLook);
+    if (signal == SIGHUP) Log("SIGHUP: not while ending");
+    if (signal == SIGTERM || signal == SIGINT) {
+      Log("ending at once");
+      return kExitInterrupted;
+    }
+  }
+  Log((*sidecar)->Drained()
+          ? "drained, ending"
+          : absl::StrCat("not drained within ", absl::FormatDuration(kDrainGrace), ", ending all the same"));
+  return kExitOk;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{
+      "The sidecar of chanpool: keeps connection pools, shows the pools of applications that attach, and serves\n"
+      "PoolAdmin (poolctl, grpcurl) and /metrics.\n\n"
+      "Without --config it listens at the first of /run/chanpool, $XDG_RUNTIME_DIR/chanpool, /tmp/chanpool-UID that "
+      "it\n"
+      "may write to, where poolctl finds it, and on http://127.0.0.1:9402/metrics.\n",
+      "chanpoold"};
+  app.footer(
+      "Signals: SIGHUP reads the configuration again; SIGTERM drains and ends.\n"
+      "Exit codes: 0 ok, 1 cannot start, 6 the configuration is wrong.\n\n"
+      "Examples:\n"
+      "  chanpoold --config /etc/chanpool/chanpoold.yaml\n"
+      "  chanpoold --config chanpoold.yaml --check-config\n"
+      "  poolctl get pools\n");
+  std::string config;
+  bool check = false;
+  app.add_option("-c,--config", config, "The configuration file (YAML); docs/config.md has every key")
+      ->type_name("FILE");
+  app.add_flag("--check-config", check, "Read FILE, print every error with its line and column, and end");
+  app.set_version_flag("--version", absl::StrCat("chanpoold ", admin::kVersion));
+  CLI11_PARSE(app, argc, argv);
+  if (check) {
+    if (config.empty()) {
+      std::fprintf(stderr, "chanpoold: --check-config needs --config FILE\n");
+      return 2;
+    }
+    return CheckConfig(config);
+  }
+
+  // Before any thread starts: all inherit it, so that signals come to Serve alone.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGHUP, SIGTERM, SIGINT}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return Serve(config, signals);
+}
+
+}  // namespace
+}  // namespace chanpool::sidecar
+
+int main(int argc, char** argv) { return chanpool::sidecar::Main(argc, argv); }

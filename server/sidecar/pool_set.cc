@@ -1,0 +1,128 @@
+#include "server/sidecar/pool_set.h"
+
+#include <google/protobuf/util/message_differencer.h>
+#include <google/protobuf/util/time_util.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/config/effective_options.h"
+
+namespace chanpool::sidecar {
+namespace {
+
+using ::chanpool::config::v1::Config;
+using ::chanpool::config::v1::PoolConfig;
+using ::google::protobuf::util::TimeUtil;
+
+KeepaliveOptions ToKeepaliveOptions(const chanpool::config::v1::Keepalive& keepalive) {
+  KeepaliveOptions options;
+  if (keepalive.has_time()) options.time = absl::Milliseconds(TimeUtil::DurationToMilliseconds(keepalive.time()));
+  if (keepalive.has_timeout()) {
+    options.timeout = absl::Milliseconds(TimeUtil::DurationToMilliseconds(keepalive.timeout()));
+  }
+  options.permit_without_calls = keepalive.permit_without_calls();
+  return options;
+}
+
+bool SameDial(const PoolSet::Wanted& a, const PoolSet::Wanted& b) {
+  return a.target == b.target && google::protobuf::util::MessageDifferencer::Equals(a.keepalive, b.keepalive);
+}
+
+absl::Status Named(const std::string& name, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat("pool \"", name, "\": ", status.message()));
+}
+
+}  // namespace
+
+PoolSet::~PoolSet() {
+  for (const auto& [name, owned] : pools_) registry_->Remove(name).IgnoreError();
+}
+
+absl::StatusOr<PoolSet::Plan> PoolSet::Prepare(const Config& config, bool dry_run) const {
+  Plan plan;
+  for (const PoolConfig& pool : config.pools()) {
+    plan.wanted[pool.name()] = {pool.target(), pool.keepalive(), config::EffectiveOptions(config, pool)};
+  }
+  // What may be refused first: a pool that was added dials at once.
+  for (const auto& [name, wanted] : plan.wanted) {
+    const auto owned = pools_.find(name);
+    if (owned == pools_.end()) continue;
+    if (!SameDial(owned->second.as, wanted)) {
+      const absl::Status valid = owned->second.pool->CheckRedirect(wanted.target, ToKeepaliveOptions(wanted.keepalive));
+      if (!valid.ok()) return Named(name, valid);
+    }
+    if (owned->second.as.options != wanted.options) {
+      const absl::Status valid = owned->second.pool->engine()->CheckReconfigure(wanted.options);
+      if (!valid.ok()) {
+        return Named(name, absl::Status(valid.code(), absl::StrCat(valid.message(), " (with what an operator has ",
+                                                                   "overridden; take that back first)")));
+      }
+    }
+  }
+  for (const auto& [name, wanted] : plan.wanted) {
+    if (pools_.count(name) > 0) continue;
+    ChannelPoolOptions options;
+    options.name = name;
+    options.target = wanted.target;
+    options.keepalive = ToKeepaliveOptions(wanted.keepalive);
+    options.pool = wanted.options;
+    if (dry_run) {
+      if (absl::Status valid = ChannelPool::Validate(options); !valid.ok()) return Named(name, valid);
+      continue;
+    }
+    absl::StatusOr<std::shared_ptr<ChannelPool>> pool = ChannelPool::Create(std::move(options));
+    if (!pool.ok()) return Named(name, pool.status());
+    plan.added[name] = *std::move(pool);
+  }
+  return plan;
+}
+
+PoolSet::Outcome PoolSet::Apply(Plan plan) {
+  Outcome outcome;
+  for (auto owned = pools_.begin(); owned != pools_.end();) {
+    if (plan.wanted.count(owned->first) > 0) {
+      ++owned;
+      continue;
+    }
+    // Known here and nowhere else, so it is there to be removed.
+    registry_->Remove(owned->first).IgnoreError();
+    outcome.removed.push_back(owned->first);
+    owned = pools_.erase(owned);  // Drains.
+  }
+  for (auto& [name, wanted] : plan.wanted) {
+    const auto added = plan.added.find(name);
+    if (added != plan.added.end()) {
+      const absl::Status known = registry_->Add({name, wanted.target, added->second->engine(), wanted.keepalive});
+      if (!known.ok()) outcome.warnings.push_back(absl::StrCat("pool \"", name, "\": ", known.message()));
+      pools_[name] = {added->second, std::move(wanted)};
+      outcome.added.push_back(name);
+      continue;
+    }
+    Owned& owned = pools_.at(name);
+    // Options first: the connections that a redirect makes have them.
+    if (owned.as.options != wanted.options) {
+      const absl::Status changed = owned.pool->Reconfigure(wanted.options);
+      if (!changed.ok()) {
+        outcome.warnings.push_back(absl::StrCat("pool \"", name, "\" keeps its options, since an operator changed it ",
+                                                "during the reload: ", changed.message()));
+        wanted.options = owned.as.options;
+      }
+    }
+    if (!SameDial(owned.as, wanted)) {
+      owned.pool->Redirect(wanted.target, ToKeepaliveOptions(wanted.keepalive)).IgnoreError();  // Checked in Prepare.
+      registry_->SetTarget(name, wanted.target, wanted.keepalive).IgnoreError();
+      outcome.recycled.push_back(name);
+    }
+    owned.as = std::move(wanted);
+  }
+  return outcome;
+}
+
+std::shared_ptr<ChannelPool> PoolSet::Find(const std::string& name) const {
+  const auto owned = pools_.find(name);
+  return owned == pools_.end() ? nullptr : owned->second.pool;
+}
+
+}  // namespace chanpool::sidecar

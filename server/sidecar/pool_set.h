@@ -1,0 +1,74 @@
+// The pools that a configuration asks for, and the step from one configuration to the next: all of it or nothing.
+//
+//   absl::StatusOr<PoolSet::Plan> plan = pools.Prepare(config);     // makes what is new aside; may fail, changes
+//   nothing PoolSet::Outcome outcome = pools.Apply(*std::move(plan));       // cannot fail
+//
+// A pool that is the same in both keeps its connections and counters. Options change in place; another target or
+// keepalive recycles its connections, new before old; a pool that is gone drains.
+#ifndef CHANPOOL_SERVER_SIDECAR_POOL_SET_H_
+#define CHANPOOL_SERVER_SIDECAR_POOL_SET_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "chanpool/config/v1/config.pb.h"
+#include "pool/core/options.h"
+#include "pool/grpc/channel_pool.h"
+#include "server/admin/pool_registry.h"
+
+namespace chanpool::sidecar {
+
+// One thread at a time; the registry and the pools are used by others meanwhile.
+class PoolSet {
+ public:
+  // Outlived by `registry`.
+  explicit PoolSet(admin::PoolRegistry* registry) : registry_(registry) {}
+  // The pools leave the registry and drain.
+  ~PoolSet();
+
+  // What a pool is to be.
+  struct Wanted {
+    std::string target;
+    chanpool::config::v1::Keepalive keepalive;
+    PoolOptions options;
+  };
+
+  // What Apply will do.
+  struct Plan {
+    std::map<std::string, std::shared_ptr<ChannelPool>> added;  // They dial already.
+    std::map<std::string, Wanted> wanted;                       // Every pool, by name.
+  };
+
+  // The names of pools, in order.
+  struct Outcome {
+    std::vector<std::string> added;
+    std::vector<std::string> removed;
+    std::vector<std::string> recycled;
+    std::vector<std::string> warnings;  // An operator's change that came between Prepare and Apply; for people.
+  };
+
+  // `config` has been read without errors. kInvalidArgument names the pool for which it makes no sense: gRPC does not
+  // understand the target, or an operator's override does not go with the new options.
+  // With `dry_run` no pool is made: the plan is not for Apply.
+  absl::StatusOr<Plan> Prepare(const chanpool::config::v1::Config& config, bool dry_run = false) const;
+  Outcome Apply(Plan plan);
+
+  // Null if there is none.
+  std::shared_ptr<ChannelPool> Find(const std::string& name) const;
+
+ private:
+  struct Owned {
+    std::shared_ptr<ChannelPool> pool;
+    Wanted as;
+  };
+
+  admin::PoolRegistry* const registry_;
+  std::map<std::string, Owned> pools_;
+};
+
+}  // namespace chanpool::sidecar
+#endif  // CHANPOOL_SERVER_SIDECAR_POOL_SET_H_

@@ -1,0 +1,217 @@
+#include "server/web/metrics_text.h"
+
+#include <google/protobuf/timestamp.pb.h>
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <set>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "absl/types/optional.h"
+
+namespace chanpool::web {
+namespace {
+
+using chanpool::admin::v1::Instance;
+using chanpool::admin::v1::Pool;
+using chanpool::admin::v1::PoolStats;
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+double Seconds(const google::protobuf::Timestamp& time) {
+  return static_cast<double>(time.seconds()) + static_cast<double>(time.nanos()) * 1e-9;
+}
+
+// Families in the order in which they are asked for.
+class Families {
+ public:
+  MetricFamily& Gauge(const char* name, const char* help) { return Add(MetricType::Gauge, name, help); }
+  MetricFamily& Counter(const char* name, const char* help) { return Add(MetricType::Counter, name, help); }
+
+  std::string Text() const {
+    return prometheus::TextSerializer().Serialize(std::vector<MetricFamily>(families_.begin(), families_.end()));
+  }
+
+ private:
+  MetricFamily& Add(MetricType type, const char* name, const char* help) {
+    return families_.emplace_back(MetricFamily{name, help, type, {}});
+  }
+
+  std::deque<MetricFamily> families_;  // References stay valid.
+};
+
+void Put(MetricFamily& family, Labels labels, double value) {
+  ClientMetric& metric = family.metric.emplace_back();
+  metric.label = std::move(labels);
+  (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+}
+
+Labels With(const Labels& labels, const char* name, absl::string_view value) {
+  Labels more = labels;
+  more.push_back({name, std::string(value)});
+  return more;
+}
+
+// process and pool, from a resource's name. Nothing for what is no pool's.
+absl::optional<Labels> PoolLabels(const std::string& name, const std::string& own_name) {
+  const std::vector<std::string> parts = absl::StrSplit(name, '/');
+  if (parts.size() == 2 && parts[0] == "pools") return Labels{{"process", own_name}, {"pool", parts[1]}};
+  if (parts.size() != 4 || parts[0] != "processes" || parts[2] != "pools") return absl::nullopt;
+  // An application may have our name; two series of the same labels would make Prometheus drop the whole page.
+  const std::string process = parts[1] == own_name ? absl::StrCat("processes/", parts[1]) : parts[1];
+  return Labels{{"process", process}, {"pool", parts[3]}};
+}
+
+void AddInstance(const Instance& instance, Families& families) {
+  Put(families.Gauge("chanpool_build_info", "Always 1; the labels say what runs."),
+      {{"version", instance.version()}, {"grpc_version", instance.grpc_version()}}, 1);
+  Put(families.Gauge("process_start_time_seconds", "When this process started, in seconds since 1970."), {},
+      Seconds(instance.start_time()));
+
+  // Without a reload what holds is what the process started with.
+  const bool ok = !instance.has_last_reload() || instance.last_reload().ok();
+  const auto& since = instance.has_config_time() ? instance.config_time() : instance.start_time();
+  Put(families.Gauge("chanpool_config_generation", "Counts the configurations that came into force; 0 without a file."),
+      {}, static_cast<double>(instance.config_generation()));
+  Put(families.Gauge("chanpool_config_last_reload_successful",
+                     "Whether the last reload succeeded; 1 before the first."),
+      {}, ok ? 1 : 0);
+  Put(families.Gauge("chanpool_config_last_reload_success_timestamp_seconds",
+                     "When the configuration that holds came into force, in seconds since 1970."),
+      {}, Seconds(since));
+  Put(families.Gauge("chanpool_config_drift", "Whether the file differs from the configuration that holds."), {},
+      instance.config_drift() ? 1 : 0);
+
+  MetricFamily& processes = families.Gauge("chanpool_attached_processes", "Applications that attached, by state.");
+  for (const auto& [state, name] : {std::pair{chanpool::admin::v1::PROCESS_STATE_LIVE, "live"},
+                                    std::pair{chanpool::admin::v1::PROCESS_STATE_STALE, "stale"},
+                                    std::pair{chanpool::admin::v1::PROCESS_STATE_LOST, "lost"}}) {
+    const auto wanted = state;
+    Put(processes, {{"state", name}},
+        static_cast<double>(std::count_if(instance.processes().begin(), instance.processes().end(),
+                                          [wanted](const auto& process) { return process.state() == wanted; })));
+  }
+}
+
+// The families of PoolStats, each made once.
+class StatsFamilies {
+ public:
+  explicit StatsFamilies(Families& families)
+      : connections_(families.Gauge("chanpool_connections", "Connections by state.")),
+        min_(families.Gauge("chanpool_connections_min", "Connections that are kept, as configured.")),
+        max_(families.Gauge("chanpool_connections_max", "The most connections that take calls, as configured.")),
+        leases_(families.Gauge("chanpool_leases", "Places that are lent now.")),
+        capacity_(families.Gauge("chanpool_lease_capacity", "Places on the open connections.")),
+        waiters_(families.Gauge("chanpool_waiters", "Callers that wait for a place.")),
+        waiters_max_(families.Gauge("chanpool_waiters_max", "The most callers that may wait, as configured.")),
+        acquires_(families.Counter("chanpool_acquires_total", "Places that were lent.")),
+        failures_(families.Counter("chanpool_acquire_failures_total", "Callers that got no place, by reason.")),
+        overcommitted_(
+            families.Counter("chanpool_overcommitted_total", "Places that were lent above a connection's limit.")),
+        opens_(families.Counter("chanpool_connection_opens_total", "Dials that began.")),
+        open_failures_(families.Counter("chanpool_connection_open_failures_total", "Dials that failed.")),
+        closes_(families.Counter("chanpool_connection_closes_total", "Connections that were closed, by reason.")) {}
+
+  void Add(const PoolStats& stats, const Labels& pool) {
+    const auto state = [&](const char* name, uint32_t count) { Put(connections_, With(pool, "state", name), count); };
+    state("idle", stats.connections_idle());
+    state("active", stats.connections_active());
+    state("connecting", stats.connections_connecting());
+    state("checking", stats.connections_checking());
+    state("draining", stats.connections_draining());
+    state("backoff", stats.connections_backoff());
+    Put(min_, pool, stats.connections_min());
+    Put(max_, pool, stats.connections_max());
+    Put(leases_, pool, static_cast<double>(stats.leases()));
+    Put(capacity_, pool, static_cast<double>(stats.lease_capacity()));
+    Put(waiters_, pool, stats.waiters());
+    Put(waiters_max_, pool, stats.waiters_max());
+
+    Put(acquires_, pool, static_cast<double>(stats.acquired()));
+    const auto failed = [&](const char* reason, uint64_t count) {
+      Put(failures_, With(pool, "reason", reason), static_cast<double>(count));
+    };
+    failed("timeout", stats.timed_out());
+    failed("rejected", stats.rejected());
+    failed("cancelled", stats.cancelled());
+    failed("unavailable", stats.unavailable());
+    Put(overcommitted_, pool, static_cast<double>(stats.overcommitted()));
+    Put(opens_, pool, static_cast<double>(stats.opened()));
+    Put(open_failures_, pool, static_cast<double>(stats.dial_failures()));
+    AddCloses(stats, pool);
+  }
+
+ private:
+  // The reasons of another process are its own words: only those that we know become labels.
+  void AddCloses(const PoolStats& stats, const Labels& pool) {
+    uint64_t other = 0;
+    for (const auto& [reason, count] : stats.closed_by_reason()) other += count;
+    for (const std::string& reason : KnownCloseReasons()) {
+      const auto found = stats.closed_by_reason().find(reason);
+      const uint64_t count = found == stats.closed_by_reason().end() ? 0 : found->second;
+      other -= count;
+      Put(closes_, With(pool, "reason", reason), static_cast<double>(count));
+    }
+    Put(closes_, With(pool, "reason", "other"), static_cast<double>(other));
+  }
+
+  MetricFamily& connections_;
+  MetricFamily& min_;
+  MetricFamily& max_;
+  MetricFamily& leases_;
+  MetricFamily& capacity_;
+  MetricFamily& waiters_;
+  MetricFamily& waiters_max_;
+  MetricFamily& acquires_;
+  MetricFamily& failures_;
+  MetricFamily& overcommitted_;
+  MetricFamily& opens_;
+  MetricFamily& open_failures_;
+  MetricFamily& closes_;
+};
+
+}  // namespace
+
+const std::vector<std::string>& KnownCloseReasons() {
+  static const auto* reasons = new std::vector<std::string>{
+      "idle", "max_age", "recycled", "lost", "connect_failed", "probe_failed", "shrunk", "drained", "pool_destroyed"};
+  return *reasons;
+}
+
+std::string MetricsText(const MetricsSnapshot& snapshot) {
+  const std::string& own_name = snapshot.instance.name();
+  Families families;
+  AddInstance(snapshot.instance, families);
+
+  StatsFamilies stats_families(families);
+  std::set<absl::string_view> seen;
+  for (const PoolStats& stats : snapshot.stats) {
+    const absl::optional<Labels> labels = PoolLabels(stats.name(), own_name);
+    if (labels.has_value() && !stats.stale() && seen.insert(stats.name()).second) stats_families.Add(stats, *labels);
+  }
+
+  MetricFamily& draining =
+      families.Gauge("chanpool_draining", "Whether the pool refuses callers and waits for calls in flight.");
+  MetricFamily& overrides =
+      families.Gauge("chanpool_overrides_active", "Options that operators have changed on top of the owner's.");
+  seen.clear();
+  for (const Pool& pool : snapshot.pools) {
+    const absl::optional<Labels> labels = PoolLabels(pool.name(), own_name);
+    if (!labels.has_value() || pool.stale() || !seen.insert(pool.name()).second) continue;
+    Put(draining, *labels, pool.admin_state() == chanpool::admin::v1::ADMIN_STATE_DRAINING ? 1 : 0);
+    Put(overrides, *labels, pool.overrides_size());
+  }
+  return families.Text();
+}
+
+}  // namespace chanpool::web

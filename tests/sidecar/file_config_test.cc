@@ -1,0 +1,229 @@
+// Claims of server/sidecar/file_config.h and pool_set.h: a reload is all or nothing, and no call notices it.
+#include "server/sidecar/file_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/admin/event_log.h"
+#include "server/admin/managed_pool.h"
+#include "server/admin/pool_registry.h"
+#include "server/sidecar/pool_set.h"
+#include "tests/fakes/echo.grpc.pb.h"
+#include "tests/fakes/echo_server.h"
+#include "tests/fakes/eventually.h"
+#include "tests/fakes/status_matchers.h"
+
+namespace chanpool::sidecar {
+namespace {
+
+using ::chanpool::admin::v1::ReloadConfigRequest;
+using ::chanpool::admin::v1::ReloadConfigResponse;
+using ::chanpool::testing::Echo;
+using ::chanpool::testing::EchoReply;
+using ::chanpool::testing::EchoRequest;
+using ::chanpool::testing::EchoServer;
+using ::chanpool::testing::Eventually;
+using ::chanpool::testing::In;
+using ::chanpool::testing::IsOk;
+using ::chanpool::testing::kLimit;
+using ::chanpool::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class FileConfigTest : public ::testing::Test {
+ protected:
+  FileConfigTest() {
+    std::string folder = "/tmp/file_config_test.XXXXXX";
+    EXPECT_NE(mkdtemp(folder.data()), nullptr);
+    folder_ = folder;
+  }
+  ~FileConfigTest() override { std::filesystem::remove_all(folder_); }
+
+  void Write(const std::string& pools) {
+    std::ofstream(path(), std::ios::trunc) << "version: 1\npools:\n" << pools;
+  }
+  void Load(const std::string& pools) {
+    Write(pools);
+    config_ = std::make_unique<FileConfig>(FileConfig::Options{path()}, &pools_, &events_, RealClock());
+    ASSERT_THAT(config_->Load(), IsOk());
+  }
+  absl::StatusOr<ReloadConfigResponse> Reload(const std::string& pools, ReloadConfigRequest request = {}) {
+    Write(pools);
+    return config_->Reload(request, {"test", admin::Role::ROLE_OPERATOR});
+  }
+  std::string Pool(const std::string& name, const std::string& more = "") const {
+    return absl::StrCat("  - {name: ", name, ", target: \"", server_.target(), "\"", more.empty() ? "" : ", ", more,
+                        "}\n");
+  }
+  std::string path() const { return folder_ + "/c.yaml"; }
+
+  std::string folder_;
+  EchoServer server_;
+  admin::EventLog events_{RealClock()};
+  admin::PoolRegistry registry_{RealClock(), &events_};
+  PoolSet pools_{&registry_};
+  std::unique_ptr<FileConfig> config_;
+};
+
+TEST_F(FileConfigTest, APoolThatIsTheSameKeepsItsConnectionsAndCounters) {
+  Load(Pool("orders") + Pool("payments"));
+  const std::shared_ptr<ChannelPool> orders = pools_.Find("orders");
+  ASSERT_THAT(orders->WaitForReady(1, In(kLimit)), IsOk());
+  const ConnectionId before = orders->Connections()[0].id;
+  const auto reload = Reload(Pool("orders") + Pool("payments", "max_connections: 20"));
+  ASSERT_TRUE(reload.ok()) << reload.status();
+  EXPECT_EQ(reload->generation(), 2u);
+  ASSERT_EQ(reload->changes_size(), 1);
+  EXPECT_EQ(reload->changes(0).path(), "pools/payments.max_connections");
+  EXPECT_EQ(pools_.Find("orders"), orders);
+  EXPECT_EQ(orders->Connections()[0].id, before);
+  EXPECT_EQ(pools_.Find("payments")->options().max_connections, 20);
+}
+
+TEST_F(FileConfigTest, ChangedOptionsKeepTheConnections) {
+  Load(Pool("orders", "max_connections: 3"));
+  const std::shared_ptr<ChannelPool> orders = pools_.Find("orders");
+  ASSERT_THAT(orders->WaitForReady(1, In(kLimit)), IsOk());
+  const ConnectionId before = orders->Connections()[0].id;
+  ASSERT_TRUE(Reload(Pool("orders", "max_connections: 9")).ok());
+  EXPECT_EQ(orders->options().max_connections, 9);
+  EXPECT_EQ(orders->Connections()[0].id, before);
+}
+
+TEST_F(FileConfigTest, AnotherTargetRecyclesThatPoolOnly) {
+  EchoServer other;
+  Load(Pool("orders") + Pool("payments"));
+  const std::shared_ptr<ChannelPool> orders = pools_.Find("orders");
+  ASSERT_THAT(orders->WaitForReady(1, In(kLimit)), IsOk());
+  const auto reload =
+      Reload(absl::StrCat("  - {name: orders, target: \"", other.target(), "\"}\n") + Pool("payments"));
+  ASSERT_TRUE(reload.ok()) << reload.status();
+  EXPECT_THAT(reload->recycled_pools(), ElementsAre("pools/orders"));
+  EXPECT_EQ(pools_.Find("orders"), orders) << "the same pool, with its counters";
+  EXPECT_TRUE(Eventually([&] {
+    return chanpool::testing::EstablishedSocketsTo(other.port()) == 1 &&
+           chanpool::testing::EstablishedSocketsTo(server_.port()) == 1;
+  }));
+}
+
+TEST_F(FileConfigTest, PoolsComeAndGo) {
+  Load(Pool("orders"));
+  const auto reload = Reload(Pool("payments"));
+  ASSERT_TRUE(reload.ok()) << reload.status();
+  EXPECT_THAT(reload->added_pools(), ElementsAre("pools/payments"));
+  EXPECT_THAT(reload->removed_pools(), ElementsAre("pools/orders"));
+  EXPECT_EQ(registry_.Find("orders"), nullptr);
+  EXPECT_NE(registry_.Find("payments"), nullptr);
+}
+
+TEST_F(FileConfigTest, AnUnreachableNewTargetDoesNotHoldUpTheRest) {
+  Load(Pool("orders"));
+  EXPECT_TRUE(Reload(Pool("orders", "max_connections: 7") + "  - {name: dead, target: \"ipv4:127.0.0.1:1\"}\n").ok());
+  EXPECT_EQ(pools_.Find("orders")->options().max_connections, 7);
+}
+
+TEST_F(FileConfigTest, OneErrorAndNothingChanges) {
+  Load(Pool("orders", "max_connections: 3"));
+  const auto reload = Reload(Pool("orders", "max_connections: 9") + "  - {name: new, target: \"ipv4:nonsense\"}\n");
+  EXPECT_THAT(reload.status(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("new")));
+  EXPECT_EQ(pools_.Find("orders")->options().max_connections, 3);
+  EXPECT_EQ(pools_.Find("new"), nullptr);
+  admin::v1::Instance instance;
+  config_->Describe(instance);
+  EXPECT_EQ(instance.config_generation(), 1u);
+  EXPECT_TRUE(instance.config_drift());
+  EXPECT_FALSE(instance.last_reload().ok());
+}
+
+TEST_F(FileConfigTest, ADryRunSaysWhatWouldChangeAndChangesNothing) {
+  Load(Pool("orders", "max_connections: 3"));
+  ReloadConfigRequest dry;
+  dry.set_validate_only(true);
+  const auto reload = Reload(Pool("orders", "max_connections: 9") + Pool("new"), dry);
+  ASSERT_TRUE(reload.ok()) << reload.status();
+  EXPECT_EQ(reload->changes_size(), 2);
+  EXPECT_EQ(reload->generation(), 1u);
+  EXPECT_EQ(pools_.Find("orders")->options().max_connections, 3);
+  EXPECT_EQ(pools_.Find("new"), nullptr);
+}
+
+TEST_F(FileConfigTest, TheSameTextAgainChangesNothing) {
+  Load(Pool("orders"));
+  const auto reload = Reload(Pool("orders"));
+  ASSERT_TRUE(reload.ok());
+  EXPECT_THAT(reload->changes(), IsEmpty());
+  EXPECT_EQ(reload->generation(), 1u);
+}
+
+TEST_F(FileConfigTest, AnotherGenerationThanExpectedIsAborted) {
+  Load(Pool("orders"));
+  ReloadConfigRequest request;
+  request.set_expected_generation(5);
+  EXPECT_THAT(Reload(Pool("orders"), request).status(), StatusIs(absl::StatusCode::kAborted, HasSubstr("1 holds")));
+}
+
+TEST_F(FileConfigTest, NewOptionsThatAnOverrideDoesNotGoWithAreRefused) {
+  Load(Pool("orders"));
+  ASSERT_THAT(pools_.Find("orders")->engine()->Override([](PoolOptions& options) { options.max_connections = 2; }),
+              IsOk());
+  const auto reload = Reload(Pool("orders", "min_connections: 5"));
+  EXPECT_THAT(reload.status(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("operator")));
+  EXPECT_EQ(pools_.Find("orders")->options().min_connections, 1);
+}
+
+TEST_F(FileConfigTest, EveryReloadIsAnEvent) {
+  Load(Pool("orders"));
+  const uint64_t before = events_.head();
+  ASSERT_TRUE(Reload(Pool("orders", "max_waiters: 5")).ok());
+  ASSERT_FALSE(Reload("nonsense").ok());
+  std::vector<admin::v1::EventType> types;
+  for (const admin::v1::Event& event : events_.Read(before, 100).events) {
+    if (event.resource() == "config") types.push_back(event.type());
+  }
+  EXPECT_THAT(types, ElementsAre(admin::v1::EVENT_TYPE_CONFIG_RELOADED, admin::v1::EVENT_TYPE_CONFIG_REFUSED));
+}
+
+// 20 reloads, each of which changes the options, the pings (a recycle) or nothing, under four callers.
+TEST_F(FileConfigTest, NoCallFailsWhileConfigurationsChange) {
+  Load(Pool("orders", "max_connections: 4, target_leases_per_connection: 1"));
+  const std::shared_ptr<ChannelPool> orders = pools_.Find("orders");
+  std::atomic<bool> stop{false};
+  std::atomic<int> answered{0}, failed{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([&] {
+      const auto stub = Echo::NewStub(orders->channel());
+      while (!stop.load()) {
+        grpc::ClientContext context;
+        EchoRequest request;
+        EchoReply reply;
+        (stub->Unary(&context, request, &reply).ok() ? answered : failed).fetch_add(1);
+      }
+    });
+  }
+  for (int i = 0; i < 20; ++i) {
+    const int before = answered.load();
+    const std::string keepalive = i % 3 == 0 ? ", keepalive: {time: 6m}" : "";
+    const auto reload = Reload(Pool("orders", absl::StrCat("max_connections: ", 2 + i % 4,
+                                                           ", target_leases_per_connection: 1", keepalive)));
+    ASSERT_TRUE(reload.ok()) << reload.status();
+    ASSERT_TRUE(Eventually([&] { return answered.load() > before + 20; }));
+  }
+  stop = true;
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(failed.load(), 0) << "of " << answered.load();
+}
+
+}  // namespace
+}  // namespace chanpool::sidecar

@@ -1,0 +1,174 @@
+#include "server/web/metrics_text.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "pool/core/events.h"
+
+namespace chanpool::web {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+chanpool::admin::v1::PoolStats& AddStats(MetricsSnapshot& snapshot, const std::string& name) {
+  auto& stats = snapshot.stats.emplace_back();
+  stats.set_name(name);
+  return stats;
+}
+
+// One of everything: an own pool with a different number in each field, one that rests, and two applications.
+MetricsSnapshot Fixed() {
+  MetricsSnapshot snapshot;
+  auto& instance = snapshot.instance;
+  instance.set_name("chanpoold");
+  instance.set_version("0.2.0");
+  instance.set_grpc_version("1.51.1");
+  instance.mutable_start_time()->set_seconds(1700000000);
+  instance.mutable_start_time()->set_nanos(250000000);
+  instance.set_config_generation(3);
+  instance.set_config_drift(true);
+  instance.mutable_last_reload()->set_ok(false);
+  instance.mutable_config_time()->set_seconds(1700000100);
+  for (const auto state : {chanpool::admin::v1::PROCESS_STATE_LIVE, chanpool::admin::v1::PROCESS_STATE_LIVE,
+                           chanpool::admin::v1::PROCESS_STATE_LOST}) {
+    instance.add_processes()->set_state(state);
+  }
+
+  auto& orders = AddStats(snapshot, "pools/orders");
+  orders.set_connections_idle(1);
+  orders.set_connections_active(2);
+  orders.set_connections_connecting(3);
+  orders.set_connections_backoff(4);
+  orders.set_connections_checking(5);
+  orders.set_connections_draining(6);
+  orders.set_connections_min(7);
+  orders.set_connections_max(8);
+  orders.set_leases(9);
+  orders.set_lease_capacity(10);
+  orders.set_waiters(11);
+  orders.set_waiters_max(12);
+  orders.set_acquired(9007199254740991);  // The largest that a double holds with all its neighbours.
+  orders.set_overcommitted(14);
+  orders.set_rejected(15);
+  orders.set_timed_out(16);
+  orders.set_cancelled(17);
+  orders.set_unavailable(18);
+  orders.set_opened(19);
+  orders.set_dial_failures(20);
+  (*orders.mutable_closed_by_reason())["idle"] = 21;
+  (*orders.mutable_closed_by_reason())["max_age"] = 22;
+  (*orders.mutable_closed_by_reason())["of a newer library"] = 23;
+  AddStats(snapshot, "pools/resting");
+  AddStats(snapshot, "processes/shop/pools/orders").set_leases(24);
+  auto& gone = AddStats(snapshot, "processes/gone/pools/orders");
+  gone.set_leases(25);
+  gone.set_stale(true);
+
+  auto& draining = snapshot.pools.emplace_back();
+  draining.set_name("pools/orders");
+  draining.set_admin_state(chanpool::admin::v1::ADMIN_STATE_DRAINING);
+  draining.add_overrides();
+  draining.add_overrides();
+  for (const auto& [name, state] :
+       {std::pair{"pools/resting", chanpool::admin::v1::ADMIN_STATE_DRAINED},
+        std::pair{"processes/shop/pools/orders", chanpool::admin::v1::ADMIN_STATE_ACTIVE}}) {
+    snapshot.pools.emplace_back().set_name(name);
+    snapshot.pools.back().set_admin_state(state);
+  }
+  return snapshot;
+}
+
+std::string File(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST(MetricsTextTest, NamesLabelsAndHelpAreTheContract) {
+  EXPECT_EQ(MetricsText(Fixed()), File("tests/web/metrics.golden.txt"))
+      << "dashboards and alerts of users stand on these names. Where the change is meant, the new text goes into "
+         "tests/web/metrics.golden.txt";
+}
+
+// What `promtool check metrics` looks at, for machines without it.
+TEST(MetricsTextTest, KeepsTheRulesOfPrometheus) {
+  std::map<std::string, std::string> types;
+  std::set<std::string> helps, series;
+  for (const absl::string_view line : absl::StrSplit(MetricsText(Fixed()), '\n', absl::SkipEmpty())) {
+    const std::vector<std::string> words = absl::StrSplit(line, ' ');
+    if (absl::StartsWith(line, "# HELP ")) {
+      EXPECT_TRUE(helps.insert(words[2]).second) << line;
+      EXPECT_GT(words.size(), 3u) << "no help: " << line;
+    } else if (absl::StartsWith(line, "# TYPE ")) {
+      EXPECT_TRUE(types.emplace(words[2], words[3]).second) << line;
+    } else {
+      const size_t value = line.rfind(' ');
+      EXPECT_TRUE(series.insert(std::string(line.substr(0, value))).second) << "twice: " << line;
+      const std::string name(line.substr(0, line.find_first_of("{ ")));
+      EXPECT_EQ(types.count(name) + helps.count(name), 2u) << "HELP or TYPE is missing: " << line;
+    }
+  }
+  for (const auto& [name, type] : types) {
+    EXPECT_EQ(absl::EndsWith(name, "_total"), type == "counter") << name;
+    for (const char* wrong :
+         {"milli", "micro", "nano", "_ms", "minutes", "percent", "kilobytes", "_count", "_bucket"}) {
+      EXPECT_FALSE(absl::StrContains(name, wrong)) << name << " is not in base units, or has a name of histograms";
+    }
+  }
+  EXPECT_GT(types.size(), 20u);
+}
+
+TEST(MetricsTextTest, PleasesPromtool) {
+  if (std::system("promtool --version >/dev/null 2>&1") != 0) GTEST_SKIP() << "promtool is not installed";
+  const std::string file = absl::StrCat(::testing::TempDir(), "/metrics.txt");
+  std::ofstream(file) << MetricsText(Fixed());
+  EXPECT_EQ(std::system(absl::StrCat("promtool check metrics < ", file, " >&2").c_str()), 0);
+}
+
+TEST(MetricsTextTest, KnowsEveryReasonThatTheLibraryHas) {
+  std::vector<std::string> reasons;
+  for (int i = 0; i < kCloseReasons; ++i) reasons.push_back(ToString(static_cast<CloseReason>(i)));
+  EXPECT_EQ(KnownCloseReasons(), reasons);
+}
+
+TEST(MetricsTextTest, HasNoSeriesTwiceWhateverItIsGiven) {
+  MetricsSnapshot snapshot;
+  snapshot.instance.set_name("chanpoold");
+  AddStats(snapshot, "pools/a");
+  AddStats(snapshot, "pools/a");
+  AddStats(snapshot, "processes/chanpoold/pools/a");
+  AddStats(snapshot, "no pool");
+  const std::string text = MetricsText(snapshot);
+  EXPECT_THAT(text, HasSubstr("chanpool_leases{process=\"chanpoold\",pool=\"a\"} 0\n"
+                              "chanpool_leases{process=\"processes/chanpoold\",pool=\"a\"} 0\n"
+                              "# HELP"));
+  EXPECT_THAT(text, Not(HasSubstr("no pool")));
+}
+
+TEST(MetricsTextTest, EscapesLabels) {
+  MetricsSnapshot snapshot;
+  AddStats(snapshot, "processes/a\"b\\\n/pools/c");
+  EXPECT_THAT(MetricsText(snapshot), HasSubstr(R"(chanpool_leases{process="a\"b\\\n",pool="c"} 0)"));
+}
+
+TEST(MetricsTextTest, BeforeAnyReloadTheConfigurationIsThatOfTheStart) {
+  MetricsSnapshot snapshot;
+  snapshot.instance.mutable_start_time()->set_seconds(1700000000);
+  const std::string text = MetricsText(snapshot);
+  EXPECT_THAT(text, HasSubstr("\nchanpool_config_last_reload_successful 1\n"));
+  EXPECT_THAT(text, HasSubstr("\nchanpool_config_last_reload_success_timestamp_seconds 1700000000\n"));
+}
+
+}  // namespace
+}  // namespace chanpool::web
