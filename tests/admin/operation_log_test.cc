@@ -285,6 +285,7 @@ TEST_F(OperationLogTest, ARecycleExpiresAndStops) {
   EXPECT_EQ(GetOperation(name).state(), v1::OPERATION_STATE_EXPIRED);
   places.clear();
   clock_.Advance(absl::Minutes(1));
+  Settle();
   EXPECT_EQ(pool_->Stats().closed, 1u);
 }
 

@@ -56,7 +56,8 @@ TEST_F(ReflectionServiceTest, BothVersionsListTheServicesOfTheAdminSide) {
   ServerReflectionRequest request;
   request.set_list_services("*");
   std::vector<std::string> names;
-  for (const auto& service : AskV1(request).list_services_response().service()) names.push_back(service.name());
+  const ServerReflectionResponse v1_response = AskV1(request);
+  for (const auto& service : v1_response.list_services_response().service()) names.push_back(service.name());
   EXPECT_THAT(names, ElementsAre("chanpool.admin.v1.PoolAdmin", "grpc.health.v1.Health",
                                  "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"));
 
