@@ -43,6 +43,7 @@ std::shared_ptr<ManagedPool> ManagedPool::Create(Clock* clock, EventLog* events,
                                                  PoolRegistry::Registration registration) {
   std::shared_ptr<ManagedPool> managed(new ManagedPool(clock, events, std::move(registration)));
   managed->Follow();
+  (void)managed->Look();  // The options that it comes with are its first generation.
   return managed;
 }
 
