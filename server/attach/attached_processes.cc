@@ -478,7 +478,7 @@ void AttachedProcesses::Call(absl::string_view process, absl::string_view method
                  done(absl::OkStatus());
                } else if (status.code() == absl::StatusCode::kUnavailable && !HasDetails(status)) {
                  // Of the connection, not of the process.
-                 done(Unavailable(name, status.message()));
+                 done(Unavailable(name, absl::StrCat("did not answer: ", status.message())));
                } else {
                  done(attach::FromProcess(name, status));
                }

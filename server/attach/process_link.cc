@@ -188,7 +188,7 @@ absl::Status ProcessLink::ResultOf(const grpc::Status& status) const {
   MutexLock lock(&mu_);
   // By Close(), not by whoever waits for the result.
   if (closed_ && status.error_code() == grpc::StatusCode::CANCELLED) {
-    return absl::UnavailableError("ended its connection before it answered");
+    return absl::UnavailableError("its connection ended");
   }
   return admin::FromGrpcStatus(status);
 }
@@ -214,6 +214,7 @@ std::string ProcessLink::resume_token() const {
 }
 
 bool ProcessLink::ended() const {
+  if (watched_fd_ < 0) return true;  // No descriptor was left: a link that cannot be watched is none.
   pollfd watched = {watched_fd_, POLLRDHUP, 0};
   return poll(&watched, 1, 0) > 0;
 }
