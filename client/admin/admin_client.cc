@@ -25,13 +25,10 @@ gpr_timespec FromNow(absl::Duration timeout) {
                              GPR_TIMESPAN);
 }
 
-// gRPC wraps the reason in the names of its layers; the last one is what a person needs.
+// gRPC wraps the reason in the names of its layers, each followed by a colon; the last part is what a person needs.
 absl::string_view LastReason(absl::string_view message) {
-  for (absl::string_view marker : {"Failed to connect to remote host: ", "last error: "}) {
-    const size_t found = message.rfind(marker.data(), absl::string_view::npos, marker.size());
-    if (found != absl::string_view::npos) return message.substr(found + marker.size());
-  }
-  return message;
+  const size_t colon = message.rfind(": ");
+  return colon == absl::string_view::npos ? message : message.substr(colon + 2);
 }
 
 absl::Status FromGrpc(const grpc::Status& status, const std::string& endpoint, absl::Duration timeout) {
@@ -95,10 +92,20 @@ class QueuedStream : public ResponseStream<Response> {
       if (doing_ == Doing::kEnded) return Next::kEnd;
       void* tag = nullptr;
       bool ok = false;
-      if (queue_.AsyncNext(&tag, &ok, FromNow(at_most)) != grpc::CompletionQueue::GOT_EVENT) return Next::kNothingYet;
+      const absl::Duration wait =
+          doing_ == Doing::kFinishing ? std::min(at_most, kLongestFinish - finishing_) : at_most;
+      if (queue_.AsyncNext(&tag, &ok, FromNow(wait)) != grpc::CompletionQueue::GOT_EVENT) {
+        if (doing_ == Doing::kFinishing) finishing_ += wait;
+        if (finishing_ < kLongestFinish || unreadable_) return Next::kNothingYet;
+        unreadable_ = true;
+        context_.TryCancel();
+        continue;
+      }
       if (doing_ == Doing::kFinishing) {
         doing_ = Doing::kEnded;
-        status_ = FromGrpc(finished_, connection_->endpoint, timeout_);
+        status_ = unreadable_
+                      ? absl::InternalError(absl::StrCat(connection_->endpoint, " sent a message that cannot be read"))
+                      : FromGrpc(finished_, connection_->endpoint, timeout_);
       } else if (!ok) {
         doing_ = Doing::kFinishing;
         reader_->Finish(&finished_, this);
@@ -115,6 +122,10 @@ class QueuedStream : public ResponseStream<Response> {
   const absl::Status& status() const override { return status_; }
 
  private:
+  // A read fails at the end of the stream, whose status is there already; and when a message cannot be parsed, and then
+  // the status would wait for ever behind the messages that nobody reads.
+  static constexpr absl::Duration kLongestFinish = absl::Seconds(1);
+
   enum class Doing { kStarting, kNothing, kReading, kFinishing, kEnded };
 
   const Kept connection_;
@@ -125,6 +136,8 @@ class QueuedStream : public ResponseStream<Response> {
   Doing doing_ = Doing::kStarting;
   Response read_;
   grpc::Status finished_;
+  absl::Duration finishing_ = absl::ZeroDuration();  // How long has been waited for it.
+  bool unreadable_ = false;
   absl::Status status_;
 };
 

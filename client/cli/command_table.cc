@@ -144,8 +144,9 @@ std::vector<Command> MakeCommands() {
        64,
        Names::kPools,
        "watch pools at work",
-       "Numbers of every second. ACQ/s, REJ/s and FAIL/s are computed from counters of successive ticks; \"-\"\n"
-       "means that they are not known yet. LIMIT names the option that holds the pool back.\n"
+       "Numbers of every second. ACQ/s (places granted) and FAIL/s (refused, timed out, no way to the target)\n"
+       "are computed from counters of successive ticks; \"-\" means that they are not known yet. LIMIT names the "
+       "option that holds the pool back.\n"
        "Keys: q quit, s sort by the next column, p pause, ? help.",
        "",
        {{"once", 0, "", "print one frame, after two ticks so that rates are known, and end"},

@@ -85,7 +85,7 @@ absl::StatusOr<int> DescribePool(Session& session, const Invocation& invocation)
   }
   sheet.Add("State",
             {Name(pool.admin_state()), pool.admin_state() == v1::ADMIN_STATE_ACTIVE ? Tone::kPlain : Tone::kWarning});
-  sheet.Add("Health", HealthCell(pool));
+  if (!pool.stale()) sheet.Add("Health", HealthCell(pool, now, zone));
   for (int i = 0; i < pool.conditions_size(); ++i) {
     sheet.Add(i == 0 ? "Conditions" : "", {Visible(pool.conditions(i)), Tone::kWarning});
   }

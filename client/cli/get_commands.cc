@@ -60,8 +60,8 @@ std::vector<Cell> PoolRow(const v1::Pool& pool, Session& session) {
   const bool waiting = pool.waiters().count() > 0;
   std::vector<Cell> row = {
       {Visible(ShortName(pool.name()))},
-      StateCell(pool, session.now(), session.env().zone),
-      HealthCell(pool),
+      StateCell(pool),
+      HealthCell(pool, session.now(), session.env().zone),
       {Of(Text(size.has_current(), size.current()), Text(size.has_max(), size.max()))},
       {Text(size.has_active(), size.active())},
       {Of(Text(pool.leases().has_active(), pool.leases().active()),
@@ -298,12 +298,12 @@ absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation) {
   if (PrintedForPrograms(session, all)) return kExitOk;
   const bool wide = session.format() == Format::kWide;
   std::vector<Column> columns = {{"NAME", Align::kLeft, /*elastic=*/true}};
-  for (const char* title :
-       {"CONNS", "LEASES", "WAITERS", "ACQUIRED", "REJECTED", "TIMEOUT", "OPENED", "CLOSED", "DIALFAIL"}) {
+  for (const char* title : {"CONNS", "LEASES", "WAITERS", "ACQUIRED", "REJECTED", "TIMED-OUT", "DIAL-FAIL"}) {
     columns.push_back({title, kRight});
   }
   if (wide) {
-    for (const char* title : {"HITS", "MISSES", "OVERCOMMITTED", "CANCELLED", "UNAVAILABLE", "RELEASED", "LINGERING"}) {
+    for (const char* title :
+         {"OPENED", "CLOSED", "HITS", "MISSES", "OVERCOMMITTED", "CANCELLED", "UNAVAILABLE", "RELEASED", "LINGERING"}) {
       columns.push_back({title, kRight});
     }
     columns.push_back({"LAST-DIAL-ERROR"});
@@ -323,13 +323,13 @@ absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation) {
         {Text(stats.has_acquired(), stats.acquired())},
         bad_if_any(stats.has_rejected(), stats.rejected()),
         bad_if_any(stats.has_timed_out(), stats.timed_out()),
-        {Text(stats.has_opened(), stats.opened())},
-        {Text(stats.has_closed(), stats.closed())},
         bad_if_any(stats.has_dial_failures(), stats.dial_failures()),
     };
     if (wide) {
       for (const Cell& cell :
-           std::vector<Cell>{{Text(stats.has_hits(), stats.hits())},
+           std::vector<Cell>{{Text(stats.has_opened(), stats.opened())},
+                             {Text(stats.has_closed(), stats.closed())},
+                             {Text(stats.has_hits(), stats.hits())},
                              {Text(stats.has_misses(), stats.misses())},
                              {Text(stats.has_overcommitted(), stats.overcommitted())},
                              {Text(stats.has_cancelled(), stats.cancelled())},

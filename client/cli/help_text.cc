@@ -23,7 +23,7 @@ struct Entry {
 std::string Entries(const std::vector<Entry>& entries) {
   size_t width = 0;
   for (const Entry& entry : entries) width = std::max(width, Width(entry.name));
-  width = std::min<size_t>(width, 34);
+  width = std::min<size_t>(width, 30);
   std::string out;
   for (const Entry& entry : entries) {
     std::string line = absl::StrCat("  ", entry.name);
@@ -135,7 +135,7 @@ std::string HelpOfAll(const std::string& first_word) {
       for (const std::string& words : names) {
         if (!first_word.empty() && !absl::StartsWith(words, first_word + " ")) continue;
         // What `set` takes is too long for a list.
-        const std::string args = command.args.size() > 12 ? "POOL ..." : command.args;
+        const std::string args = command.args.size() > 14 ? "POOL ..." : command.args;
         entries.push_back({absl::StrCat(words, args.empty() ? "" : " ", args), command.summary});
       }
     }

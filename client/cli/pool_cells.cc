@@ -31,21 +31,22 @@ std::string Name(v1::InstanceState state) {
 }
 std::string Name(v1::ProcessState state) { return ValueName(v1::ProcessState_descriptor(), state, "PROCESS_STATE_"); }
 
-Cell StateCell(const v1::Pool& pool, absl::Time now, absl::TimeZone zone) {
-  if (pool.stale()) {
-    const std::string since = Clock(FromProto(pool.snapshot_time()), now, zone);
-    return {since.empty() ? "STALE" : absl::StrCat("STALE since ", since), Tone::kBad};
-  }
+Cell StateCell(const v1::Pool& pool) {
+  if (pool.stale()) return {"STALE", Tone::kBad};
   const bool active = pool.admin_state() == v1::ADMIN_STATE_ACTIVE;
   return {Name(pool.admin_state()), active ? Tone::kPlain : Tone::kWarning};
 }
 
-Cell HealthCell(const v1::Pool& pool) {
+Cell HealthCell(const v1::Pool& pool, absl::Time now, absl::TimeZone zone) {
+  if (pool.stale()) {
+    const std::string since = Clock(FromProto(pool.snapshot_time()), now, zone);
+    return {since.empty() ? "" : absl::StrCat("since ", since), Tone::kBad};
+  }
   const v1::Health health = pool.health();
-  const Tone tone = pool.stale() || health == v1::HEALTH_UNSPECIFIED ? Tone::kFaint
-                    : health == v1::HEALTH_HEALTHY                   ? Tone::kGood
-                    : health == v1::HEALTH_DEGRADED                  ? Tone::kWarning
-                                                                     : Tone::kBad;
+  const Tone tone = health == v1::HEALTH_UNSPECIFIED ? Tone::kFaint
+                    : health == v1::HEALTH_HEALTHY   ? Tone::kGood
+                    : health == v1::HEALTH_DEGRADED  ? Tone::kWarning
+                                                     : Tone::kBad;
   return {Name(health), tone};
 }
 

@@ -26,9 +26,9 @@ std::string Name(chanpool::admin::v1::EventType type);
 std::string Name(chanpool::admin::v1::InstanceState state);
 std::string Name(chanpool::admin::v1::ProcessState state);
 
-// What was decided; or "STALE since 12:03:44" when it is not known how it is now.
-Cell StateCell(const chanpool::admin::v1::Pool& pool, absl::Time now, absl::TimeZone zone);
-Cell HealthCell(const chanpool::admin::v1::Pool& pool);
+// What was decided, and how it is; of a stale pool "STALE" and "since 12:03:44", because neither is known any more.
+Cell StateCell(const chanpool::admin::v1::Pool& pool);
+Cell HealthCell(const chanpool::admin::v1::Pool& pool, absl::Time now, absl::TimeZone zone);
 Cell StateCell(const chanpool::admin::v1::Operation& operation);
 Cell StateCell(const chanpool::admin::v1::Connection& connection);
 

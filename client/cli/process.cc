@@ -1,5 +1,6 @@
 #include "client/cli/process.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -110,6 +111,7 @@ int RunProcess(int argc, char** argv) {
   Handle(SIGINT, OnInterrupt);
   Handle(SIGTERM, OnTerminate);
   Handle(SIGHUP, OnTerminate);
+  google::protobuf::SetLogHandler(nullptr);
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);  // Errors are reported once, by us.
 
   RealTerminal terminal;

@@ -98,7 +98,7 @@ std::string Sheet::Text(bool colour) const {
     for (; end < lines_.size() && !lines_[end].section; ++end) width = std::max(width, Width(lines_[end].label));
     for (; begin < end; ++begin) {
       const Line& line = lines_[begin];
-      absl::StrAppend(&text, line.indented ? "  " : "", line.label, ":",
+      absl::StrAppend(&text, line.indented ? "  " : "", line.label, line.label.empty() ? " " : ":",
                       std::string(width - Width(line.label) + 2, ' '),
                       Painted(line.value.text, line.value.tone, colour), "\n");
     }

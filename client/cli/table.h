@@ -58,8 +58,9 @@ class Table {
 // "Label:  value" lines, for what has too many values for a row.
 class Sheet {
  public:
-  void Add(std::string label, Cell value);  // Left out if the value is empty.
-  void Section(std::string title);          // What follows is indented below it.
+  void Add(std::string label,
+           Cell value);             // Left out if the value is empty. An empty label goes on with the one before.
+  void Section(std::string title);  // What follows is indented below it.
   std::string Text(bool colour) const;
 
  private:

@@ -22,7 +22,8 @@ constexpr char kHelp[] =
     "\n"
     "CONNS   connections, and the most there may be     BUSY   those with calls\n"
     "LEASES  calls, and the places on open connections\n"
-    "ACQ/s   places granted    REJ/s  refused at once    FAIL/s  timed out or no way\n"
+    "ACQ/s   places granted     FAIL/s  refused, timed out, or no way to the target\n"
+    "WAIT    callers in line\n"
     "LIMIT   the option that holds the pool back\n";
 
 // Names and states come from ListPools; without an answer the last ones stay.

@@ -40,8 +40,10 @@ std::string Join(const std::vector<std::string>& parts) { return absl::StrJoin(p
 TopView::Rates TopView::RatesBetween(const v1::PoolStats& before, const v1::PoolStats& after) {
   if (before.stale() || after.stale()) return {};
   const absl::Duration between = FromProto(after.snapshot_time()) - FromProto(before.snapshot_time());
-  return {RateOf(before.acquired(), after.acquired(), between), RateOf(before.rejected(), after.rejected(), between),
-          RateOf(before.timed_out() + before.unavailable(), after.timed_out() + after.unavailable(), between)};
+  const auto refused = [](const v1::PoolStats& stats) {
+    return stats.rejected() + stats.timed_out() + stats.unavailable();
+  };
+  return {RateOf(before.acquired(), after.acquired(), between), RateOf(refused(before), refused(after), between)};
 }
 
 void TopView::Update(const v1::WatchStatsResponse& tick) {
@@ -111,14 +113,13 @@ std::string TopView::Headline(const Look& look) const {
 std::string TopView::Frame(const Look& look) const {
   const Align right = Align::kRight;
   Table table({{"POOL", Align::kLeft, /*elastic=*/true},
-               {"STATE", Align::kLeft, /*elastic=*/true},
+               {"STATE"},
                {"CONNS", right},
                {"BUSY", right},
                {"LEASES", right},
                {"ACQ/s", right},
-               {"REJ/s", right},
                {"FAIL/s", right},
-               {"WAITERS", right},
+               {"WAIT", right},
                {"LIMIT", Align::kLeft, /*elastic=*/true}});
   std::vector<const Row*> rows = Sorted();
   const size_t taken = 3;  // Head line, titles, the line of what is left out.
@@ -134,7 +135,7 @@ std::string TopView::Frame(const Look& look) const {
       state = {"STALE", Tone::kBad};
     } else if (pool != pools_.end()) {
       state = pool->second.admin_state() == v1::ADMIN_STATE_ACTIVE
-                  ? HealthCell(pool->second)
+                  ? HealthCell(pool->second, look.now, absl::UTCTimeZone())
                   : Cell{Name(pool->second.admin_state()), Tone::kWarning};
     }
     table.Add({{Visible(ShortName(stats.name()))},
@@ -143,7 +144,6 @@ std::string TopView::Frame(const Look& look) const {
                {absl::StrCat(stats.connections_active())},
                {absl::StrCat(stats.leases(), "/", stats.lease_capacity())},
                {RateText(row->rates.acquired)},
-               {RateText(row->rates.rejected), row->rates.rejected.value_or(0) > 0 ? Tone::kWarning : Tone::kPlain},
                {RateText(row->rates.failed), row->rates.failed.value_or(0) > 0 ? Tone::kBad : Tone::kPlain},
                {absl::StrCat(stats.waiters()), stats.waiters() > 0 ? Tone::kWarning : Tone::kPlain},
                {LimitOf(stats), Tone::kWarning}});

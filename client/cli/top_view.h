@@ -44,8 +44,7 @@ class TopView {
   // process answers under that name.
   struct Rates {
     absl::optional<double> acquired;
-    absl::optional<double> rejected;
-    absl::optional<double> failed;  // Timed out, cancelled by nobody: no way to the target.
+    absl::optional<double> failed;  // Refused at once, timed out, or no way to the target.
   };
   struct Row {
     chanpool::admin::v1::PoolStats stats;

@@ -65,6 +65,19 @@ TEST(AdminClientTest, AStreamEndsWithTheServersLastWord) {
   EXPECT_THAT(stream->status(), IsOk());
 }
 
+TEST(AdminClientTest, AMessageThatCannotBeReadEndsTheStream) {
+  using Next = ResponseStream<v1::WatchStatsResponse>::Next;
+  FakePoolAdmin server;
+  server.ticks[0].mutable_stats(0)->set_name("\xff");
+  const auto client = Connected(server.endpoint());
+  const auto stream = client->WatchStats({}, kSoon);
+  v1::WatchStatsResponse tick;
+  Next next = Next::kNothingYet;
+  while (next == Next::kNothingYet) next = stream->Read(&tick, kSoon);
+  EXPECT_EQ(next, Next::kEnd);
+  EXPECT_THAT(stream->status(), StatusIs(absl::StatusCode::kInternal, HasSubstr("cannot be read")));
+}
+
 TEST(AdminClientTest, AStreamCanBeWaitedForInParts) {
   using Next = ResponseStream<v1::WatchStatsResponse>::Next;
   FakePoolAdmin server;

@@ -15,12 +15,15 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/command_table.h"
+#include "client/cli/visible_text.h"
 #include "gtest/gtest.h"
 #include "tests/client/command_run.h"
 #include "tests/client/fake_pool_admin.h"
 
 namespace chanpool::cli {
 namespace {
+
+namespace v1 = ::chanpool::admin::v1;
 
 using ::chanpool::testing::CommandRun;
 using ::chanpool::testing::FakePoolAdmin;
@@ -140,7 +143,7 @@ TEST(GoldenTest, HelpAndTablesFitEightyColumns) {
     run.variables["POOLCTL_ENDPOINT"] = server.endpoint();
     ASSERT_EQ(run.Run(absl::StrSplit(words, ' ')), 0);
     for (const absl::string_view line : absl::StrSplit(run.out(), '\n')) {
-      EXPECT_LE(line.size(), 82u) << words << ": " << line;  // An ellipsis is one column and three bytes.
+      EXPECT_LE(Width(line), 80u) << words << ": " << line;
       EXPECT_FALSE(!line.empty() && line.back() == ' ') << words << " has trailing spaces: " << line;
     }
   }

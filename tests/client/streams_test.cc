@@ -1,4 +1,5 @@
 // Commands that go on: drain and its progress, events -f, top; and what Ctrl-C does to them.
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -140,7 +141,8 @@ TEST_F(StreamsTest, EventsFollowUntilCtrlCAndNameTheToken) {
 TEST_F(StreamsTest, EventsWithoutFollowEndAtTheNewest) {
   server.keep_open = true;  // The server would go on.
   EXPECT_EQ(Poolctl("events"), 0);
-  EXPECT_EQ(std::count(run.out().begin(), run.out().end(), '\n'), 3);
+  const std::string out = run.out();
+  EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 3);
 }
 
 TEST_F(StreamsTest, TopObeysItsKeys) {

@@ -82,14 +82,14 @@ TEST(UnitsTest, NumbersKeepThreeDigits) {
 
 TEST(JsonTextTest, LaysOutAndTranslatesToYaml) {
   const std::string json =
-      R"({"items":[{"name":"pools/a","n":0,"s":"12","yes":"no","t":"a: b\n","e":[],"o":{}},[1,"x"]]})";
+      R"({"items":[{"name":"pools/a","size":0,"s":"12","yes":"no","t":"a: b\n","e":[],"o":{}},[1,"x"]]})";
   EXPECT_EQ(Laid(R"({"a":[],"b":{"c":[1,{"d":"x, \"y\""}]}})"),
             "{\n  \"a\": [],\n  \"b\": {\n    \"c\": [\n      1,\n      {\n        \"d\": \"x, \\\"y\\\"\"\n"
             "      }\n    ]\n  }\n}\n");
   EXPECT_EQ(Yaml(json),
             "items:\n"
             "  - name: pools/a\n"
-            "    n: 0\n"
+            "    size: 0\n"
             "    s: \"12\"\n"
             "    \"yes\": \"no\"\n"
             "    t: \"a: b\\n\"\n"
