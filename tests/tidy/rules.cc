@@ -72,7 +72,10 @@ const std::vector<Ban>& Bans() {
        "park with Clock::Park (pool/core/clock.h); in tests wait for a condition, then FakeClock::Advance", RealTime()},
       {"condition", std::regex(R"(\bstd::condition_variable(_any)?\b)"),
        "give each waiter a Wakeup of its own and Clock::Park (pool/core/clock.h)", RealTime()},
-      {"exception", std::regex(R"(\b(throw\b|catch(?=\s*\()))"), "return absl::Status or absl::StatusOr", {}},
+      {"exception",
+       std::regex(R"(\b(throw\b|catch(?=\s*\()))"),
+       "return absl::Status or absl::StatusOr",
+       {"client/cli/command_line."}},  // CLI11 reports what is wrong with a command line by exceptions only.
   };
   return *bans;
 }

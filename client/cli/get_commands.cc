@@ -1,0 +1,349 @@
+// get pools, get connections, get operations, get instance, stats.
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "client/cli/commands.h"
+#include "client/cli/error_report.h"
+#include "client/cli/json_text.h"
+#include "client/cli/list_pages.h"
+#include "client/cli/pool_cells.h"
+#include "client/cli/resource_names.h"
+#include "client/cli/units.h"
+#include "client/cli/visible_text.h"
+
+namespace chanpool::cli {
+namespace {
+
+// A number; "" when the server did not say it.
+template <typename Number>
+std::string Text(bool has, Number number) {
+  return has ? absl::StrCat(number) : "";
+}
+
+std::string Of(const std::string& a, const std::string& b) {
+  return absl::StrCat(a.empty() ? "-" : a, "/", b.empty() ? "-" : b);
+}
+
+// Prints a list in any format but the tables; false if it has to be a table.
+template <typename Item>
+bool PrintedForPrograms(Session& session, const std::vector<Item>& items) {
+  if (session.ForPeople()) return false;
+  std::vector<std::string> json;
+  for (const Item& item : items) {
+    if (session.format() == Format::kName) {
+      session.Write(absl::StrCat(Visible(item.name()), "\n"));
+    } else {
+      json.push_back(ToJson(item));
+    }
+  }
+  if (session.format() != Format::kName) session.PrintJson(ItemsJson(json));
+  return true;
+}
+
+// A table, or a word to the person if there is nothing in it.
+void PrintTable(Session& session, const Table& table, absl::string_view nothing) {
+  if (table.empty()) {
+    session.Say(nothing);
+  } else {
+    session.Print(table);
+  }
+}
+
+constexpr Align kRight = Align::kRight;
+
+std::vector<Cell> PoolRow(const v1::Pool& pool, Session& session) {
+  const v1::Size& size = pool.size();
+  const bool waiting = pool.waiters().count() > 0;
+  std::vector<Cell> row = {
+      {Visible(ShortName(pool.name()))},
+      StateCell(pool),
+      HealthCell(pool, session.now(), session.env().zone),
+      {Of(Text(size.has_current(), size.current()), Text(size.has_max(), size.max()))},
+      {Text(size.has_active(), size.active())},
+      {Of(Text(pool.leases().has_active(), pool.leases().active()),
+          Text(pool.leases().has_capacity(), pool.leases().capacity()))},
+      {Text(pool.waiters().has_count(), pool.waiters().count()), waiting ? Tone::kWarning : Tone::kPlain},
+      {Visible(pool.target())},
+      {Ago(FromProto(pool.create_time()), session.now())},
+  };
+  if (session.format() == Format::kWide) {
+    std::vector<std::string> overrides;
+    for (const v1::Override& entry : pool.overrides()) {
+      overrides.push_back(absl::StrCat(absl::StripPrefix(entry.path(), "options."), "=", entry.value()));
+    }
+    for (const Cell& cell : std::vector<Cell>{
+             {Text(size.has_idle(), size.idle())},
+             {Text(size.has_connecting(), size.connecting())},
+             {Text(size.has_backoff(), size.backoff())},
+             {Text(size.has_checking(), size.checking())},
+             {Text(size.has_draining(), size.draining())},
+             {Text(size.has_min(), size.min())},
+             {absl::StrCat(pool.generation())},
+             {Visible(absl::StrJoin(overrides, ","))},
+             {Visible(absl::StrJoin(pool.conditions(), "; "))},
+         }) {
+      row.push_back(cell);
+    }
+  }
+  return row;
+}
+
+}  // namespace
+
+absl::StatusOr<int> GetPools(Session& session, const Invocation& /*invocation*/) {
+  const absl::StatusOr<AdminClient*> client = session.client();
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<std::vector<v1::Pool>> pools = ListAll<v1::Pool>(
+      v1::ListPoolsRequest(),
+      [&](const v1::ListPoolsRequest& page) { return (*client)->ListPools(page, session.timeout()); },
+      [](v1::ListPoolsResponse& response) { return response.mutable_pools(); });
+  if (!pools.ok()) return pools.status();
+  if (PrintedForPrograms(session, *pools)) return kExitOk;
+  std::vector<Column> columns = {
+      {"NAME"},         {"STATE"},          {"HEALTH"},          {"CONNS", kRight},
+      {"BUSY", kRight}, {"LEASES", kRight}, {"WAITERS", kRight}, {"TARGET", Align::kLeft, /*elastic=*/true},
+      {"AGE", kRight}};
+  if (session.format() == Format::kWide) {
+    for (const Column& column : std::vector<Column>{{"IDLE", kRight},
+                                                    {"CONNECTING", kRight},
+                                                    {"BACKOFF", kRight},
+                                                    {"CHECKING", kRight},
+                                                    {"DRAINING", kRight},
+                                                    {"MIN", kRight},
+                                                    {"GEN", kRight},
+                                                    {"OVERRIDES"},
+                                                    {"CONDITIONS"}}) {
+      columns.push_back(column);
+    }
+  }
+  Table table(columns);
+  for (const v1::Pool& pool : *pools) table.Add(PoolRow(pool, session));
+  PrintTable(session, table, "there are no pools");
+  return kExitOk;
+}
+
+absl::StatusOr<int> GetConnections(Session& session, const Invocation& invocation) {
+  v1::ListConnectionsRequest request;
+  request.set_parent("pools/-");
+  if (!invocation.args.empty()) {
+    const absl::StatusOr<std::string> pool = PoolName(invocation.args[0]);
+    if (!pool.ok()) return UsageError(pool.status().message());
+    request.set_parent(*pool);
+  }
+  const absl::StatusOr<AdminClient*> client = session.client();
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<std::vector<v1::Connection>> connections = ListAll<v1::Connection>(
+      request,
+      [&](const v1::ListConnectionsRequest& page) { return (*client)->ListConnections(page, session.timeout()); },
+      [](v1::ListConnectionsResponse& response) { return response.mutable_connections(); });
+  if (!connections.ok()) return connections.status();
+  if (PrintedForPrograms(session, *connections)) return kExitOk;
+  const bool wide = session.format() == Format::kWide;
+  std::vector<Column> columns = {
+      {"POOL"},        {"ID"}, {"STATE"}, {"LEASES", kRight}, {"PEAK", kRight}, {"AGE", kRight}, {"IN-STATE", kRight},
+      {"DRAIN-REASON"}};
+  if (wide) columns.push_back({"NAME"});
+  Table table(columns);
+  for (const v1::Connection& connection : *connections) {
+    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(connection.name(), "/connections/");
+    std::vector<Cell> row = {
+        {Visible(ShortName(parts.first))},
+        {Visible(parts.second)},
+        StateCell(connection),
+        {Of(Text(connection.has_leases(), connection.leases()),
+            Text(connection.has_max_leases(), connection.max_leases()))},
+        {Text(connection.has_peak_leases(), connection.peak_leases())},
+        {connection.has_age() ? Age(FromProto(connection.age())) : ""},
+        {connection.has_in_state() ? Age(FromProto(connection.in_state())) : ""},
+        {Visible(connection.drain_reason())},
+    };
+    if (wide) row.push_back({Visible(connection.name())});
+    table.Add(std::move(row));
+  }
+  PrintTable(session, table, "there are no connections");
+  return kExitOk;
+}
+
+absl::StatusOr<int> GetOperations(Session& session, const Invocation& /*invocation*/) {
+  const absl::StatusOr<AdminClient*> client = session.client();
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<std::vector<v1::Operation>> operations = ListAll<v1::Operation>(
+      v1::ListOperationsRequest(),
+      [&](const v1::ListOperationsRequest& page) { return (*client)->ListOperations(page, session.timeout()); },
+      [](v1::ListOperationsResponse& response) { return response.mutable_operations(); });
+  if (!operations.ok()) return operations.status();
+  if (PrintedForPrograms(session, *operations)) return kExitOk;
+  PrintTable(session, OperationTable(session, *operations), "nothing runs, and nothing ended within the hour");
+  return kExitOk;
+}
+
+Table OperationTable(Session& session, const std::vector<v1::Operation>& operations) {
+  const bool wide = session.format() == Format::kWide;
+  std::vector<Column> columns = {
+      {"NAME"}, {"KIND"},       {"TARGET"}, {"STATE"}, {"CONNS-LEFT", kRight}, {"CALLS-LEFT", kRight},
+      {"BY"},   {"AGE", kRight}};
+  if (wide) {
+    for (const char* title : {"DEADLINE", "REASON", "ERROR"}) columns.push_back({title});
+  }
+  Table table(columns);
+  for (const v1::Operation& operation : operations) {
+    const v1::Progress& progress = operation.progress();
+    std::vector<Cell> row = {
+        {Visible(ShortName(operation.name()))},
+        {Name(operation.kind())},
+        {Visible(ShortName(operation.target()))},
+        StateCell(operation),
+        {Of(Text(progress.has_connections_remaining(), progress.connections_remaining()),
+            Text(progress.has_connections_total(), progress.connections_total()))},
+        {Text(progress.has_leases_remaining(), progress.leases_remaining())},
+        {Visible(operation.requested_by())},
+        {Ago(FromProto(operation.start_time()), session.now())},
+    };
+    if (wide) {
+      row.push_back({Clock(FromProto(operation.deadline()), session.now(), session.env().zone)});
+      row.push_back({Visible(operation.reason())});
+      row.push_back({Visible(operation.error().message())});
+    }
+    table.Add(std::move(row));
+  }
+  return table;
+}
+
+absl::StatusOr<int> GetInstance(Session& session, const Invocation& /*invocation*/) {
+  const absl::StatusOr<AdminClient*> client = session.client();
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<v1::GetInstanceResponse> response = (*client)->GetInstance({}, session.timeout());
+  if (!response.ok()) return response.status();
+  const v1::Instance& instance = response->instance();
+  if (session.format() == Format::kName) {
+    session.Write("instance\n");
+    return kExitOk;
+  }
+  if (!session.ForPeople()) {
+    session.PrintMessage(*response);
+    return kExitOk;
+  }
+  Sheet sheet;
+  const absl::Time start = FromProto(instance.start_time());
+  sheet.Add("Name", {Visible(instance.name())});
+  sheet.Add("State",
+            {Name(instance.state()), instance.state() == v1::INSTANCE_STATE_SERVING ? Tone::kGood : Tone::kWarning});
+  sheet.Add("Version", {Visible(absl::StrCat(instance.version(), " (gRPC ", instance.grpc_version(), ")"))});
+  sheet.Add("Process", {absl::StrCat(instance.pid())});
+  if (start > absl::UnixEpoch()) {
+    sheet.Add("Up", {absl::StrCat(Ago(start, session.now()), ", since ",
+                                  absl::FormatTime("%Y-%m-%d %H:%M:%S", start, session.env().zone))});
+  }
+  if (instance.has_pools()) sheet.Add("Pools", {absl::StrCat(instance.pools())});
+  const bool file = !instance.config_path().empty();
+  sheet.Add("Configuration", {absl::StrCat(file ? Visible(instance.config_path()) : "built in", ", generation ",
+                                           instance.config_generation()),
+                              Tone::kPlain});
+  if (instance.config_drift()) {
+    sheet.Add("Drift", {"the file is not what holds; see poolctl reload --dry-run", Tone::kWarning});
+  }
+  if (instance.has_last_reload()) {
+    const v1::Reload& reload = instance.last_reload();
+    const std::string ago = Ago(FromProto(reload.time()), session.now());
+    sheet.Add("Last reload",
+              {absl::StrCat(reload.ok() ? "ok" : "refused", ago.empty() ? "" : absl::StrCat(", ", ago, " ago"),
+                            reload.message().empty() ? "" : ": ", Visible(reload.message())),
+               reload.ok() ? Tone::kGood : Tone::kBad});
+  }
+  for (int i = 0; i < instance.listeners_size(); ++i) {
+    sheet.Add(i == 0 ? "Listens" : "", {Visible(instance.listeners(i))});
+  }
+  if (session.format() == Format::kWide) sheet.Add("Instance id", {Visible(instance.instance_id())});
+  session.Write(sheet.Text(session.settings().colour));
+  if (instance.processes_size() == 0) return kExitOk;
+  session.Write("\n");
+  Table table({{"PROCESS"},
+               {"STATE"},
+               {"PID", kRight},
+               {"UID", kRight},
+               {"VERSION"},
+               {"POOLS", kRight},
+               {"ATTACHED", kRight},
+               {"LAST-SEEN", kRight}});
+  for (const v1::AttachedProcess& process : instance.processes()) {
+    table.Add({{Visible(absl::StripPrefix(process.name(), "processes/"))},
+               {Name(process.state()), process.state() == v1::PROCESS_STATE_LIVE ? Tone::kGood : Tone::kBad},
+               {absl::StrCat(process.pid())},
+               {absl::StrCat(process.uid())},
+               {Visible(process.version())},
+               {absl::StrCat(process.pools())},
+               {Ago(FromProto(process.attach_time()), session.now())},
+               {Ago(FromProto(process.last_seen()), session.now())}});
+  }
+  session.Print(table);
+  return kExitOk;
+}
+
+absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation) {
+  v1::GetStatsRequest request;
+  for (const std::string& arg : invocation.args) {
+    const absl::StatusOr<std::string> pool = PoolName(arg);
+    if (!pool.ok()) return UsageError(pool.status().message());
+    request.add_pools(*pool);
+  }
+  const absl::StatusOr<AdminClient*> client = session.client();
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<v1::GetStatsResponse> response = (*client)->GetStats(request, session.timeout());
+  if (!response.ok()) return response.status();
+  const std::vector<v1::PoolStats> all(response->stats().begin(), response->stats().end());
+  if (PrintedForPrograms(session, all)) return kExitOk;
+  const bool wide = session.format() == Format::kWide;
+  std::vector<Column> columns = {{"NAME", Align::kLeft, /*elastic=*/true}};
+  for (const char* title : {"CONNS", "LEASES", "WAITERS", "ACQUIRED", "REJECTED", "TIMED-OUT", "DIAL-FAIL"}) {
+    columns.push_back({title, kRight});
+  }
+  if (wide) {
+    for (const char* title :
+         {"OPENED", "CLOSED", "HITS", "MISSES", "OVERCOMMITTED", "CANCELLED", "UNAVAILABLE", "RELEASED", "LINGERING"}) {
+      columns.push_back({title, kRight});
+    }
+    columns.push_back({"LAST-DIAL-ERROR"});
+  }
+  Table table(columns);
+  for (const v1::PoolStats& stats : all) {
+    const auto bad_if_any = [](bool has, uint64_t n) {
+      return Cell{Text(has, n), n > 0 ? Tone::kWarning : Tone::kPlain};
+    };
+    std::vector<Cell> row = {
+        {absl::StrCat(Visible(ShortName(stats.name())), stats.stale() ? " (STALE)" : ""),
+         stats.stale() ? Tone::kBad : Tone::kPlain},
+        {Of(Text(stats.has_connections(), stats.connections()),
+            Text(stats.has_connections_max(), stats.connections_max()))},
+        {Of(Text(stats.has_leases(), stats.leases()), Text(stats.has_lease_capacity(), stats.lease_capacity()))},
+        bad_if_any(stats.has_waiters(), stats.waiters()),
+        {Text(stats.has_acquired(), stats.acquired())},
+        bad_if_any(stats.has_rejected(), stats.rejected()),
+        bad_if_any(stats.has_timed_out(), stats.timed_out()),
+        bad_if_any(stats.has_dial_failures(), stats.dial_failures()),
+    };
+    if (wide) {
+      for (const Cell& cell :
+           std::vector<Cell>{{Text(stats.has_opened(), stats.opened())},
+                             {Text(stats.has_closed(), stats.closed())},
+                             {Text(stats.has_hits(), stats.hits())},
+                             {Text(stats.has_misses(), stats.misses())},
+                             {Text(stats.has_overcommitted(), stats.overcommitted())},
+                             {Text(stats.has_cancelled(), stats.cancelled())},
+                             {Text(stats.has_unavailable(), stats.unavailable())},
+                             {Text(stats.has_released(), stats.released())},
+                             {Text(stats.has_connections_lingering(), stats.connections_lingering())},
+                             {Visible(stats.last_dial_error())}}) {
+        row.push_back(cell);
+      }
+    }
+    table.Add(std::move(row));
+  }
+  PrintTable(session, table, "there are no pools");
+  return kExitOk;
+}
+
+}  // namespace chanpool::cli

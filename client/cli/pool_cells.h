@@ -1,0 +1,41 @@
+// How the nouns of PoolAdmin look in a table: names of enums without their prefix, tones, "3/8", ages.
+#ifndef CHANPOOL_CLIENT_CLI_POOL_CELLS_H_
+#define CHANPOOL_CLIENT_CLI_POOL_CELLS_H_
+
+#include <google/protobuf/descriptor.h>
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "chanpool/admin/v1/pool_admin.pb.h"
+#include "client/cli/table.h"
+
+namespace chanpool::cli {
+
+// "DRAINING" for ADMIN_STATE_DRAINING; "" for ..._UNSPECIFIED; the number for a value that is newer than this program.
+std::string ValueName(const google::protobuf::EnumDescriptor* type, int value, absl::string_view prefix);
+
+std::string Name(chanpool::admin::v1::AdminState state);
+std::string Name(chanpool::admin::v1::Health health);
+std::string Name(chanpool::admin::v1::ConnectionState state);
+std::string Name(chanpool::admin::v1::OperationState state);
+std::string Name(chanpool::admin::v1::OperationKind kind);
+std::string Name(chanpool::admin::v1::Severity severity);
+std::string Name(chanpool::admin::v1::EventType type);
+std::string Name(chanpool::admin::v1::InstanceState state);
+std::string Name(chanpool::admin::v1::ProcessState state);
+
+// What was decided, and how it is; of a stale pool "STALE" and "since 12:03:44", because neither is known any more.
+Cell StateCell(const chanpool::admin::v1::Pool& pool);
+Cell HealthCell(const chanpool::admin::v1::Pool& pool, absl::Time now, absl::TimeZone zone);
+Cell StateCell(const chanpool::admin::v1::Operation& operation);
+Cell StateCell(const chanpool::admin::v1::Connection& connection);
+
+// The time of day if it is today, else with the date. Empty for the epoch, which is a time that is not set.
+std::string Clock(absl::Time time, absl::Time now, absl::TimeZone zone);
+// How long ago; empty for a time that is not set.
+std::string Ago(absl::Time time, absl::Time now);
+
+}  // namespace chanpool::cli
+#endif  // CHANPOOL_CLIENT_CLI_POOL_CELLS_H_

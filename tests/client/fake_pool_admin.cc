@@ -1,0 +1,376 @@
+#include "tests/client/fake_pool_admin.h"
+
+#include <google/protobuf/text_format.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "tests/fakes/eventually.h"
+
+namespace chanpool::testing {
+namespace {
+
+template <typename Message>
+Message Parsed(const std::string& text) {
+  Message message;
+  if (!google::protobuf::TextFormat::ParseFromString(text, &message)) abort();  // The test itself is wrong.
+  return message;
+}
+
+constexpr int64_t kNoon = 1'772'625'600;  // 2026-03-04T12:00:00Z
+
+std::string At(int64_t seconds_before_noon) { return absl::StrCat("{ seconds: ", kNoon - seconds_before_noon, " }"); }
+
+template <typename Item, typename Add>
+void FillPage(const std::vector<Item>& items, const Add& add) {
+  for (const Item& item : items) *add() = item;
+}
+
+}  // namespace
+
+absl::Time Noon() { return absl::FromUnixSeconds(kNoon); }
+
+class FakePoolAdmin::Service : public v1::PoolAdmin::Service {
+ public:
+  explicit Service(FakePoolAdmin* fake) : fake_(fake) {}
+
+  grpc::Status GetInstance(grpc::ServerContext*, const v1::GetInstanceRequest* request,
+                           v1::GetInstanceResponse* response) override {
+    return Answer("GetInstance", *request, [&] { *response->mutable_instance() = fake_->instance; });
+  }
+  // A pool a page, so that a client that forgets the token is found out.
+  grpc::Status ListPools(grpc::ServerContext*, const v1::ListPoolsRequest* request,
+                         v1::ListPoolsResponse* response) override {
+    return Answer("ListPools", *request, [&] {
+      const size_t at = request->page_token().empty() ? 0 : static_cast<size_t>(std::stoi(request->page_token()));
+      if (request->page_size() == 0) FillPage(fake_->pools, [&] { return response->add_pools(); });
+      if (request->page_size() == 0 || at >= fake_->pools.size()) return;
+      *response->add_pools() = fake_->pools[at];
+      if (at + 1 < fake_->pools.size()) response->set_next_page_token(std::to_string(at + 1));
+    });
+  }
+  grpc::Status GetPool(grpc::ServerContext*, const v1::GetPoolRequest* request,
+                       v1::GetPoolResponse* response) override {
+    v1::Pool* const pool = fake_->pool(request->name());
+    if (pool == nullptr && fake_->ErrorOf("GetPool").ok()) return NoPool(request->name());
+    return Answer("GetPool", *request, [&] { *response->mutable_pool() = *pool; });
+  }
+  grpc::Status ListConnections(grpc::ServerContext*, const v1::ListConnectionsRequest* request,
+                               v1::ListConnectionsResponse* response) override {
+    return Answer("ListConnections", *request, [&] {
+      for (const v1::Connection& connection : fake_->connections) {
+        const bool of_it = connection.name().rfind(request->parent() + "/", 0) == 0;
+        if (of_it || request->parent() == "pools/-") *response->add_connections() = connection;
+      }
+    });
+  }
+  grpc::Status GetStats(grpc::ServerContext*, const v1::GetStatsRequest* request,
+                        v1::GetStatsResponse* response) override {
+    return Answer("GetStats", *request, [&] { FillPage(fake_->stats, [&] { return response->add_stats(); }); });
+  }
+  grpc::Status WatchStats(grpc::ServerContext* context, const v1::WatchStatsRequest* request,
+                          grpc::ServerWriter<v1::WatchStatsResponse>* writer) override {
+    return Stream("WatchStats", context, *request, [&] {
+      uint32_t sent = 0;
+      for (const v1::WatchStatsResponse& tick : fake_->ticks) {
+        if (request->max_responses() > 0 && sent == request->max_responses()) break;
+        writer->Write(tick);
+        ++sent;
+      }
+    });
+  }
+  grpc::Status WatchEvents(grpc::ServerContext* context, const v1::WatchEventsRequest* request,
+                           grpc::ServerWriter<v1::WatchEventsResponse>* writer) override {
+    return Stream("WatchEvents", context, *request, [&] {
+      for (const v1::WatchEventsResponse& event : fake_->events) writer->Write(event);
+    });
+  }
+  grpc::Status GetConfig(grpc::ServerContext*, const v1::GetConfigRequest* request,
+                         v1::GetConfigResponse* response) override {
+    return Answer("GetConfig", *request, [&] { *response = fake_->config; });
+  }
+  grpc::Status UpdatePool(grpc::ServerContext*, const v1::UpdatePoolRequest* request,
+                          v1::UpdatePoolResponse* response) override {
+    v1::Pool* const pool = fake_->pool(request->pool().name());
+    if (pool == nullptr) return NoPool(request->pool().name());
+    return Answer("UpdatePool", *request, [&] {
+      *response->mutable_pool() = *pool;
+      response->mutable_pool()->mutable_options()->MergeFrom(request->pool().options());
+      response->add_warnings("servers often allow 100 connections");
+    });
+  }
+  grpc::Status ReloadConfig(grpc::ServerContext*, const v1::ReloadConfigRequest* request,
+                            v1::ReloadConfigResponse* response) override {
+    return Answer("ReloadConfig", *request, [&] { *response = fake_->reload; });
+  }
+  grpc::Status DrainPool(grpc::ServerContext*, const v1::DrainPoolRequest* request,
+                         v1::DrainPoolResponse* response) override {
+    return Answer("DrainPool", *request, [&] { *response->mutable_operation() = fake_->drain; });
+  }
+  grpc::Status UndrainPool(grpc::ServerContext*, const v1::UndrainPoolRequest* request,
+                           v1::UndrainPoolResponse* response) override {
+    v1::Pool* const pool = fake_->pool(request->name());
+    if (pool == nullptr) return NoPool(request->name());
+    return Answer("UndrainPool", *request, [&] {
+      *response->mutable_pool() = *pool;
+      response->set_changed(pool->admin_state() != v1::ADMIN_STATE_ACTIVE);
+    });
+  }
+  grpc::Status RecyclePool(grpc::ServerContext*, const v1::RecyclePoolRequest* request,
+                           v1::RecyclePoolResponse* response) override {
+    return Answer("RecyclePool", *request, [&] { *response->mutable_operation() = fake_->recycle; });
+  }
+  grpc::Status GetOperation(grpc::ServerContext*, const v1::GetOperationRequest* request,
+                            v1::GetOperationResponse* response) override {
+    return Answer("GetOperation", *request, [&] { *response->mutable_operation() = fake_->drain; });
+  }
+  grpc::Status ListOperations(grpc::ServerContext*, const v1::ListOperationsRequest* request,
+                              v1::ListOperationsResponse* response) override {
+    return Answer("ListOperations", *request,
+                  [&] { FillPage(fake_->operations, [&] { return response->add_operations(); }); });
+  }
+  grpc::Status WatchOperation(grpc::ServerContext* context, const v1::WatchOperationRequest* request,
+                              grpc::ServerWriter<v1::WatchOperationResponse>* writer) override {
+    return Stream("WatchOperation", context, *request, [&] {
+      for (const Step& step : fake_->watch) {
+        if (step.before) step.before();
+        v1::WatchOperationResponse response;
+        *response.mutable_operation() = step.operation;
+        writer->Write(response);
+      }
+    });
+  }
+  grpc::Status CancelOperation(grpc::ServerContext*, const v1::CancelOperationRequest* request,
+                               v1::CancelOperationResponse* response) override {
+    return Answer("CancelOperation", *request, [&] {
+      *response->mutable_operation() = fake_->drain;
+      response->mutable_operation()->set_state(v1::OPERATION_STATE_CANCELLED);
+    });
+  }
+
+ private:
+  template <typename Fill>
+  grpc::Status Answer(const std::string& method, const google::protobuf::Message& request, const Fill& fill) {
+    fake_->Remember(request);
+    if (fake_->on_call) fake_->on_call(method);
+    const grpc::Status error = fake_->ErrorOf(method);
+    if (!error.ok()) return error;
+    fill();
+    return grpc::Status::OK;
+  }
+
+  template <typename Fill>
+  grpc::Status Stream(const std::string& method, grpc::ServerContext* context, const google::protobuf::Message& request,
+                      const Fill& fill) {
+    const grpc::Status status = Answer(method, request, fill);
+    if (status.ok() && fake_->keep_open) Eventually([context] { return context->IsCancelled(); });
+    return status;
+  }
+
+  static grpc::Status NoPool(const std::string& name) {
+    return ErrorWith(grpc::StatusCode::NOT_FOUND, absl::StrCat("there is no pool \"", name.substr(6), "\""),
+                     "POOL_NOT_FOUND", {{"closest", "orders"}});
+  }
+
+  FakePoolAdmin* const fake_;
+};
+
+FakePoolAdmin::FakePoolAdmin() {
+  pools = {
+      Parsed<v1::Pool>(absl::StrCat(
+          R"(name: "pools/billing" target: "dns:///billing.shop.svc.cluster.local:50051"
+             options { min_connections: 1 max_connections: 4 max_leases_per_connection: 100 }
+             admin_state: ADMIN_STATE_ACTIVE health: HEALTH_OVERLOADED conditions: "all 400 places are taken"
+             size { current: 4 idle: 0 active: 4 connecting: 0 backoff: 0 checking: 0 draining: 0 min: 1 max: 4 }
+             leases { active: 400 capacity: 400 } waiters { count: 3 max: 1000 } etag: "b1" generation: 1
+             create_time )",
+          At(5 * 3600), " snapshot_time ", At(0))),
+      Parsed<v1::Pool>(absl::StrCat(
+          R"(name: "pools/orders" target: "dns:///orders:50051"
+             options { min_connections: 2 max_connections: 40 max_leases_per_connection: 100
+                       target_leases_per_connection: 80 max_surge: 1 max_waiters: 1000 connect_timeout { seconds: 10 }
+                       acquire_timeout { seconds: 30 } max_idle { seconds: 300 } max_age { seconds: 315576000000 }
+                       max_age_jitter: 0.1 drain_grace { seconds: 30 } overflow: OVERFLOW_POLICY_OVERCOMMIT
+                       backoff_initial { nanos: 100000000 } backoff_max { seconds: 10 } }
+             overrides { path: "options.max_connections" owner_value: "32" value: "40" set_by: "uid:1000"
+                         reason: "sale" set_time )",
+          At(600), " expire_time ", At(-1200),
+          R"( } keepalive { time { seconds: 300 } timeout { seconds: 20 } }
+             admin_state: ADMIN_STATE_ACTIVE health: HEALTH_HEALTHY
+             size { current: 8 idle: 1 active: 7 connecting: 0 backoff: 0 checking: 0 draining: 0 min: 2 max: 40 }
+             leases { active: 612 capacity: 800 } waiters { count: 0 max: 1000 } etag: "o7" generation: 7
+             create_time )",
+          At(3 * 86400), " snapshot_time ", At(0))),
+      Parsed<v1::Pool>(absl::StrCat(
+          R"(name: "processes/shop/pools/stock" target: "dns:///stock:50051"
+             options { min_connections: 1 max_connections: 10 }
+             admin_state: ADMIN_STATE_ACTIVE health: HEALTH_HEALTHY
+             size { current: 1 idle: 1 active: 0 connecting: 0 backoff: 0 checking: 0 draining: 0 min: 1 max: 10 }
+             leases { active: 0 capacity: 100 } waiters { count: 0 max: 1000 } etag: "s1" generation: 1 stale: true
+             create_time )",
+          At(7200), " snapshot_time ", At(42))),
+  };
+  connections = {
+      Parsed<v1::Connection>(
+          R"(name: "pools/billing/connections/3-1" state: CONNECTION_STATE_ACTIVE leases: 100 max_leases: 100
+             peak_leases: 100 age { seconds: 4000 } in_state { seconds: 90 })"),
+      Parsed<v1::Connection>(
+          R"(name: "pools/orders/connections/1-71" state: CONNECTION_STATE_DRAINING leases: 29 max_leases: 100
+             peak_leases: 31 age { seconds: 3600 } in_state { seconds: 27 } drain_reason: "max_age")"),
+      Parsed<v1::Connection>(
+          R"(name: "pools/orders/connections/2-74" state: CONNECTION_STATE_BACKOFF leases: 0 max_leases: 100
+             peak_leases: 0 age { } in_state { seconds: 2 })"),
+  };
+  stats = {
+      Parsed<v1::PoolStats>(absl::StrCat(
+          R"(name: "pools/billing" connections: 4 connections_active: 4 connections_idle: 0 connections_max: 4
+             leases: 400 lease_capacity: 400 waiters: 3 waiters_max: 1000 acquired: 51234 released: 50834 hits: 50000
+             misses: 1234 overcommitted: 0 rejected: 12 timed_out: 5 cancelled: 1 unavailable: 0 opened: 9 closed: 5
+             dial_failures: 2 connections_lingering: 0 last_dial_error: "connection refused" snapshot_time )",
+          At(0))),
+      Parsed<v1::PoolStats>(absl::StrCat(
+          R"(name: "pools/orders" connections: 8 connections_active: 7 connections_idle: 1 connections_max: 40
+             leases: 612 lease_capacity: 800 waiters: 0 waiters_max: 1000 acquired: 8123456 released: 8122844
+             hits: 8123000 misses: 456 overcommitted: 0 rejected: 0 timed_out: 0 cancelled: 0 unavailable: 0 opened: 31
+             closed: 23 dial_failures: 0 connections_lingering: 0 snapshot_time )",
+          At(0))),
+  };
+  // The second tick is a second later.
+  v1::WatchStatsResponse tick;
+  tick.set_tick_seq(1);
+  for (const v1::PoolStats& one : stats) *tick.add_stats() = one;
+  ticks.push_back(tick);
+  tick.set_tick_seq(2);
+  for (v1::PoolStats& one : *tick.mutable_stats()) {
+    one.mutable_snapshot_time()->set_seconds(one.snapshot_time().seconds() + 1);
+    one.set_acquired(one.acquired() + (one.name() == "pools/orders" ? 11'400 : 660));
+  }
+  tick.mutable_stats(0)->set_rejected(24);
+  ticks.push_back(tick);
+
+  const auto event = [this](const std::string& text, int64_t before, int seq) {
+    v1::WatchEventsResponse response;
+    *response.mutable_event() = Parsed<v1::Event>(absl::StrCat(text, " seq: ", seq, " time ", At(before)));
+    response.set_resume_token(absl::StrCat("T", seq));
+    events.push_back(response);
+  };
+  v1::WatchEventsResponse hello;
+  hello.mutable_hello()->set_instance_id("i1");
+  hello.mutable_hello()->set_oldest_seq(1);
+  hello.mutable_hello()->set_head_seq(43);
+  hello.set_resume_token("T40");
+  events.push_back(hello);
+  event(R"(type: EVENT_TYPE_CONNECTION_OPENED severity: SEVERITY_INFO resource: "pools/orders/connections/1-71")", 61,
+        41);
+  event(R"(type: EVENT_TYPE_CONNECTION_DIAL_FAILED severity: SEVERITY_WARNING
+           resource: "pools/billing/connections/4-9" message: "connection refused")",
+        60, 42);
+  event(R"(type: EVENT_TYPE_OVERRIDE_SET severity: SEVERITY_INFO resource: "pools/orders"
+           message: "max_connections=40, owner: 32" actor: "uid:1000")",
+        5, 43);
+
+  drain = Parsed<v1::Operation>(absl::StrCat(
+      R"(name: "operations/4" kind: OPERATION_KIND_DRAIN target: "pools/orders" state: OPERATION_STATE_RUNNING
+         progress { connections_total: 8 connections_remaining: 3 leases_remaining: 41
+           blockers { connection: "pools/orders/connections/1-71" leases: 29 draining_for { seconds: 12 } }
+           blockers { connection: "pools/orders/connections/2-74" leases: 12 draining_for { seconds: 12 } }
+           leases_cancelled: 0 }
+         requested_by: "uid:1000" reason: "deploy" start_time )",
+      At(12), " deadline ", At(-48)));
+  recycle = Parsed<v1::Operation>(absl::StrCat(
+      R"(name: "operations/5" kind: OPERATION_KIND_RECYCLE target: "pools/orders" state: OPERATION_STATE_RUNNING
+         progress { connections_total: 8 connections_remaining: 8 leases_remaining: 612 leases_cancelled: 0 }
+         requested_by: "uid:1000" start_time )",
+      At(0)));
+  v1::Operation done = drain;
+  done.set_name("operations/3");
+  done.set_state(v1::OPERATION_STATE_SUCCEEDED);
+  done.mutable_progress()->Clear();
+  done.mutable_progress()->set_connections_total(8);
+  done.mutable_progress()->set_connections_remaining(0);
+  done.mutable_progress()->set_leases_remaining(0);
+  operations = {drain, done};
+
+  instance = Parsed<v1::Instance>(absl::StrCat(
+      R"(instance_id: "i1" name: "chanpoold" version: "0.1.0" grpc_version: "1.51.1" pid: 4711
+         state: INSTANCE_STATE_SERVING config_generation: 42 config_path: "/etc/chanpool/chanpoold.yaml"
+         config_drift: true last_reload { ok: false message: "line 3: unknown key" diagnostics: 2 time )",
+      At(90), R"( } listeners: "unix:/run/chanpool/admin.sock" listeners: "http://127.0.0.1:9402" pools: 2
+         processes { name: "processes/shop" pid: 815 uid: 1000 version: "0.1.0" state: PROCESS_STATE_STALE pools: 1
+                     attach_time )",
+      At(7200), " last_seen ", At(42), " } start_time ", At(3 * 86400)));
+
+  config.set_yaml("version: 1\npools:\n  - name: orders\n    target: dns:///orders:50051\n    max_connections: 32\n");
+  config.set_generation(42);
+  config.set_path("/etc/chanpool/chanpoold.yaml");
+  config.mutable_config()->set_version(1);
+
+  reload = Parsed<v1::ReloadConfigResponse>(
+      R"(generation: 43 apply_duration { nanos: 12000000 }
+         changes { path: "pools/orders.max_connections" old_value: "32" new_value: "48" reload_class: RELOAD_CLASS_HOT }
+         changes { path: "pools/billing.target" old_value: "dns:///billing:50051" new_value: "dns:///billing:50052"
+                   reload_class: RELOAD_CLASS_RECYCLE }
+         warnings { file: "chanpoold.yaml" line: 7 column: 5 path: "pools[0].max_connections" code: "HIDDEN"
+                    message: "hidden by an override of 40" hint: "poolctl set orders max_connections-" }
+         recycled_pools: "pools/billing" added_pools: "pools/search" removed_pools: "pools/legacy")");
+
+  char folder[] = "/tmp/poolctl-test-XXXXXX";
+  if (mkdtemp(folder) == nullptr) abort();
+  folder_ = folder;
+  service_ = std::make_unique<Service>(this);
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(absl::StrCat("unix:", socket()), grpc::InsecureServerCredentials());
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+  builder.RegisterService(service_.get());
+  server_ = builder.BuildAndStart();
+}
+
+FakePoolAdmin::~FakePoolAdmin() {
+  keep_open = false;
+  server_->Shutdown(std::chrono::system_clock::time_point());
+  server_->Wait();
+  unlink(socket().c_str());
+  rmdir(folder_.c_str());
+}
+
+std::string FakePoolAdmin::socket() const { return folder_ + "/admin.sock"; }
+std::string FakePoolAdmin::endpoint() const { return absl::StrCat("unix:", socket()); }
+std::string FakePoolAdmin::tcp_endpoint() const { return absl::StrCat("127.0.0.1:", port_); }
+
+v1::Pool* FakePoolAdmin::pool(const std::string& name) {
+  const auto found =
+      std::find_if(pools.begin(), pools.end(), [&name](const v1::Pool& pool) { return pool.name() == name; });
+  return found == pools.end() ? nullptr : &*found;
+}
+
+void FakePoolAdmin::Remember(const google::protobuf::Message& request) {
+  const std::lock_guard<std::mutex> lock(mu_);
+  requests_[request.GetDescriptor()->full_name()] = request.SerializeAsString();
+}
+
+grpc::Status FakePoolAdmin::ErrorOf(const std::string& method) {
+  const auto found = errors.find(method);
+  return found != errors.end() ? found->second : error;
+}
+
+grpc::Status ErrorWith(grpc::StatusCode code, const std::string& message, const std::string& reason,
+                       const std::map<std::string, std::string>& facts,
+                       const std::vector<const google::protobuf::Message*>& details) {
+  google::rpc::ErrorInfo info;
+  info.set_reason(reason);
+  info.set_domain("chanpool.admin.v1");
+  for (const auto& [key, value] : facts) (*info.mutable_metadata())[key] = value;
+  google::rpc::Status status;
+  status.set_code(code);
+  status.set_message(message);
+  status.add_details()->PackFrom(info);
+  for (const google::protobuf::Message* detail : details) status.add_details()->PackFrom(*detail);
+  return grpc::Status(code, message, status.SerializeAsString());
+}
+
+}  // namespace chanpool::testing

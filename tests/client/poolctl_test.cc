@@ -1,0 +1,406 @@
+// What poolctl does beyond what it prints: exit codes, errors, names, variables, what it asks the server for.
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/cli/command_table.h"
+#include "client/cli/options_text.h"
+#include "gmock/gmock.h"
+#include "google/rpc/error_details.pb.h"
+#include "gtest/gtest.h"
+#include "tests/client/command_run.h"
+#include "tests/client/fake_pool_admin.h"
+
+namespace chanpool::cli {
+namespace {
+
+namespace v1 = ::chanpool::admin::v1;
+
+using ::chanpool::testing::CommandRun;
+using ::chanpool::testing::ErrorWith;
+using ::chanpool::testing::FakePoolAdmin;
+using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class PoolctlTest : public ::testing::Test {
+ protected:
+  PoolctlTest() { run.variables["POOLCTL_ENDPOINT"] = server.endpoint(); }
+
+  int Poolctl(const std::string& words) { return run.Run(absl::StrSplit(words, ' ', absl::SkipEmpty())); }
+
+  FakePoolAdmin server;
+  CommandRun run;
+};
+
+TEST_F(PoolctlTest, SpeaksToTheServerOverTcpToo) {
+  EXPECT_EQ(Poolctl("get pools -o name -e " + server.tcp_endpoint()), 0);
+  EXPECT_EQ(run.out(), "pools/billing\npools/orders\nprocesses/shop/pools/stock\n");
+}
+
+TEST_F(PoolctlTest, FindsTheSocketOfThisMachineByItself) {
+  run.variables.clear();
+  run.env.default_sockets = {"/nowhere/admin.sock", server.socket()};
+  EXPECT_EQ(Poolctl("get pools -o name"), 0);
+}
+
+TEST_F(PoolctlTest, SaysWhereItLookedWhenThereIsNoServer) {
+  run.variables.clear();
+  run.env.default_sockets = {"/nowhere/admin.sock", "/nowhere/either.sock"};
+  EXPECT_EQ(Poolctl("get pools"), 3);
+  EXPECT_EQ(run.err(),
+            "poolctl: found no chanpoold on this machine; looked at\n"
+            "  /nowhere/admin.sock: not there\n"
+            "  /nowhere/either.sock: not there\n"
+            "start chanpoold, or say where it is: -e unix:/path/to/admin.sock or -e host:port\n");
+}
+
+TEST_F(PoolctlTest, NamesTheEndpointThatCannotBeReached) {
+  EXPECT_EQ(Poolctl("get pools -e unix:/nowhere/admin.sock"), 3);
+  EXPECT_EQ(run.err(), "poolctl: cannot connect to unix:/nowhere/admin.sock: No such file or directory\n");
+}
+
+TEST_F(PoolctlTest, TakesGlobalFlagsBeforeAndAfterTheCommand) {
+  const std::string endpoint = server.endpoint();
+  run.variables.clear();
+  for (const std::string& words :
+       {absl::StrCat("-e ", endpoint, " -o name get pools"), absl::StrCat("get -e ", endpoint, " pools -o name"),
+        absl::StrCat("get pools --output=name --endpoint=", endpoint)}) {
+    EXPECT_EQ(Poolctl(words), 0) << words << run.err();
+    EXPECT_THAT(run.out(), StartsWith("pools/billing\n")) << words;
+  }
+}
+
+TEST_F(PoolctlTest, ReadsEveryGlobalFlagFromItsVariable) {
+  run.variables["POOLCTL_OUTPUT"] = "name";
+  EXPECT_EQ(Poolctl("get pools"), 0);
+  EXPECT_THAT(run.out(), StartsWith("pools/billing\n"));
+  EXPECT_EQ(Poolctl("get pools -o table"), 0);  // A flag wins.
+  EXPECT_THAT(run.out(), StartsWith("NAME"));
+  EXPECT_EQ(Poolctl("config validate"), 0);  // It has no names, and that is no error of whoever set the variable.
+
+  run.variables["POOLCTL_OUTPUT"] = "table";
+  run.variables["POOLCTL_NO_HEADERS"] = "true";
+  EXPECT_EQ(Poolctl("get pools"), 0);
+  EXPECT_THAT(run.out(), StartsWith("billing"));
+
+  run.variables["POOLCTL_COLOR"] = "always";
+  EXPECT_EQ(Poolctl("get pools"), 0);
+  EXPECT_THAT(run.out(), HasSubstr("\x1b["));
+
+  run.variables["POOLCTL_TIMEOUT"] = "soon";
+  EXPECT_EQ(Poolctl("get pools"), 2);
+  EXPECT_THAT(run.err(), HasSubstr("POOLCTL_TIMEOUT: \"soon\" is no duration"));
+}
+
+TEST_F(PoolctlTest, PaintsOnTerminalsOnly) {
+  EXPECT_EQ(Poolctl("get pools"), 0);
+  EXPECT_THAT(run.out(), Not(HasSubstr("\x1b")));
+  run.env.terminal = &run.terminal;
+  EXPECT_EQ(Poolctl("get pools"), 0);
+  EXPECT_THAT(run.out(), HasSubstr("\x1b["));
+  run.variables["NO_COLOR"] = "1";
+  EXPECT_EQ(Poolctl("get pools"), 0);
+  EXPECT_THAT(run.out(), Not(HasSubstr("\x1b")));
+}
+
+TEST_F(PoolctlTest, UnderstandsEveryFormOfAPoolsName) {
+  for (const std::string form : {"orders", "pools/orders"}) {
+    EXPECT_EQ(Poolctl("describe pool " + form), 0) << form;
+    EXPECT_EQ(server.last<v1::GetPoolRequest>().name(), "pools/orders");
+  }
+  for (const std::string form : {"shop/stock", "processes/shop/pools/stock"}) {
+    EXPECT_EQ(Poolctl("describe pool " + form), 0) << form;
+    EXPECT_EQ(server.last<v1::GetPoolRequest>().name(), "processes/shop/pools/stock");
+  }
+  for (const std::string form : {"pools/", "a/b/c", "../x", "a%2fb", "pools/../x"}) {
+    EXPECT_EQ(Poolctl("describe pool " + form), 2) << form;
+    EXPECT_THAT(run.err(), HasSubstr("is no name of a pool; write orders, pools/orders")) << form;
+  }
+}
+
+TEST_F(PoolctlTest, UnderstandsTheWordsOfPgbouncer) {
+  const std::pair<const char*, const char*> twins[] = {{"show pools", "get pools"},
+                                                       {"show connections", "get connections"},
+                                                       {"show stats", "stats"},
+                                                       {"show config", "config view"},
+                                                       {"show version", "version"},
+                                                       {"resume orders", "undrain orders"},
+                                                       {"reconnect orders --detach", "recycle orders --detach"},
+                                                       {"cancel 4", "operation cancel 4"}};
+  for (const auto& [alias, words] : twins) {
+    EXPECT_EQ(Poolctl(alias), 0) << alias << run.err();
+    const std::string shown = run.out();
+    EXPECT_EQ(Poolctl(words), 0) << words;
+    EXPECT_EQ(shown, run.out()) << alias;
+  }
+}
+
+TEST_F(PoolctlTest, EveryCodeOfAServersErrorHasItsExitCode) {
+  const std::pair<grpc::StatusCode, int> table[] = {
+      {grpc::StatusCode::CANCELLED, 10},          {grpc::StatusCode::UNKNOWN, 10},
+      {grpc::StatusCode::INVALID_ARGUMENT, 6},    {grpc::StatusCode::DEADLINE_EXCEEDED, 8},
+      {grpc::StatusCode::NOT_FOUND, 5},           {grpc::StatusCode::ALREADY_EXISTS, 7},
+      {grpc::StatusCode::PERMISSION_DENIED, 4},   {grpc::StatusCode::RESOURCE_EXHAUSTED, 10},
+      {grpc::StatusCode::FAILED_PRECONDITION, 7}, {grpc::StatusCode::ABORTED, 7},
+      {grpc::StatusCode::OUT_OF_RANGE, 7},        {grpc::StatusCode::UNIMPLEMENTED, 10},
+      {grpc::StatusCode::INTERNAL, 10},           {grpc::StatusCode::UNAVAILABLE, 10},
+      {grpc::StatusCode::DATA_LOSS, 10},          {grpc::StatusCode::UNAUTHENTICATED, 4}};
+  for (const auto& [code, exit_code] : table) {
+    server.error = ErrorWith(code, "no", "SOME_REASON");
+    for (const std::string words :
+         {"get pools", "stats", "top --once", "events", "drain orders", "reload", "version"}) {
+      EXPECT_EQ(Poolctl(words), exit_code) << code << " " << words;
+      EXPECT_EQ(run.err(), "poolctl: no\n  reason: SOME_REASON\n") << words;
+    }
+  }
+}
+
+TEST_F(PoolctlTest, ShowsAllThatAnErrorSays) {
+  google::rpc::BadRequest bad;
+  auto* violation = bad.add_field_violations();
+  violation->set_field("pool.options.max_connections");
+  violation->set_description("5000 is more than 4096");
+  server.error = ErrorWith(grpc::StatusCode::INVALID_ARGUMENT, "the request has a wrong field", "FIELD_INVALID",
+                           {{"limit", "4096"}}, {&bad});
+  EXPECT_EQ(Poolctl("set orders max_connections=5000"), 6);
+  EXPECT_EQ(run.err(),
+            "poolctl: the request has a wrong field\n"
+            "  pool.options.max_connections: 5000 is more than 4096\n"
+            "  reason: FIELD_INVALID (limit=4096)\n");
+  EXPECT_THAT(run.out(), IsEmpty());
+}
+
+TEST_F(PoolctlTest, NamesTheNearestPool) {
+  EXPECT_EQ(Poolctl("describe pool order"), 5);
+  EXPECT_EQ(run.err(), "poolctl: there is no pool \"order\"\n  did you mean orders?\n  reason: POOL_NOT_FOUND\n");
+}
+
+TEST_F(PoolctlTest, ShowsEveryErrorOfABrokenFile) {
+  v1::ConfigDiagnostics diagnostics;
+  auto* one = diagnostics.add_diagnostics();
+  one->set_file("chanpoold.yaml");
+  one->set_line(3);
+  one->set_column(5);
+  one->set_path("pools[0].max_conections");
+  one->set_message("unknown key");
+  one->set_hint("max_connections");
+  diagnostics.add_diagnostics()->set_file("chanpoold.yaml");
+  diagnostics.mutable_diagnostics(1)->set_message("version is missing");
+  server.error = ErrorWith(grpc::StatusCode::INVALID_ARGUMENT, "the file has 2 errors; nothing changed",
+                           "CONFIG_INVALID", {}, {&diagnostics});
+  for (const std::string words : {"reload", "reload --dry-run", "config validate"}) {
+    EXPECT_EQ(Poolctl(words), 6) << words;
+    EXPECT_EQ(run.err(),
+              "poolctl: the file has 2 errors; nothing changed\n"
+              "  chanpoold.yaml:3:5: pools[0].max_conections: unknown key (max_connections)\n"
+              "  chanpoold.yaml: version is missing\n"
+              "  reason: CONFIG_INVALID\n");
+  }
+}
+
+TEST_F(PoolctlTest, TeachesTheRightWord) {
+  const std::pair<const char*, const char*> table[] = {
+      {"gte pools", "unknown command gte; did you mean get?"},
+      {"get pool", "did you mean pools?"},
+      {"get", "of what? connections, instance, operations, pools"},
+      {"frobnicate", "unknown command frobnicate\nsee poolctl --help"},
+      {"", "which command? see poolctl --help"},
+      {"drain orders --deadlin 60s", "unknown flag --deadlin for drain; did you mean --deadline?"},
+      {"drain", "poolctl: drain POOL: the argument is missing, as in\n  poolctl drain orders"},
+      {"drain a b", "takes at most 1 argument, not \"b\""},
+      {"drain orders --deadline 60", "\"60\" is no duration; write it with a unit: 250ms, 30s"},
+      {"drain orders --deadline 0s", "must be more than zero"},
+      {"drain orders --deadline", "--deadline needs a value"},
+      {"drain orders --cancel-calls", "say when: --deadline 60s"},
+      {"get pools -o jsno",
+       "\"jsno\" is no format of get pools; it has table, wide, json, yaml, name; did you mean json?"},
+      {"top --once -o json", "top has one form of output only"},
+      {"get pools --color blue", "\"blue\" is none of auto, always, never"},
+      {"set orders max_conections=4", "\"max_conections\" is no option of a pool; did you mean max_connections?"},
+      {"set orders max_connections=many", "max_connections: \"many\" is not a whole number"},
+      {"set orders max_idle=5", "max_idle: \"5\" is not a duration"},
+      {"set orders overflow=rejct", "is not one of overcommit, reject; did you mean reject?"},
+      {"set orders max_connections", "write max_connections=VALUE, or max_connections- to take an override back"},
+      {"set orders max_idle=1m max_idle-", "max_idle is there twice"},
+      {"set orders max_idle- --ttl 5m", "--ttl is for a value that is set"},
+      {"events --history many", "\"many\" is no whole number"},
+      {"events --min-severity loud", "is none of info, warning, error"},
+      {"top", "top needs a terminal"},
+      {"completion tcsh", "there is one for bash, zsh and fish"},
+      {"operation get pools/orders", "is no name of an operation; write 4, operations/4"},
+      {"get pools -e localhost", "\"localhost\" is no endpoint: it has no host or no port; write unix:/path"},
+      {"get pools -e /run/x.sock", "a path begins with unix:"},
+      {"reload --expected-generation 0", "generations count from 1"},
+  };
+  for (const auto& [words, lesson] : table) {
+    EXPECT_EQ(Poolctl(words), 2) << words << run.out();
+    EXPECT_THAT(run.err(), AllOf(StartsWith("poolctl: "), HasSubstr(lesson))) << words;
+    EXPECT_THAT(run.out(), IsEmpty()) << words;
+  }
+}
+
+TEST_F(PoolctlTest, LetsNoControlCharacterOfAServerThrough) {
+  const std::string evil =  // What is no UTF-8 does not even get through gRPC.
+      "a\x1b[31mb\nFORGED\rd\x07"
+      "e\x7f\xc2\x9b"
+      "f\xe2\x80\xae"
+      "g";
+  for (v1::Pool& pool : server.pools) {
+    pool.set_target(evil);
+    pool.add_conditions(evil);
+    if (pool.overrides_size() > 0) pool.mutable_overrides(0)->set_reason(evil);
+  }
+  server.pools[0].set_name("pools/" + evil);
+  for (v1::PoolStats& stats : server.stats) stats.set_last_dial_error(evil);
+  for (v1::WatchStatsResponse& tick : server.ticks) tick.mutable_stats(0)->set_name("pools/" + evil);
+  for (v1::Connection& connection : server.connections) connection.set_drain_reason(evil);
+  for (v1::Operation& operation : server.operations) operation.set_reason(evil);
+  for (v1::WatchEventsResponse& event : server.events) {
+    if (event.has_event()) event.mutable_event()->set_message(evil);
+  }
+  server.drain.set_target(evil);
+  server.drain.mutable_progress()->mutable_blockers(0)->set_connection(evil);
+  server.instance.set_name(evil);
+  server.instance.set_listeners(0, evil);
+  server.config.set_yaml("version: 1\n# " + evil + "\n");
+  server.reload.mutable_changes(0)->set_new_value(evil);
+  server.reload.mutable_warnings(0)->set_message(evil);
+  v1::Operation end = server.drain;
+  end.set_state(v1::OPERATION_STATE_FAILED);
+  end.mutable_error()->set_message(evil);
+  server.watch = {{end, nullptr}};
+  const auto expect_clean = [this](const std::string& words) {
+    for (const std::string& text : {run.out(), run.err()}) {
+      for (const char c : text) {
+        EXPECT_TRUE(c == '\n' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)) << words << ": " << text;
+      }
+      EXPECT_THAT(text, Not(HasSubstr("\xc2\x9b"))) << words;
+      // A configuration is text of many lines, whatever they say.
+      EXPECT_THAT(text, AnyOf(Not(HasSubstr("\nFORGED")), StartsWith("version: 1\n#"))) << words;
+    }
+  };
+  for (const Command& command : Commands()) {
+    const std::string formats = command.formats.empty() ? "table" : command.formats;
+    for (const std::string& format : std::vector<std::string>(absl::StrSplit(formats, '|'))) {
+      const std::string arguments = command.words == "top"                ? " --once"
+                                    : command.words == "completion"       ? " bash"
+                                    : command.words == "set"              ? " orders max_idle=5m"
+                                    : command.min_args == 0               ? ""
+                                    : command.names == Names::kOperations ? " 4"
+                                                                          : " orders";
+      const std::string words = absl::StrCat(command.words, arguments, command.formats.empty() ? "" : " -o ",
+                                             command.formats.empty() ? "" : format);
+      Poolctl(words);
+      expect_clean(words);
+    }
+  }
+  server.error = ErrorWith(grpc::StatusCode::INTERNAL, evil, evil, {{evil, evil}});
+  Poolctl("get pools");
+  expect_clean("error");
+}
+
+TEST_F(PoolctlTest, AsksForExactlyWhatWasTyped) {
+  EXPECT_EQ(Poolctl("drain orders --deadline 60s --cancel-calls --supersede --reason deploy --detach"), 0);
+  const auto drain = server.last<v1::DrainPoolRequest>();
+  EXPECT_EQ(drain.name(), "pools/orders");
+  EXPECT_EQ(drain.deadline().seconds(), 60);
+  EXPECT_EQ(drain.on_deadline(), v1::ON_DEADLINE_CANCEL_CALLS);
+  EXPECT_TRUE(drain.supersede());
+  EXPECT_EQ(drain.reason(), "deploy");
+  EXPECT_FALSE(drain.validate_only());
+
+  EXPECT_EQ(Poolctl("reload --dry-run --expected-generation 42"), 0);
+  EXPECT_TRUE(server.last<v1::ReloadConfigRequest>().validate_only());
+  EXPECT_EQ(server.last<v1::ReloadConfigRequest>().expected_generation(), 42u);
+
+  EXPECT_EQ(Poolctl("set orders max_connections=40 max_idle=infinite options.overflow=reject max_age- --ttl 30m"), 0);
+  const auto set = server.last<v1::UpdatePoolRequest>();
+  EXPECT_THAT(set.update_mask().paths(),
+              ElementsAre("options.max_connections", "options.max_idle", "options.overflow", "options.max_age"));
+  EXPECT_EQ(set.pool().options().max_connections(), 40u);
+  EXPECT_EQ(set.pool().options().max_idle().seconds(), 315'576'000'000);
+  EXPECT_EQ(set.pool().options().overflow(), chanpool::config::v1::OVERFLOW_POLICY_REJECT);
+  EXPECT_FALSE(set.pool().options().has_max_age());
+  EXPECT_EQ(set.ttl().seconds(), 1800);
+
+  EXPECT_EQ(Poolctl("events --since-token T41 --resource pools/orders --min-severity warning"), 0);
+  const auto events = server.last<v1::WatchEventsRequest>();
+  EXPECT_EQ(events.resume_token(), "T41");
+  EXPECT_EQ(events.include_history(), 0u);
+  EXPECT_THAT(events.resources(), ElementsAre("pools/orders"));
+  EXPECT_EQ(events.min_severity(), v1::SEVERITY_WARNING);
+
+  EXPECT_EQ(Poolctl("config view --defaults"), 0);
+  EXPECT_EQ(server.last<v1::GetConfigRequest>().view(), v1::CONFIG_VIEW_DEFAULTS);
+}
+
+TEST_F(PoolctlTest, SetsEveryOptionThatThereIs) {
+  chanpool::config::v1::PoolOptions options;
+  for (const std::string& name : OptionNames()) {
+    const bool duration = SetOption(name, "5m", options).ok();
+    EXPECT_TRUE(duration || SetOption(name, "1", options).ok() || SetOption(name, "reject", options).ok()) << name;
+  }
+  EXPECT_EQ(OptionTexts(options).size(), OptionNames().size());
+  for (const OptionText& option : OptionTexts(options)) EXPECT_THAT(option.value, Not(IsEmpty())) << option.name;
+}
+
+TEST_F(PoolctlTest, StaysQuietAboutListsThatAreEmpty) {
+  server.pools.clear();
+  EXPECT_EQ(Poolctl("get pools"), 0);
+  EXPECT_EQ(run.out(), "");
+  EXPECT_EQ(run.err(), "there are no pools\n");
+  EXPECT_EQ(Poolctl("get pools -o json"), 0);
+  EXPECT_EQ(run.out(), "{\n  \"items\": []\n}\n");
+}
+
+TEST_F(PoolctlTest, SaysSoWhenItsOutputCannotBeWritten) {
+  run.env.out->setstate(std::ios::badbit);
+  EXPECT_EQ(Poolctl("get pools"), 10);
+  EXPECT_EQ(run.err(), "poolctl: cannot write to standard output\n");
+}
+
+TEST_F(PoolctlTest, CompletesCommandsFlagsValuesAndNames) {
+  const std::pair<std::vector<std::string>, std::string> table[] = {
+      {{"dr"}, "drain\n"},
+      {{"get", "p"}, "pools\n"},
+      {{"get", "pools", "-o", "j"}, "json\n"},
+      {{"get", "pools", "--output=j"}, "--output=json\n"},
+      {{"drain", "o"}, "orders\n"},
+      {{"drain", "pools/o"}, "pools/orders\n"},
+      {{"drain", "sh"}, "shop/stock\n"},
+      {{"drain", "orders", "--dea"}, "--deadline\n"},
+      {{"drain", "orders", ""}, ""},
+      {{"set", "orders", "max_c"}, "max_connections=\n"},
+      {{"operation", "wait", "op"}, "operations/3\noperations/4\n"},
+      {{"completion", "z"}, "zsh\n"},
+      {{"nonsense", ""}, ""},
+  };
+  for (const auto& [words, offers] : table) {
+    std::vector<std::string> args = {"__complete", "--"};
+    args.insert(args.end(), words.begin(), words.end());
+    EXPECT_EQ(run.Run(args), 0);
+    EXPECT_EQ(run.out(), offers) << words.back();
+    EXPECT_EQ(run.err(), "");
+  }
+}
+
+TEST_F(PoolctlTest, CompletionIsSilentWithoutAServer) {
+  run.variables["POOLCTL_ENDPOINT"] = "unix:/nowhere/admin.sock";
+  EXPECT_EQ(run("__complete", "--", "drain", ""), 0);
+  EXPECT_EQ(run.out() + run.err(), "");
+}
+
+TEST_F(PoolctlTest, OffersNothingThatAShellWouldRun) {
+  server.pools[0].set_name("pools/$(reboot)");
+  EXPECT_EQ(run("__complete", "--", "drain", ""), 0);
+  EXPECT_EQ(run.out(), "orders\nshop/stock\n");
+}
+
+}  // namespace
+}  // namespace chanpool::cli
