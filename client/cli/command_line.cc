@@ -243,9 +243,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
       line.help_for = words.empty() ? "" : words[0];
       if (line.help) return line;
       if (words.empty() && rest.empty()) return UsageError("which command? see poolctl --help");
-      return UsageError(words.empty()
-                            ? std::string("a command is missing; see poolctl --help")
-                            : absl::StrCat("poolctl ", words[0], ": of what? ", absl::StrJoin(NextWords(words), ", ")));
+      return UsageError(words.empty() ? std::string("a command is missing; see poolctl --help")
+                                      : absl::StrCat(words[0], ": of what? ", absl::StrJoin(NextWords(words), ", ")));
     }
     const std::vector<std::string> first = NextWords({});
     const bool first_is_known = std::find(first.begin(), first.end(), words[0]) != first.end();
@@ -269,7 +268,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
   const size_t given = line.invocation.args.size();
   const Command& command = *line.command;
   if (given < command.min_args) {
-    return UsageError(absl::StrCat("poolctl ", command.words, " ", command.args, ": ",
+    return UsageError(absl::StrCat(command.words, " ", command.args, ": ",
                                    given == 0 ? "the argument is" : "an argument is", " missing, as in\n  poolctl ",
                                    command.examples[0].command));
   }

@@ -212,7 +212,7 @@ TEST_F(PoolctlTest, TeachesTheRightWord) {
       {"frobnicate", "unknown command frobnicate\nsee poolctl --help"},
       {"", "which command? see poolctl --help"},
       {"drain orders --deadlin 60s", "unknown flag --deadlin for drain; did you mean --deadline?"},
-      {"drain", "poolctl drain POOL: the argument is missing, as in\n  poolctl drain orders"},
+      {"drain", "poolctl: drain POOL: the argument is missing, as in\n  poolctl drain orders"},
       {"drain a b", "takes at most 1 argument, not \"b\""},
       {"drain orders --deadline 60", "\"60\" is no duration; write it with a unit: 250ms, 30s"},
       {"drain orders --deadline 0s", "must be more than zero"},

@@ -184,7 +184,9 @@ TEST_F(RpcMatrixTest, AViewerReadsAndChangesNothing) {
     const std::string request = absl::StrReplaceAll(rpc.works, {{"{operation}", operation}});
     const Finished call = sidecar_.GrpcurlAsViewer(rpc.method, request);
     EXPECT_EQ(call.exit, mutates ? kPermissionDenied : 0) << rpc.method << ": " << call.err;
-    if (mutates) EXPECT_THAT(call.err, HasSubstr("\"ROLE_REQUIRED\"")) << rpc.method;
+    if (mutates) {
+      EXPECT_THAT(call.err, HasSubstr("\"ROLE_REQUIRED\"")) << rpc.method;
+    }
   }
   const Finished pool = sidecar_.Grpcurl("GetPool", R"({"name": "pools/orders"})");
   EXPECT_THAT(pool.out, HasSubstr("\"maxConnections\": 10"));
