@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "chanpool/admin/v1/version.h"
 #include "pool/core/clock.h"
-#include "server/admin/version.h"
 #include "server/config/config_error.h"
 #include "server/config/config_reader.h"
 #include "server/config/diagnostics.h"

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "chanpool/admin/v1/version.h"
 #include "client/cli/commands.h"
 #include "client/cli/error_report.h"
 #include "client/cli/json_text.h"
@@ -11,7 +12,7 @@
 namespace chanpool::cli {
 namespace {
 
-constexpr char kVersion[] = "0.1.0";
+using chanpool::admin::kVersion;
 
 constexpr char kBash[] = R"(# poolctl completion for bash
 _poolctl() {

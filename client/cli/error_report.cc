@@ -47,10 +47,16 @@ int ReportError(const absl::Status& status, bool colour, std::ostream& err) {
   const ErrorDetails details = DetailsOf(status);
   // What was made here may have lines; what a server says is one.
   const std::string message = details.reason.empty() ? VisibleLines(status.message()) : Visible(status.message());
-  err << Painted("poolctl:", Tone::kBad, colour) << " " << message << "\n";
+  // The first diagnostic is the message, and each is a violation as well: once is enough.
+  const bool file = !details.diagnostics.empty();
+  err << Painted("poolctl:", Tone::kBad, colour) << " "
+      << (file ? absl::StrCat(Count(details.diagnostics.size(), "error"), " in the configuration; nothing has changed")
+               : message)
+      << "\n";
   for (const ErrorDetails::Violation& violation : details.violations) {
-    err << "  " << (violation.subject.empty() ? "" : Visible(violation.subject) + ": ")
-        << Visible(violation.description) << "\n";
+    if (!file)
+      err << "  " << (violation.subject.empty() ? "" : Visible(violation.subject) + ": ")
+          << Visible(violation.description) << "\n";
   }
   for (const auto& diagnostic : details.diagnostics) {
     err << "  " << Visible(diagnostic.file());

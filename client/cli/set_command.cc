@@ -65,7 +65,10 @@ std::string Line(const v1::Pool& pool, const std::string& path, bool dry_run) {
     if (entry.path() != path) continue;
     absl::StrAppend(&line, " (owner: ", Visible(entry.owner_value()));
     if (entry.has_expire_time() && entry.has_set_time()) {
-      absl::StrAppend(&line, "; ends after ", Written(FromProto(entry.expire_time()) - FromProto(entry.set_time())));
+      absl::StrAppend(
+          &line, "; ends after ",
+          Written(absl::Trunc(FromProto(entry.expire_time()) - FromProto(entry.set_time()) + absl::Milliseconds(500),
+                              absl::Seconds(1))));
     }
     return absl::StrCat(line, ")");
   }

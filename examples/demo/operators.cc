@@ -167,7 +167,7 @@ void Reload(Stage& stage, Report& report) {
   stage.WriteConfig("max_conections: 12");
   const Finished broken = stage.Poolctl({"reload"});
   Show("poolctl reload    # max_conections", broken.out + broken.err, 3, report);
-  report.Promise(broken.exit == 6 && absl::StrContains(broken.err, absl::StrCat(stage.config_path(), ":7:5:")),
+  report.Promise(broken.exit == 6 && absl::StrContains(broken.err, absl::StrCat(stage.config_path(), ":8:5:")),
                  "a broken file is refused with its line and column, and changes nothing");
   stage.WriteConfig("max_connections: 12");
   const Calls after = stage.NextCount();

@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "chanpool/admin/v1/version.h"
 #include "server/admin/managed_pool.h"
 #include "server/admin/nearest_name.h"
 #include "server/admin/page.h"
@@ -21,7 +22,6 @@
 #include "server/admin/proto_time.h"
 #include "server/admin/request_checks.h"
 #include "server/admin/status_details.h"
-#include "server/admin/version.h"
 
 namespace chanpool::admin {
 namespace {

@@ -101,7 +101,8 @@ std::vector<std::string> ConditionsOf(const PoolStats& stats, const PoolOptions&
                            ? absl::StrCat(Count(stats.connections_backoff, "connection"),
                                           stats.connections_backoff == 1 ? " waits" : " wait", " to dial again")
                            : std::string("the target does not answer");
-    if (stats.retry_at > now) absl::StrAppend(&text, ", next in ", DurationText(stats.retry_at - now));
+    if (stats.retry_at > now)
+      absl::StrAppend(&text, ", next in ", DurationText(absl::Ceil(stats.retry_at - now, absl::Milliseconds(10))));
     if (!stats.last_dial_error.ok()) absl::StrAppend(&text, "; last dial error: ", stats.last_dial_error.message());
     conditions.push_back(text);
   }

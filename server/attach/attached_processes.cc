@@ -11,6 +11,8 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "chanpool/admin/v1/annotations.pb.h"
+#include "chanpool/admin/v1/pool_admin.pb.h"
 #include "server/admin/nearest_name.h"
 #include "server/admin/proto_time.h"
 #include "server/admin/status_details.h"
@@ -63,6 +65,13 @@ void SortByName(std::vector<T>& items) {
   std::sort(items.begin(), items.end(), [](const T& a, const T& b) { return a.name() < b.name(); });
 }
 
+// Whether a method of PoolAdmin changes anything.
+bool Changes(absl::string_view method) {
+  const auto* const service = chanpool::admin::v1::GetPoolRequest::descriptor()->file()->FindServiceByName("PoolAdmin");
+  const auto* const found = service->FindMethodByName(std::string(method));
+  return found != nullptr && found->options().GetExtension(chanpool::admin::v1::mutates);
+}
+
 }  // namespace
 
 AttachedProcesses::AttachedProcesses(Options options)
@@ -106,7 +115,7 @@ void AttachedProcesses::Run() {
     // Ends first: they make names free for who comes.
     LookForEnds();
     ReadHellos();
-    if (clock_->Now() >= next_asking_) AskAll();
+    if (ask_soon_->exchange(false) || clock_->Now() >= next_asking_) AskAll();
     DestroyIdle();
   }
   ReadHellos();
@@ -472,9 +481,15 @@ void AttachedProcesses::Call(absl::string_view process, absl::string_view method
   }
   if (link == nullptr) return done(std::move(refused));
   link->Call(method, std::move(own), caller, deadline, response,
-             [name, response, done = std::move(done)](const absl::Status& status) {
+             [name, response, done = std::move(done), changes = Changes(method), ask_soon = ask_soon_,
+              wake = wake_](const absl::Status& status) {
                if (status.ok()) {
                  attach::FromProcess(name, *response);
+                 // Whoever has just changed something looks at the list next.
+                 if (changes) {
+                   ask_soon->store(true);
+                   wake->Wake();
+                 }
                  done(absl::OkStatus());
                } else if (status.code() == absl::StatusCode::kUnavailable && !HasDetails(status)) {
                  // Of the connection, not of the process.

@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <functional>
 #include <list>
 #include <map>
@@ -141,6 +142,7 @@ class AttachedProcesses : public admin::RemoteProcesses {
   Clock* const clock_;
   const std::function<void(absl::string_view)> log_;
   const std::shared_ptr<attach::WakeFd> wake_;
+  const std::shared_ptr<std::atomic<bool>> ask_soon_ = std::make_shared<std::atomic<bool>>(false);
   const std::unique_ptr<Alarm> alarm_;
 
   mutable Mutex mu_;

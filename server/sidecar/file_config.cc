@@ -107,6 +107,7 @@ absl::Status FileConfig::Load() {
   running_ = std::move(config);
   running_text_ = std::move(text);
   generation_ = options_.path.empty() ? 0 : 1;
+  in_force_since_ = clock_->WallNow();
   return absl::OkStatus();
 }
 
@@ -191,7 +192,10 @@ absl::StatusOr<ReloadConfigResponse> FileConfig::Change(const ReloadConfigReques
   for (const std::string& name : outcome.recycled) response.add_recycled_pools(absl::StrCat("pools/", name));
   running_ = std::move(result.config);
   running_text_ = *std::move(text);
-  if (!changes.empty()) ++generation_;
+  if (!changes.empty()) {
+    ++generation_;
+    in_force_since_ = clock_->WallNow();
+  }
   response.set_generation(generation_);
   return response;
 }
@@ -236,6 +240,7 @@ void FileConfig::Describe(chanpool::admin::v1::Instance& instance) {
   MutexLock lock(&mu_);
   instance.set_config_generation(generation_);
   instance.set_config_path(options_.path);
+  *instance.mutable_config_time() = admin::ToProto(in_force_since_);
   instance.set_config_drift(!on_disk.ok() || *on_disk != running_text_);
   if (last_reload_.has_value()) *instance.mutable_last_reload() = *last_reload_;
 }

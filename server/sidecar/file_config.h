@@ -65,6 +65,7 @@ class FileConfig : public admin::ConfigSource {
   chanpool::config::v1::Config running_ ABSL_GUARDED_BY(mu_);
   std::string running_text_ ABSL_GUARDED_BY(mu_);
   uint64_t generation_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Time in_force_since_ ABSL_GUARDED_BY(mu_);  // Of the wall.
   std::optional<chanpool::admin::v1::Reload> last_reload_ ABSL_GUARDED_BY(mu_);
 };
 
