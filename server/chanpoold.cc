@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -24,8 +25,10 @@ namespace {
 // As poolctl's, where they mean the same.
 constexpr int kExitOk = 0;
 constexpr int kExitCannotStart = 1;
+constexpr int kExitUsage = 2;
 constexpr int kExitInvalidConfig = 6;
 constexpr int kExitInterrupted = 130;
+constexpr int kGoOn = -1;
 
 // How long SIGTERM waits for calls in flight before it ends all the same.
 constexpr absl::Duration kDrainGrace = absl::Seconds(30);
@@ -50,14 +53,17 @@ int CheckConfig(const std::string& path) {
     std::fprintf(stderr, "warning: %s\n", config::FormatDiagnostic(warning).c_str());
   }
   if (!result.diagnostics.empty()) {
-    std::fprintf(stderr, "%s: %zu errors\n", path.c_str(), result.diagnostics.size());
+    std::fprintf(stderr, "%s: %zu error%s\n", path.c_str(), result.diagnostics.size(),
+                 result.diagnostics.size() == 1 ? "" : "s");
     return kExitInvalidConfig;
   }
-  std::printf("%s: ok, %d pools\n", path.c_str(), result.config.pools_size());
+  std::printf("%s: ok, %d pool%s\n", path.c_str(), result.config.pools_size(),
+              result.config.pools_size() == 1 ? "" : "s");
   return kExitOk;
 }
 
 int Serve(const std::string& path, const sigset_t& signals) {
+  if (!path.empty() && !ReadConfigFile(path).ok()) return CheckConfig(path);
   absl::StatusOr<std::unique_ptr<Sidecar>> sidecar = Sidecar::Start({path, Log});
   if (!sidecar.ok()) {
     for (const auto& diagnostic : config::DiagnosticsOf(sidecar.status())) Log(config::FormatDiagnostic(diagnostic));
@@ -91,6 +97,12 @@ int Serve(const std::string& path, const sigset_t& signals) {
   return kExitOk;
 }
 
+// kGoOn, or what to end with: help and errors are printed already.
+int Parse(CLI::App& app, int argc, char** argv) {
+  CLI11_PARSE(app, argc, argv);
+  return kGoOn;
+}
+
 int Main(int argc, char** argv) {
   CLI::App app{
       "The sidecar of chanpool: keeps connection pools, shows the pools of applications that attach, and serves\n"
@@ -101,7 +113,7 @@ int Main(int argc, char** argv) {
       "chanpoold"};
   app.footer(
       "Signals: SIGHUP reads the configuration again; SIGTERM drains and ends.\n"
-      "Exit codes: 0 ok, 1 cannot start, 6 the configuration is wrong.\n\n"
+      "Exit codes: 0 ok, 1 cannot start, 2 wrong arguments, 6 the configuration is wrong, 130 ended before drained.\n\n"
       "Examples:\n"
       "  chanpoold --config /etc/chanpool/chanpoold.yaml\n"
       "  chanpoold --config chanpoold.yaml --check-config\n"
@@ -112,11 +124,11 @@ int Main(int argc, char** argv) {
       ->type_name("FILE");
   app.add_flag("--check-config", check, "Read FILE, print every error with its line and column, and end");
   app.set_version_flag("--version", absl::StrCat("chanpoold ", admin::kVersion));
-  CLI11_PARSE(app, argc, argv);
+  if (const int code = Parse(app, argc, argv); code != kGoOn) return code == kExitOk ? kExitOk : kExitUsage;
   if (check) {
     if (config.empty()) {
       std::fprintf(stderr, "chanpoold: --check-config needs --config FILE\n");
-      return 2;
+      return kExitUsage;
     }
     return CheckConfig(config);
   }
@@ -127,7 +139,8 @@ int Main(int argc, char** argv) {
   for (const int signal : {SIGHUP, SIGTERM, SIGINT}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  return Serve(config, signals);
+  // Absolute: operators ask from elsewhere where it is.
+  return Serve(config.empty() ? "" : std::filesystem::absolute(config).string(), signals);
 }
 
 }  // namespace

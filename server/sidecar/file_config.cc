@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "server/admin/pool_options_proto.h"
 #include "server/admin/proto_time.h"
 #include "server/admin/status_details.h"
 #include "server/config/config_diff.h"
@@ -136,6 +137,7 @@ absl::StatusOr<GetConfigResponse> FileConfig::Get(ConfigView view) {
     }
     case ConfigView::CONFIG_VIEW_DEFAULTS:
       *response.mutable_config() = config::DefaultConfig();
+      *response.mutable_config()->mutable_defaults() = admin::ToProto(PoolOptions());
       break;
     default:
       *response.mutable_config() = running_;

@@ -115,11 +115,6 @@ absl::Status Sidecar::Open() {
     options.allow_uids.assign(attach.allow_uids().begin(), attach.allow_uids().end());
     options.log = options_.log;
     attached_ = std::make_unique<AttachedProcesses>(std::move(options));
-    absl::StatusOr<std::unique_ptr<UnixListener>> listener =
-        UnixListener::Bind({attach.path(), SocketMode(attach.mode())},
-                           [this](int fd, const UnixPeer& peer) { attached_->Accept(fd, peer); });
-    if (!listener.ok()) return listener.status();
-    attach_listener_ = *std::move(listener);
   }
 
   admin_ = std::make_shared<admin::PoolAdmin>(
@@ -128,6 +123,15 @@ absl::Status Sidecar::Open() {
   if (!server.ok()) return server.status();
   admin_server_ = *std::move(server);
   std::vector<std::string> doors = admin_server_->listeners();
+  // After the admin socket: of a second chanpoold that is the one to complain of.
+  if (attached_ != nullptr) {
+    const chanpool::config::v1::AttachListener& attach = config.attach().uds();
+    absl::StatusOr<std::unique_ptr<UnixListener>> listener =
+        UnixListener::Bind({attach.path(), SocketMode(attach.mode())},
+                           [this](int fd, const UnixPeer& peer) { attached_->Accept(fd, peer); });
+    if (!listener.ok()) return listener.status();
+    attach_listener_ = *std::move(listener);
+  }
 
   if (config.http().has_listen()) {
     absl::StatusOr<std::unique_ptr<web::HttpListener>> http =

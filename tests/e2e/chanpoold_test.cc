@@ -38,7 +38,7 @@ TEST(ChanpooldTest, ChecksAConfigurationWithoutStarting) {
   const std::string good = folder.Write("good.yaml", absl::StrCat("version: 1\npools:\n", kNobodyAnswers));
   const Finished ok = CheckConfig(good);
   EXPECT_EQ(ok.exit, 0) << ok.err;
-  EXPECT_THAT(ok.out, HasSubstr("ok, 1 pools"));
+  EXPECT_THAT(ok.out, HasSubstr("ok, 1 pool\n"));
   const std::string bad = folder.Write("bad.yaml",
                                        "version: 1\n"
                                        "pools:\n"
@@ -94,6 +94,17 @@ TEST(ChanpooldTest, WithoutAConfigurationListensWherePoolctlLooks) {
   EXPECT_THAT(sidecar.output(), HasSubstr(folder.path() + "/chanpool/admin.sock"));
   const Finished list = RunToEnd(run({BinaryPath("client/poolctl"), "get", "pools"}), environment);
   EXPECT_EQ(list.exit, 0) << list.err;
+}
+
+TEST(ChanpooldTest, EndsWithTheCodeThatItsHelpNames) {
+  const std::string chanpoold = BinaryPath("server/chanpoold");
+  EXPECT_EQ(RunToEnd({chanpoold, "--nonsense"}).exit, 2);
+  EXPECT_EQ(RunToEnd({chanpoold, "--check-config"}).exit, 2);
+  EXPECT_EQ(RunToEnd({chanpoold, "--config", "/none"}).exit, 6);
+  const Finished help = RunToEnd({chanpoold, "--help"});
+  EXPECT_EQ(help.exit, 0);
+  EXPECT_THAT(help.out, AllOf(HasSubstr("--config"), HasSubstr("SIGHUP"), HasSubstr("Exit codes")));
+  EXPECT_EQ(RunToEnd({chanpoold, "--version"}).exit, 0);
 }
 
 // --- The socket ----------------------------------------------------------------------------------------------------
