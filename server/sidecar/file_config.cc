@@ -165,6 +165,7 @@ absl::StatusOr<ReloadConfigResponse> FileConfig::Change(const ReloadConfigReques
   const std::vector<FieldChange> changes = config::Diff(running_, result.config);
   if (absl::Status allowed = NeedsRestart(changes); !allowed.ok()) return allowed;
   response.mutable_changes()->Add(changes.begin(), changes.end());
+  const absl::Time begun = clock_->Now();
   absl::StatusOr<PoolSet::Plan> plan = pools_->Prepare(result.config, request.validate_only());
   if (!plan.ok()) {
     ConfigDiagnostic diagnostic;
@@ -178,7 +179,6 @@ absl::StatusOr<ReloadConfigResponse> FileConfig::Change(const ReloadConfigReques
     return response;
   }
 
-  const absl::Time begun = clock_->Now();
   PoolSet::Outcome outcome = pools_->Apply(*std::move(plan));
   *response.mutable_apply_duration() = admin::ToProto(clock_->Now() - begun);
   for (const std::string& warning : outcome.warnings) {

@@ -140,6 +140,15 @@ class AttachTest : public ::testing::Test {
     const size_t total = output.rfind("total ");
     return total == std::string::npos ? output : output.substr(total);
   }
+  // Callers that a pool has refused until now.
+  uint64_t Refused(const std::string& pool) {
+    chanpool::admin::v1::GetStatsRequest request;
+    request.add_pools(pool);
+    chanpool::admin::v1::GetStatsResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = admin_->GetStats(&context, request, &response);
+    return status.ok() && response.stats_size() == 1 ? response.stats(0).unavailable() : 0;
+  }
   // Lost or refused none, of many.
   void ExpectNoCallLost() {
     const std::string total = EndService();
@@ -165,6 +174,7 @@ TEST_F(AttachTest, ShowsAndSteersThePoolsOfAService) {
   EXPECT_THAT(Drain("processes/shop/pools/payments"), IsOk());
   EXPECT_TRUE(
       Eventually([this] { return Pools()[1].admin_state() == chanpool::admin::v1::AdminState::ADMIN_STATE_DRAINED; }));
+  EXPECT_TRUE(Eventually([this] { return Refused("processes/shop/pools/payments") > 0; })) << "a drained pool refuses";
   EXPECT_THAT(Undrain("processes/shop/pools/payments"), IsOk());
   EXPECT_TRUE(
       Eventually([this] { return Pools()[1].admin_state() == chanpool::admin::v1::AdminState::ADMIN_STATE_ACTIVE; }));

@@ -251,7 +251,7 @@ TEST(ChanpooldTest, PromtoolFindsNothingWrongWithTheMetrics) {
   const Finished lint = RunToEnd({"/bin/sh", "-c", absl::StrCat(Tool("promtool"), " check metrics < ", metrics)});
   EXPECT_EQ(lint.exit, 0) << lint.out << lint.err;
   EXPECT_EQ(lint.err + lint.out, "");
-  EXPECT_THAT(answer, HasSubstr("chanpool_connections_max{pool=\"orders\"} 10"));
+  EXPECT_THAT(answer, HasSubstr("chanpool_connections_max{process=\"chanpoold\",pool=\"orders\"} 10"));
 }
 
 TEST(ChanpooldTest, SaysWhetherItLivesAndWhetherItIsReady) {

@@ -84,7 +84,7 @@ const std::vector<Rpc>& Rpcs() {
        "\"maxConnections\": 20",
        {{R"({"pool": {"name": "pools/none", "options": {"max_connections": 20}}})", kNotFound, "POOL_NOT_FOUND"},
         {R"({"pool": {"name": "pools/orders", "options": {"max_connections": 0}}})", kInvalidArgument, "FIELD_INVALID"},
-        {R"({"pool": {"name": "pools/orders"}, "update_mask": "options.max_conections"})", kInvalidArgument,
+        {R"({"pool": {"name": "pools/orders"}, "update_mask": {"paths": ["options.max_conections"]}})", kInvalidArgument,
          "MASK_PATH_UNKNOWN"},
         {R"({"pool": {"name": "pools/orders", "options": {"max_connections": 20}}, "etag": "stale"})", kAborted,
          "ETAG_MISMATCH"}}},

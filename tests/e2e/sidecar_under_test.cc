@@ -57,8 +57,7 @@ void SidecarUnderTest::Start() {
 }
 
 Finished SidecarUnderTest::Grpcurl(const std::string& method, const std::string& request) const {
-  return GrpcurlRaw(
-      {"-d", request, absl::StrCat("unix:", admin_socket()), absl::StrCat("chanpool.admin.v1.PoolAdmin/", method)});
+  return GrpcurlRaw({"-unix", "-d", request, admin_socket(), absl::StrCat("chanpool.admin.v1.PoolAdmin/", method)});
 }
 
 Finished SidecarUnderTest::GrpcurlAsViewer(const std::string& method, const std::string& request) const {

@@ -30,7 +30,7 @@ const std::map<std::string, std::vector<std::string>>& Arrows() {
       {"pool/websocket", {"pool/core"}},
       {"pool/grpc", {"pool/core", kGrpc}},
       {"proto", {kGrpc, kProtobuf}},
-      {"server", {"server/", "pool/core", kProtobuf}},  // The program's main alone.
+      {"server", {"server/", "pool/core", "proto", kProtobuf}},  // The program's main alone.
       {"server/socket", {}},
       {"server/admin", {"pool/core", "proto", kGrpc, kProtobuf}},
       {"server/attach", {"server/admin", "server/socket", "pool/core", "proto", kGrpc, kProtobuf}},
