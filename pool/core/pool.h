@@ -192,6 +192,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   Subscription Subscribe(std::function<void(const PoolEvent&)> callback);
   // Asks for a probe of this connection. No effect once it is closed.
   void Suspect(ConnectionId id);
+  // The same as a routine, for connections that nobody suspects: an event only if the peer does not answer.
+  void Check(ConnectionId id);
   Clock* clock() const { return clock_; }
 
   // True in a child of the process that made it: there it only refuses, with ForkedError(), and touches no lock.

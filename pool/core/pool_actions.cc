@@ -262,6 +262,10 @@ void Pool::Suspect(ConnectionId id) {
   Report(id, [id](PoolState& state, absl::Time now) { state.OnSuspected(id.slot, now); });
 }
 
+void Pool::Check(ConnectionId id) {
+  Report(id, [id](PoolState& state, absl::Time now) { state.OnSuspected(id.slot, now, /*routine=*/true); });
+}
+
 // --- Housekeeping -------------------------------------------------------------------------------------------------
 
 int64_t Pool::Demand() const {

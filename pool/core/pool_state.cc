@@ -259,11 +259,12 @@ void PoolState::OnLost(uint32_t slot, const absl::Status& why, absl::Time now) {
   Maintain(now);
 }
 
-void PoolState::OnSuspected(uint32_t slot, absl::Time now) {
+void PoolState::OnSuspected(uint32_t slot, absl::Time now, bool routine) {
   if (records_[slot].state != SlotState::kOpen) return;
   MoveTo(slot, SlotState::kChecking, now);
+  records_[slot].routine = routine;
   Act(Action::Kind::kProbe, slot);
-  TellOf(PoolEvent::Kind::kChecking, slot, now);
+  if (!routine) TellOf(PoolEvent::Kind::kChecking, slot, now);
 }
 
 void PoolState::OnProbed(uint32_t slot, const absl::Status& result, absl::Time now) {
@@ -271,7 +272,7 @@ void PoolState::OnProbed(uint32_t slot, const absl::Status& result, absl::Time n
   if (result.ok()) {
     MoveTo(slot, SlotState::kOpen, now);
     Act(Action::Kind::kPublish, slot);
-    TellOf(PoolEvent::Kind::kOpened, slot, now, "answered the probe");
+    if (!records_[slot].routine) TellOf(PoolEvent::Kind::kOpened, slot, now, "answered the probe");
     return;
   }
   BeginDrain(slot, CloseReason::kProbeFailed, /*by_choice=*/false, std::string(result.message()), now);

@@ -79,6 +79,7 @@ class PoolState {
     int replaces = -1;                        // CONNECTING: the slot whose place it will take.
     int replaced_by = -1;                     // OPEN, CHECKING: the slot that will take its place.
     bool by_choice = false;                   // DRAINING: replaced, so it takes a max_surge place...
+    bool routine = false;                     // CHECKING, and nobody suspects it.
     bool lingering = false;                   // ...until drain_grace is over.
     bool owes_one = false;                    // DRAINING, closed first (max_surge 0): one is to be opened after it.
     bool makes_up = false;                    // CONNECTING, BACKOFF: it is the one that was owed.
@@ -105,7 +106,8 @@ class PoolState {
   void OnOpened(uint32_t slot, absl::Time now);
   void OnFailed(uint32_t slot, const absl::Status& why, absl::Time now);
   void OnLost(uint32_t slot, const absl::Status& why, absl::Time now);
-  void OnSuspected(uint32_t slot, absl::Time now);
+  // A `routine` probe is told as an event only if the peer does not answer.
+  void OnSuspected(uint32_t slot, absl::Time now, bool routine = false);
   void OnProbed(uint32_t slot, const absl::Status& result, absl::Time now);
   // A kDrainIfUnused found nobody on it.
   void OnUnusedDrained(uint32_t slot, CloseReason reason, absl::Time now);

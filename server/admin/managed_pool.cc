@@ -317,9 +317,16 @@ void ManagedPool::TellChanges(const Overrides& before, const Overrides& after, c
 
 void ManagedPool::OnPoolEvent(const PoolEvent& event) {
   uint64_t missed = 0;
+  uint64_t failures = 0;
   {
     MutexLock lock(&mu_);
     if (removed_) return;
+    if (event.kind == PoolEvent::Kind::kOpened) failures_in_a_row_ = 0;
+    if (event.kind == PoolEvent::Kind::kConnectFailed) {
+      failures_in_a_row_ = event.detail == last_failure_ ? failures_in_a_row_ + 1 : 1;
+      last_failure_ = event.detail;
+      failures = failures_in_a_row_;
+    }
     if (last_sequence_ > 0 && event.sequence > last_sequence_ + 1) missed = event.sequence - last_sequence_ - 1;
     last_sequence_ = event.sequence;
   }
@@ -327,9 +334,12 @@ void ManagedPool::OnPoolEvent(const PoolEvent& event) {
     Tell(v1::EVENT_TYPE_UNSPECIFIED, v1::SEVERITY_WARNING,
          absl::StrCat(missed, " events of this pool are missing here: they came faster than they could be told"), "");
   }
+  // Of a target that stays away the 1st, 2nd, 4th, 8th... failure: the log is for what is new.
+  if (failures > 0 && (failures & (failures - 1)) != 0) return;
   // Notices a change as early as possible: one there and back between two looks would not be counted.
   if (event.kind == PoolEvent::Kind::kReconfigured) (void)Look();
   v1::Event told = ToProto(event, name());
+  if (failures > 1) told.set_message(absl::StrCat(told.message(), " (", failures, " times in a row)"));
   *told.mutable_time() = ToProto(clock_->WallNow() - (clock_->Now() - event.time));
   events_->Append(std::move(told));
 }

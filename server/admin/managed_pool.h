@@ -127,7 +127,9 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   std::optional<PoolOptions> seen_options_ ABSL_GUARDED_BY(mu_);
   uint64_t revision_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t generation_ ABSL_GUARDED_BY(mu_) = 0;
-  uint64_t last_sequence_ ABSL_GUARDED_BY(mu_) = 0;  // Of the pool's events.
+  uint64_t last_sequence_ ABSL_GUARDED_BY(mu_) = 0;      // Of the pool's events.
+  uint64_t failures_in_a_row_ ABSL_GUARDED_BY(mu_) = 0;  // Dials, with the same error.
+  std::string last_failure_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace chanpool::admin

@@ -12,6 +12,8 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "server/admin/proto_time.h"
 #include "server/admin/status_details.h"
 #include "server/config/config_diff.h"
@@ -165,6 +167,19 @@ absl::StatusOr<ReloadConfigResponse> FileConfig::Change(const ReloadConfigReques
   const std::vector<FieldChange> changes = config::Diff(running_, result.config);
   if (absl::Status allowed = NeedsRestart(changes); !allowed.ok()) return allowed;
   response.mutable_changes()->Add(changes.begin(), changes.end());
+  for (const FieldChange& change : changes) {
+    const std::pair<std::string, std::string> path =
+        absl::StrSplit(absl::StripPrefix(change.path(), "pools/"), absl::MaxSplits('.', 1));
+    const std::string hidden_by = pools_->OverriddenBy(path.first, path.second);
+    if (hidden_by.empty()) continue;
+    ConfigDiagnostic& warning = *response.add_warnings();
+    warning.set_file(options_.path);
+    warning.set_path(change.path());
+    warning.set_code("HIDDEN_BY_OVERRIDE");
+    warning.set_message(absl::StrCat("an operator's override keeps it at ", hidden_by, "; the file's ",
+                                     change.new_value(), " holds when that ends"));
+    warning.set_hint(absl::StrCat("poolctl set ", path.first, " ", path.second, "-"));
+  }
   const absl::Time begun = clock_->Now();
   absl::StatusOr<PoolSet::Plan> plan = pools_->Prepare(result.config, request.validate_only());
   if (!plan.ok()) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/admin/managed_pool.h"
 #include "server/config/effective_options.h"
 
 namespace chanpool::sidecar {
@@ -118,6 +119,15 @@ PoolSet::Outcome PoolSet::Apply(Plan plan) {
     owned.as = std::move(wanted);
   }
   return outcome;
+}
+
+std::string PoolSet::OverriddenBy(const std::string& pool, const std::string& option) const {
+  const std::shared_ptr<admin::ManagedPool> managed = registry_->Find(pool);
+  if (managed == nullptr) return "";
+  for (const chanpool::admin::v1::Override& entry : managed->Look().overrides) {
+    if (entry.path() == absl::StrCat("options.", option)) return entry.value();
+  }
+  return "";
 }
 
 std::shared_ptr<ChannelPool> PoolSet::Find(const std::string& name) const {

@@ -57,6 +57,9 @@ class PoolSet {
   absl::StatusOr<Plan> Prepare(const chanpool::config::v1::Config& config, bool dry_run = false) const;
   Outcome Apply(Plan plan);
 
+  // What an operator has put over an option of a pool, by its name in PoolOptions, as text; empty: nothing.
+  std::string OverriddenBy(const std::string& pool, const std::string& option) const;
+
   // Null if there is none.
   std::shared_ptr<ChannelPool> Find(const std::string& name) const;
 

@@ -37,7 +37,7 @@ struct Prober::State : std::enable_shared_from_this<State> {
         // One that carries calls shows by itself whether it lives.
         if (connection.state == SlotState::kOpen && connection.leases == 0) quiet.push_back(connection.id);
       }
-      if (!quiet.empty()) pool->Suspect(quiet[round % quiet.size()]);
+      if (!quiet.empty()) pool->Check(quiet[round % quiet.size()]);
     }
   }
 

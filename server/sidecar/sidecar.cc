@@ -59,6 +59,18 @@ web::MetricsSnapshot Snapshot(admin::PoolAdmin& admin) {
   return snapshot;
 }
 
+// Ready as long as it does not end; that a target is down is said, and no reason to ask somebody else.
+web::Readiness ReadinessOf(admin::PoolAdmin& admin) {
+  web::Readiness readiness;
+  readiness.ready = !admin.stopping();
+  if (!readiness.ready) readiness.reasons.push_back("chanpoold is ending");
+  for (const chanpool::admin::v1::Pool& pool : Snapshot(admin).pools) {
+    if (pool.stale() || pool.health() != chanpool::admin::v1::HEALTH_UNAVAILABLE) continue;
+    readiness.reasons.push_back(absl::StrCat(pool.name(), ": no connection to ", pool.target()));
+  }
+  return readiness;
+}
+
 // The engines of a registry's pools.
 std::vector<std::shared_ptr<Pool>> Engines(const admin::PoolRegistry& registry) {
   std::vector<std::shared_ptr<Pool>> engines;
@@ -142,11 +154,8 @@ web::HttpListener::Options Sidecar::HttpOptions(const chanpool::config::v1::Http
   web::HttpListener::Options options;
   if (!listen.address().empty()) options.address = listen.address();
   options.port = static_cast<uint16_t>(listen.port());
-  options.pages = web::StandardPages({[admin = admin_] { return Snapshot(*admin); },
-                                      [admin = admin_] {
-                                        if (!admin->stopping()) return web::Readiness{true, {}};
-                                        return web::Readiness{false, {"chanpoold is ending"}};
-                                      }});
+  options.pages = web::StandardPages(
+      {[admin = admin_] { return Snapshot(*admin); }, [admin = admin_] { return ReadinessOf(*admin); }});
   return options;
 }
 

@@ -20,6 +20,13 @@
 namespace chanpool::web {
 namespace {
 
+constexpr std::pair<chanpool::admin::v1::Health, const char*> kHealths[] = {
+    {chanpool::admin::v1::HEALTH_HEALTHY, "healthy"},
+    {chanpool::admin::v1::HEALTH_DEGRADED, "degraded"},
+    {chanpool::admin::v1::HEALTH_OVERLOADED, "overloaded"},
+    {chanpool::admin::v1::HEALTH_UNAVAILABLE, "unavailable"},
+};
+
 using chanpool::admin::v1::Instance;
 using chanpool::admin::v1::Pool;
 using chanpool::admin::v1::PoolStats;
@@ -200,6 +207,7 @@ std::string MetricsText(const MetricsSnapshot& snapshot) {
     if (labels.has_value() && !stats.stale() && seen.insert(stats.name()).second) stats_families.Add(stats, *labels);
   }
 
+  MetricFamily& health = families.Gauge("chanpool_health", "1 for the state that the pool's health is in.");
   MetricFamily& draining =
       families.Gauge("chanpool_draining", "Whether the pool refuses callers and waits for calls in flight.");
   MetricFamily& overrides =
@@ -208,6 +216,11 @@ std::string MetricsText(const MetricsSnapshot& snapshot) {
   for (const Pool& pool : snapshot.pools) {
     const absl::optional<Labels> labels = PoolLabels(pool.name(), own_name);
     if (!labels.has_value() || pool.stale() || !seen.insert(pool.name()).second) continue;
+    for (const auto& [state, name] : kHealths) {
+      Labels with_state = *labels;
+      with_state.push_back({"state", name});
+      Put(health, with_state, pool.health() == state ? 1 : 0);
+    }
     Put(draining, *labels, pool.admin_state() == chanpool::admin::v1::ADMIN_STATE_DRAINING ? 1 : 0);
     Put(overrides, *labels, pool.overrides_size());
   }

@@ -339,6 +339,18 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
   }
 }
 
+TEST(PoolStateTest, ARoutineProbeIsNewsOnlyWhenThePeerIsSilent) {
+  for (const bool answers : {true, false}) {
+    World world = In(SlotState::kOpen, /*other_open=*/true);
+    world.state.TakeEvents();
+    world.Do([&] { world.state.OnSuspected(0, world.now, /*routine=*/true); });
+    EXPECT_EQ(world.state.record(0).state, SlotState::kChecking);
+    world.Do(
+        [&] { world.state.OnProbed(0, answers ? absl::OkStatus() : absl::UnavailableError("silent"), world.now); });
+    EXPECT_EQ(world.state.TakeEvents().empty(), answers);
+  }
+}
+
 TEST(PoolStateTest, TheOnlyWayBacksOffInsteadOfClosing) {
   for (const Event event : {Event::kFailed, Event::kLost, Event::kTickAtTimeout}) {
     World world = In(SlotState::kConnecting, /*other_open=*/false);

@@ -180,6 +180,20 @@ TEST_F(FileConfigTest, NewOptionsThatAnOverrideDoesNotGoWithAreRefused) {
   EXPECT_EQ(pools_.Find("orders")->options().min_connections, 1);
 }
 
+TEST_F(FileConfigTest, SaysWhichNewValuesAnOverrideHides) {
+  Load(Pool("orders"));
+  admin::ManagedPool::OverrideChange change;
+  change.values.set_max_connections(9);
+  change.fields = {"max_connections"};
+  ASSERT_TRUE(registry_.Find("orders")->Change(change).ok());
+  const auto reload = Reload(Pool("orders", "max_connections: 5, max_waiters: 3"));
+  ASSERT_TRUE(reload.ok()) << reload.status();
+  ASSERT_EQ(reload->warnings_size(), 1);
+  EXPECT_EQ(reload->warnings(0).path(), "pools/orders.max_connections");
+  EXPECT_THAT(reload->warnings(0).message(), HasSubstr("keeps it at 9"));
+  EXPECT_EQ(pools_.Find("orders")->options().max_connections, 9);
+}
+
 TEST_F(FileConfigTest, EveryReloadIsAnEvent) {
   Load(Pool("orders"));
   const uint64_t before = events_.head();
