@@ -151,7 +151,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   absl::Status Drain(absl::Time deadline, OnDeadline on_deadline);
   // Begins a drain without waiting for its end.
   void BeginDrain();
-  // Ends, with UNAVAILABLE, the calls on connections that drain. Does not wait for their leases.
+  // Ends, with UNAVAILABLE, the calls on connections that drain. Does not wait for their leases. Does nothing on a pool
+  // that lends: also what drained is spared once it was resumed.
   void CancelDrainingCalls();
   // OK also when the pool was not drained. kFailedPrecondition after Destroy.
   absl::Status Resume();
@@ -183,6 +184,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // What Create or the last Reconfigure was given.
   PoolOptions owner_options() const;
   PoolStats Stats() const;
+  // Stats().state alone: asks no connection, and may be called under a lock that is not the pool's.
+  PoolAdminState state() const;
   std::vector<ConnectionStats> Connections() const;
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.

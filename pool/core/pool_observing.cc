@@ -19,6 +19,12 @@ PoolOptions Pool::owner_options() const {
   return sources_.owner;
 }
 
+PoolAdminState Pool::state() const {
+  if (Forked()) return PoolAdminState::kDestroyed;
+  MutexLock lock(&mu_);
+  return state_.admin();
+}
+
 PoolStats Pool::Stats() const {
   if (Forked()) {
     PoolStats nothing;

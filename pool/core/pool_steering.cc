@@ -119,6 +119,8 @@ void Pool::CancelDrainingCalls() {
   Effects effects;
   {
     MutexLock lock(&mu_);
+    // It may have been resumed since the caller decided, and then calls were promised to go on.
+    if (state_.admin() == PoolAdminState::kActive) return;
     CancelDraining(effects);
   }
   Perform(effects);

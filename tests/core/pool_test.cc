@@ -724,6 +724,17 @@ TEST_F(PoolTest, CallsOnDrainingConnectionsCanBeCancelledWithoutWaiting) {
   EXPECT_EQ(pool_->Stats().leases, 1) << "the lease is its holder's still";
 }
 
+TEST_F(PoolTest, CallsThatAResumedPoolPromisedToLetGoOnAreNotCancelled) {
+  Start(SmallPool());
+  const Place place = *pool_->AcquireNow(false);
+  pool_->BeginDrain();
+  EXPECT_EQ(pool_->state(), PoolAdminState::kDraining);
+  EXPECT_EQ(pool_->Resume(), absl::OkStatus());
+  EXPECT_EQ(pool_->state(), PoolAdminState::kActive);
+  pool_->CancelDrainingCalls();
+  EXPECT_EQ(target_.cancels(), 0);
+}
+
 TEST_F(PoolTest, AStoppedRecycleReplacesNoFurtherConnection) {
   Start(SmallPool());
   EXPECT_EQ(pool_->WaitForReady(2, In(absl::ZeroDuration())), absl::OkStatus());
