@@ -1,5 +1,6 @@
 #include "server/admin/followers.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace chanpool::admin {
@@ -7,6 +8,10 @@ namespace chanpool::admin {
 std::shared_ptr<void> Followers::Add(std::function<void()> callback) {
   auto kept = std::make_shared<std::function<void()>>(std::move(callback));
   MutexLock lock(&mu_);
+  // Here too, since there may be more who come and go than there is to tell.
+  callbacks_.erase(
+      std::remove_if(callbacks_.begin(), callbacks_.end(), [](const auto& callback) { return callback.expired(); }),
+      callbacks_.end());
   callbacks_.push_back(kept);
   return kept;
 }

@@ -16,7 +16,8 @@
 
 namespace chanpool::admin {
 
-// Thread-safe. As many as its owner lets in: watches have a maximum (watch_limits.h), everything else is one each.
+// Thread-safe. Keeps nothing of those that are gone, however many come and go. As many as its owner lets in: watches
+// have a maximum (watch_limits.h), everything else is one each.
 class Followers {
  public:
   // `callback` must not block.
