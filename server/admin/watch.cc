@@ -69,7 +69,7 @@ void Watch::Pump() {
 // StartWrite and Finish are called under the lock: their order is the whole point of it, and gRPC runs what they lead
 // to (OnWriteDone, OnDone) on threads of its own, never inside.
 void Watch::PumpLocked() {
-  if (writing_ || finished_) return;
+  if (writing_ || finished_ || held_) return;
   Step step = cancelled_ ? Step::End(absl::CancelledError("cancelled by the caller")) : Next();
   if (step.message.has_value()) {
     writing_ = true;

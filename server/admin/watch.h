@@ -57,6 +57,10 @@ class Watch : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public std::ena
 
   // Called after each Pump, without the lock.
   virtual void OnPumped() {}
+  // While true nothing is said and nothing ends, so that what only lives until the last RPC's end can be used in
+  // OnPumped without the lock. Who sets it back pumps.
+  void Hold(bool hold) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { held_ = hold; }
+  bool held() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return held_; }
   // Whether the RPC's end has been decided.
   bool ended() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return finished_; }
 
@@ -80,6 +84,7 @@ class Watch : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public std::ena
   std::shared_ptr<void> ticket_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool held_ ABSL_GUARDED_BY(mu_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;  // Finish was called: nothing of gRPC's may be touched any more.
   grpc::ByteBuffer outgoing_ ABSL_GUARDED_BY(mu_);

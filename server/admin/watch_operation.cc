@@ -93,10 +93,18 @@ class RemoteOperationWatch : public OperationWatch {
   void OnPumped() override {
     {
       MutexLock lock(&mu_);
-      if (!answered_ || ended() || admin_->clock()->Now() < ask_at_) return;
+      if (held() || !answered_ || ended() || admin_->clock()->Now() < ask_at_) return;
       answered_ = false;
+      // Asking uses what the server's owner takes down once no RPC is left: this one does not end meanwhile. It does
+      // not wait for the answer, so that this is short.
+      Hold(true);
     }
     Ask();
+    {
+      MutexLock lock(&mu_);
+      Hold(false);
+    }
+    Pump();
   }
 
   Step Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) override {

@@ -70,6 +70,7 @@ void FakeRemote::Call(absl::string_view process, absl::string_view method, const
                       std::function<void(absl::Status)> done) {
   if (process != "shop") return done(absl::NotFoundError(absl::StrCat("there is no process ", std::string(process))));
   called = absl::StrCat(process, " ", method);
+  if (during_call) during_call();
   if (method == "GetOperation") {
     auto* operation = static_cast<v1::GetOperationResponse*>(response)->mutable_operation();
     operation->set_name("processes/shop/operations/1");

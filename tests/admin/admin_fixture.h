@@ -58,9 +58,10 @@ class FakeRemote : public RemoteProcesses {
             const Caller& caller, absl::Time deadline, google::protobuf::Message* response,
             std::function<void(absl::Status)> done) override;
 
-  std::string called;              // "shop DrainPool"
-  std::atomic<int> asked{0};       // How often.
-  std::atomic<bool> ended{false};  // Whether operations/1 of the process has.
+  std::string called;                 // "shop DrainPool"
+  std::function<void()> during_call;  // Null: nothing.
+  std::atomic<int> asked{0};          // How often.
+  std::atomic<bool> ended{false};     // Whether operations/1 of the process has.
 };
 
 class AdminFixture : public ::testing::Test {

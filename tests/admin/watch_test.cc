@@ -375,6 +375,14 @@ TEST_F(WatchTest, AnOperationThatIsNotThereIsNotWatched) {
   EXPECT_THAT(FieldsOf(WatchOperation("operations/x")->Finish()), ElementsAre("name"));
 }
 
+TEST_F(WatchTest, AWatchThatAsksAProcessWhenTheServerEndsEndsRightAfter) {
+  UseRemote();
+  remote_.during_call = [this] { admin_->BeginShutdown(); };
+  const auto watching = WatchOperation("processes/shop/operations/1");
+  EXPECT_THAT(watching->Finish(), StatusIs(grpc::StatusCode::UNAVAILABLE));
+  EXPECT_EQ(remote_.asked, 1);
+}
+
 TEST_F(WatchTest, AnOperationOfAnAttachedProcessIsAskedForAgainAndAgain) {
   UseRemote();
   const auto watching = WatchOperation("processes/shop/operations/1");
