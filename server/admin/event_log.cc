@@ -9,43 +9,48 @@ namespace chanpool::admin {
 
 using chanpool::admin::v1::Event;
 
-EventLog::EventLog(Clock* clock) : clock_(clock) {}
-EventLog::~EventLog() = default;
+EventLog::EventLog(Clock* clock) : state_(std::make_shared<State>(clock)) {}
 
 void EventLog::Append(Event event) {
-  if (!event.has_time()) *event.mutable_time() = ToProto(clock_->WallNow());
+  State& state = *state_;
+  if (!event.has_time()) *event.mutable_time() = ToProto(state.clock->WallNow());
   {
-    MutexLock lock(&mu_);
-    event.set_seq(++last_seq_);
-    ring_.push_back(std::move(event));
-    if (ring_.size() > kCapacity) ring_.pop_front();
+    MutexLock lock(&state.mu);
+    event.set_seq(++state.last_seq);
+    state.ring.push_back(std::move(event));
+    if (state.ring.size() > kCapacity) state.ring.pop_front();
   }
-  followers_.Tell();
+  state.followers.Tell();
 }
 
 EventLog::Batch EventLog::Read(uint64_t after, size_t at_most) const {
   Batch batch;
-  MutexLock lock(&mu_);
-  if (ring_.empty() || after >= last_seq_) return batch;
-  const uint64_t oldest = ring_.front().seq();
+  State& state = *state_;
+  MutexLock lock(&state.mu);
+  if (state.ring.empty() || after >= state.last_seq) return batch;
+  const uint64_t oldest = state.ring.front().seq();
   const uint64_t first = std::max(after + 1, oldest);
   batch.lost = first - after - 1;
-  for (size_t i = first - oldest; i < ring_.size() && batch.events.size() < at_most; ++i) {
-    batch.events.push_back(ring_[i]);
+  for (size_t i = first - oldest; i < state.ring.size() && batch.events.size() < at_most; ++i) {
+    batch.events.push_back(state.ring[i]);
   }
   return batch;
 }
 
 uint64_t EventLog::oldest() const {
-  MutexLock lock(&mu_);
-  return ring_.empty() ? 0 : ring_.front().seq();
+  State& state = *state_;
+  MutexLock lock(&state.mu);
+  return state.ring.empty() ? 0 : state.ring.front().seq();
 }
 
 uint64_t EventLog::head() const {
-  MutexLock lock(&mu_);
-  return last_seq_;
+  State& state = *state_;
+  MutexLock lock(&state.mu);
+  return state.last_seq;
 }
 
-std::shared_ptr<void> EventLog::Follow(std::function<void()> callback) { return followers_.Add(std::move(callback)); }
+std::shared_ptr<void> EventLog::Follow(std::function<void()> callback) {
+  return state_->followers.Add(std::move(callback));
+}
 
 }  // namespace chanpool::admin

@@ -6,6 +6,9 @@
 //
 // Readers hold a position, not a queue: a reader that is too slow finds that events before its position are gone, and
 // says so (Batch::lost); it costs nobody memory.
+//
+// A handle: a copy is the same log, and keeps it. Who appends in callbacks that may run after everything else has ended
+// (of a pool, of an alarm) keeps a copy.
 #ifndef CHANPOOL_SERVER_ADMIN_EVENT_LOG_H_
 #define CHANPOOL_SERVER_ADMIN_EVENT_LOG_H_
 
@@ -22,13 +25,13 @@
 
 namespace chanpool::admin {
 
-// Thread-safe.
+// Thread-safe, as are copies of one log.
 class EventLog {
  public:
   static constexpr size_t kCapacity = 10'000;
 
+  // `clock` outlives every copy.
   explicit EventLog(Clock* clock);
-  ~EventLog();
 
   // Gives `event` the next seq and, if it has none, the time; then tells the followers. Never blocks. Not under a lock
   // that a follower takes.
@@ -48,11 +51,15 @@ class EventLog {
   std::shared_ptr<void> Follow(std::function<void()> callback);
 
  private:
-  Clock* const clock_;
-  Followers followers_;
-  mutable Mutex mu_;
-  std::deque<chanpool::admin::v1::Event> ring_ ABSL_GUARDED_BY(mu_);  // By seq, without a gap.
-  uint64_t last_seq_ ABSL_GUARDED_BY(mu_) = 0;
+  struct State {
+    explicit State(Clock* clock) : clock(clock) {}
+    Clock* const clock;
+    Followers followers;
+    Mutex mu;
+    std::deque<chanpool::admin::v1::Event> ring ABSL_GUARDED_BY(mu);  // By seq, without a gap.
+    uint64_t last_seq ABSL_GUARDED_BY(mu) = 0;
+  };
+  const std::shared_ptr<State> state_;
 };
 
 }  // namespace chanpool::admin

@@ -49,7 +49,7 @@ std::shared_ptr<ManagedPool> ManagedPool::Create(Clock* clock, EventLog* events,
 
 ManagedPool::ManagedPool(Clock* clock, EventLog* events, PoolRegistry::Registration registration)
     : clock_(clock),
-      events_(events),
+      events_(*events),
       id_(std::move(registration.name)),
       pool_(std::move(registration.pool)),
       create_time_(clock->WallNow()),
@@ -100,15 +100,12 @@ bool ManagedPool::removed() const {
 }
 
 ManagedPool::Facts ManagedPool::Look() {
-  const PoolAdminState state = pool_->Stats().state;
-  const PoolOptions options = pool_->options();
-  const PoolOptions owner = pool_->owner_options();
+  // The pool is read under the lock: looks that overtook each other would count a change there and back. It calls
+  // nobody while it answers, so that its lock may be taken under this one.
   MutexLock lock(&mu_);
-  return LookLocked(state, options, owner);
-}
-
-ManagedPool::Facts ManagedPool::LookLocked(PoolAdminState state, const PoolOptions& options, const PoolOptions& owner) {
-  Facts facts = Describe(overrides_, options, owner);
+  const PoolAdminState state = pool_->state();
+  const PoolOptions options = pool_->options();
+  Facts facts = Describe(overrides_, options, pool_->owner_options());
   if (!seen_options_.has_value() || *seen_options_ != options) {
     seen_options_ = options;
     ++generation_;
@@ -180,6 +177,7 @@ ManagedPool::Overrides ManagedPool::Changed(const OverrideChange& change) const 
     overrides = overrides_;
   }
   const bool expires = change.ttl != absl::InfiniteDuration();
+  const absl::Time now = clock_->WallNow();  // Read once: expire_time - set_time is the ttl.
   for (const std::string& field : change.fields) {
     overrides.erase(field);
     if (!IsSet(change.values, field)) continue;
@@ -189,9 +187,9 @@ ManagedPool::Overrides ManagedPool::Changed(const OverrideChange& change) const 
     overriding.shown.set_value(FieldText(change.values, field));
     overriding.shown.set_set_by(change.actor);
     overriding.shown.set_reason(change.reason);
-    *overriding.shown.mutable_set_time() = ToProto(clock_->WallNow());
+    *overriding.shown.mutable_set_time() = ToProto(now);
     if (!expires) continue;
-    *overriding.shown.mutable_expire_time() = ToProto(clock_->WallNow() + change.ttl);
+    *overriding.shown.mutable_expire_time() = ToProto(now + change.ttl);
     overriding.expires = clock_->Now() + change.ttl;
   }
   return overrides;
@@ -293,7 +291,7 @@ void ManagedPool::Tell(v1::EventType type, v1::Severity severity, const std::str
   event.set_resource(name());
   event.set_message(message);
   event.set_actor(actor);
-  events_->Append(std::move(event));
+  events_.Append(std::move(event));
 }
 
 void ManagedPool::TellChanges(const Overrides& before, const Overrides& after, const std::string& why,
@@ -307,11 +305,13 @@ void ManagedPool::TellChanges(const Overrides& before, const Overrides& after, c
   for (const auto& [field, overriding] : after) {
     const auto was = before.find(field);
     if (was != before.end() && was->second.shown.SerializeAsString() == overriding.shown.SerializeAsString()) continue;
-    const absl::Duration ttl = overriding.expires - clock_->Now();
+    std::string how_long;
+    if (overriding.shown.has_expire_time()) {
+      const absl::Duration ttl = FromProto(overriding.shown.expire_time()) - FromProto(overriding.shown.set_time());
+      how_long = absl::StrCat(" for ", DurationText(ttl));
+    }
     Tell(v1::EVENT_TYPE_OVERRIDE_SET, v1::SEVERITY_INFO,
-         absl::StrCat(field, " is ", overriding.shown.value(),
-                      ttl == absl::InfiniteDuration() ? "" : absl::StrCat(" for ", DurationText(ttl)), because),
-         actor);
+         absl::StrCat(field, " is ", overriding.shown.value(), how_long, because), actor);
   }
 }
 
@@ -341,7 +341,7 @@ void ManagedPool::OnPoolEvent(const PoolEvent& event) {
   v1::Event told = ToProto(event, name());
   if (failures > 1) told.set_message(absl::StrCat(told.message(), " (", failures, " times in a row)"));
   *told.mutable_time() = ToProto(clock_->WallNow() - (clock_->Now() - event.time));
-  events_->Append(std::move(told));
+  events_.Append(std::move(told));
 }
 
 }  // namespace chanpool::admin

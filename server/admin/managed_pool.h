@@ -33,7 +33,7 @@ namespace chanpool::admin {
 // Thread-safe.
 class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
  public:
-  // What is shown beside the pool's own numbers. Of one instant.
+  // What is shown beside the pool's own numbers. Options may be ahead of overrides while a change is applied.
   struct Facts {
     std::string target;
     chanpool::config::v1::Keepalive keepalive;
@@ -56,7 +56,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
     bool validate_only = false;
   };
 
-  // `clock` and `events` outlive it.
+  // `clock` outlives it; of `*events` it keeps a copy, since its pool's events and its alarm may come after the end.
   static std::shared_ptr<ManagedPool> Create(Clock* clock, EventLog* events, PoolRegistry::Registration registration);
   ~ManagedPool();
 
@@ -69,6 +69,8 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   void Remove();
   bool removed() const;
 
+  // What is the case. Counts what has changed since the last look, which the etag and the generation show: who changes
+  // something looks before and after, so that no change is missed for being undone.
   Facts Look();
 
   // Everything that is wrong with the values of `change`: fields of PoolOptions, and why.
@@ -94,8 +96,6 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   ManagedPool(Clock* clock, EventLog* events, PoolRegistry::Registration registration);
   void Follow();
 
-  Facts LookLocked(PoolAdminState state, const PoolOptions& options, const PoolOptions& owner)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Facts Describe(const Overrides& overrides, const PoolOptions& options, const PoolOptions& owner) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Overrides Changed(const OverrideChange& change) const;
@@ -109,7 +109,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   void TellChanges(const Overrides& before, const Overrides& after, const std::string& why, const std::string& actor);
 
   Clock* const clock_;
-  EventLog* const events_;
+  EventLog events_;
   const std::string id_;
   const std::shared_ptr<Pool> pool_;
   const absl::Time create_time_;

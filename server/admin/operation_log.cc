@@ -66,6 +66,27 @@ absl::Status Destroyed(const ManagedPool& managed) {
       .Build();
 }
 
+// Between finding the pool and steering it, somebody else removed it: an operation on it nobody could take back.
+absl::Status Removed(const ManagedPool& managed) {
+  return ErrorBuilder(absl::StatusCode::kNotFound, "POOL_NOT_FOUND",
+                      absl::StrCat("there is no pool ", Quoted(managed.name()), " any more: it was just removed"))
+      .Resource("chanpool.admin.v1.Pool", managed.name())
+      .Build();
+}
+
+void BeginDrain(ManagedPool& managed) {
+  (void)managed.Look();
+  managed.pool().BeginDrain();
+  (void)managed.Look();
+}
+
+absl::Status Resume(ManagedPool& managed) {
+  (void)managed.Look();
+  absl::Status resumed = managed.pool().Resume();
+  (void)managed.Look();
+  return resumed;
+}
+
 }  // namespace
 
 std::shared_ptr<OperationLog> OperationLog::Create(Clock* clock, EventLog* events) {
@@ -81,7 +102,7 @@ std::shared_ptr<OperationLog> OperationLog::Create(Clock* clock, EventLog* event
   return log;
 }
 
-OperationLog::OperationLog(Clock* clock, EventLog* events) : clock_(clock), events_(events) {}
+OperationLog::OperationLog(Clock* clock, EventLog* events) : clock_(clock), events_(*events) {}
 OperationLog::~OperationLog() = default;
 
 // --- Asking -------------------------------------------------------------------------------------------------------
@@ -113,6 +134,7 @@ std::shared_ptr<OperationLog::Entry> OperationLog::Running(const ManagedPool& ma
 
 absl::StatusOr<Operation> OperationLog::Drain(const std::shared_ptr<ManagedPool>& managed, Request request) {
   MutexLock steering(&managed->steering());
+  if (managed->removed()) return Removed(*managed);
   const std::shared_ptr<Entry> running = Running(*managed, v1::OPERATION_KIND_DRAIN);
   if (running != nullptr) {
     const bool same =
@@ -135,12 +157,13 @@ absl::StatusOr<Operation> OperationLog::Drain(const std::shared_ptr<ManagedPool>
   if (running != nullptr) {
     End(running, v1::OPERATION_STATE_CANCELLED, absl::CancelledError("another drain took its place"), actor);
   }
-  managed->pool().BeginDrain();
+  BeginDrain(*managed);
   return Begin(std::move(entry));
 }
 
 absl::StatusOr<Operation> OperationLog::Recycle(const std::shared_ptr<ManagedPool>& managed, Request request) {
   MutexLock steering(&managed->steering());
+  if (managed->removed()) return Removed(*managed);
   const PoolAdminState state = managed->pool().Stats().state;
   if (state == PoolAdminState::kDestroyed) return Destroyed(*managed);
   if (state != PoolAdminState::kActive) {
@@ -196,6 +219,7 @@ absl::StatusOr<Operation> OperationLog::Begin(Entry entry) {
 absl::StatusOr<bool> OperationLog::Undrain(const std::shared_ptr<ManagedPool>& managed, const std::string& etag,
                                            Request request) {
   MutexLock steering(&managed->steering());
+  if (managed->removed()) return Removed(*managed);
   const absl::Status same = managed->CheckEtag(etag);
   if (!same.ok()) return same;
   const PoolAdminState state = managed->pool().Stats().state;
@@ -205,7 +229,7 @@ absl::StatusOr<bool> OperationLog::Undrain(const std::shared_ptr<ManagedPool>& m
   if (const auto running = Running(*managed, v1::OPERATION_KIND_DRAIN); running != nullptr) {
     End(running, v1::OPERATION_STATE_CANCELLED, absl::CancelledError("the pool was undrained"), request.actor);
   }
-  const absl::Status resumed = managed->pool().Resume();
+  const absl::Status resumed = Resume(*managed);
   if (!resumed.ok()) return resumed;
   return true;
 }
@@ -249,7 +273,7 @@ absl::StatusOr<Operation> OperationLog::Cancel(const std::string& id, const std:
   if (End(entry, v1::OPERATION_STATE_CANCELLED, absl::CancelledError(why), actor)) {
     if (found->kind() == v1::OPERATION_KIND_DRAIN) {
       // Only a destroyed pool can't resume, and then nothing lends again.
-      (void)entry->managed->pool().Resume();
+      (void)Resume(*entry->managed);
     } else {
       entry->managed->pool().StopRecycle();
     }
@@ -410,21 +434,20 @@ void OperationLog::Tell(v1::EventType type, const Operation& shown, const std::s
   event.set_message(message);
   event.set_actor(actor);
   event.set_operation(shown.name());
-  events_->Append(std::move(event));
+  events_.Append(std::move(event));
 }
 
 void OperationLog::Forget() {
   const absl::Time now = clock_->Now();
-  size_t ended = 0;
-  for (const auto& [id, entry] : entries_) ended += !entry->running();
-  for (auto it = entries_.begin(); it != entries_.end();) {
-    const Entry& entry = *it->second;
-    if (!entry.running() && (ended > kMaxEnded || entry.ended_at + kKept < now)) {
-      --ended;
-      it = entries_.erase(it);
-    } else {
-      ++it;
-    }
+  // In the order of their ends: who has waited long for the oldest still learns how it ended.
+  std::vector<std::pair<absl::Time, uint64_t>> ended;
+  for (const auto& [id, entry] : entries_) {
+    if (!entry->running()) ended.emplace_back(entry->ended_at, id);
+  }
+  std::sort(ended.begin(), ended.end());
+  for (size_t i = 0; i < ended.size(); ++i) {
+    const auto [ended_at, id] = ended[i];
+    if (i + kMaxEnded < ended.size() || ended_at + kKept < now) entries_.erase(id);
   }
 }
 

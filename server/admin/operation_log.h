@@ -47,17 +47,18 @@ class OperationLog : public std::enable_shared_from_this<OperationLog> {
     std::string reason;
   };
 
-  // Both outlive it.
+  // `clock` outlives it; of `*events` it keeps a copy, since its alarm may ring after the end.
   static std::shared_ptr<OperationLog> Create(Clock* clock, EventLog* events);
   ~OperationLog();
 
   // The operation: a new one, the one that runs if it was asked for in the same way, or with validate_only one without
-  // a name. kAborted OPERATION_CONFLICT if one runs that was asked for otherwise.
+  // a name. kAborted OPERATION_CONFLICT if one runs that was asked for otherwise. kNotFound POOL_NOT_FOUND if it was
+  // removed meanwhile.
   absl::StatusOr<chanpool::admin::v1::Operation> Drain(const std::shared_ptr<ManagedPool>& managed, Request request);
   // The same; kFailedPrecondition POOL_DRAINING for a pool that drains.
   absl::StatusOr<chanpool::admin::v1::Operation> Recycle(const std::shared_ptr<ManagedPool>& managed, Request request);
   // Whether the pool was drained, and lends again now (or would, with validate_only). Ends a drain that runs. kAborted
-  // for another etag, kFailedPrecondition when the pool was destroyed.
+  // for another etag, kFailedPrecondition when the pool was destroyed, kNotFound as Drain.
   absl::StatusOr<bool> Undrain(const std::shared_ptr<ManagedPool>& managed, const std::string& etag, Request request);
 
   // kNotFound OPERATION_NOT_FOUND.
@@ -115,7 +116,7 @@ class OperationLog : public std::enable_shared_from_this<OperationLog> {
   std::vector<std::shared_ptr<Entry>> RunningOnes() const;
 
   Clock* const clock_;
-  EventLog* const events_;
+  EventLog events_;
   Followers followers_;
   mutable Mutex mu_;
   uint64_t last_id_ ABSL_GUARDED_BY(mu_) = 0;

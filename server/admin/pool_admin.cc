@@ -351,8 +351,7 @@ void PoolAdmin::ReloadConfig(const v1::ReloadConfigRequest& request, const CallC
   Block(reply, [this, request, caller = context.caller, reply] {
     absl::StatusOr<v1::ReloadConfigResponse> response = config_->Reload(request, caller);
     if (response.ok()) return reply(std::move(response));
-    const bool aborted = absl::IsAborted(response.status());
-    reply(WithReason(response.status(), aborted ? "GENERATION_MISMATCH" : "CONFIG_INVALID"));
+    reply(WithReason(response.status(), "CONFIG_INVALID"));
   });
 }
 

@@ -27,7 +27,10 @@ absl::Status Unknown(absl::string_view name) {
 }  // namespace
 
 PoolRegistry::PoolRegistry(Clock* clock, EventLog* events) : clock_(clock), events_(events) {}
-PoolRegistry::~PoolRegistry() = default;
+
+PoolRegistry::~PoolRegistry() {
+  for (const auto& pool : List()) pool->Remove();
+}
 
 absl::Status PoolRegistry::Add(Registration registration) {
   if (!IsPoolName(registration.name)) {

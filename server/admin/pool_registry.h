@@ -39,6 +39,7 @@ class PoolRegistry {
 
   // `events` gets what happens in the pools, and POOL_ADDED, POOL_REMOVED. Both outlive the registry.
   PoolRegistry(Clock* clock, EventLog* events);
+  // As Remove of each, but without a word: overrides end with who could end them.
   ~PoolRegistry();
 
   // kInvalidArgument for a name that is none (pool_name.h) or a null pool, kAlreadyExists.

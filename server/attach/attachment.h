@@ -47,14 +47,17 @@ class Attachment {
   static absl::StatusOr<std::unique_ptr<Attachment>> Start(AttachOptions options,
                                                            std::vector<admin::PoolRegistry::Registration> pools);
 
-  // Ends the connection and the calls on it; the pools stay as they are. Prompt, whatever the sidecar does.
+  // Ends the connection and the calls on it. The pools go on: what operators have overridden ends, and the owner's
+  // options hold again; a pool that operators have drained stays so until its owner resumes it. Prompt, whatever the
+  // sidecar does.
   ~Attachment();
   Attachment(const Attachment&) = delete;
   Attachment& operator=(const Attachment&) = delete;
 
   // Shows one more pool. kInvalidArgument, kAlreadyExists as Start; kFailedPrecondition in a child after fork().
   absl::Status Add(admin::PoolRegistry::Registration pool);
-  // Shows it no more; the pool itself goes on. kNotFound; kFailedPrecondition in a child after fork().
+  // Shows it no more; the pool itself goes on, as after ~Attachment. kNotFound; kFailedPrecondition in a child after
+  // fork().
   absl::Status Remove(absl::string_view name);
 
   // What the sidecar calls this application now: "shop", "shop-2". Empty while not attached.

@@ -60,6 +60,19 @@ TEST_F(EventLogTest, FollowersAreToldUntilTheyLetGo) {
   EXPECT_EQ(told, 1);
 }
 
+TEST_F(EventLogTest, ACopyIsTheSameLogAndKeepsIt) {
+  int told = 0;
+  auto first = std::make_unique<EventLog>(&clock_);
+  EventLog copy = *first;
+  const std::shared_ptr<void> following = first->Follow([&told] { ++told; });
+  first->Append(Named("x"));
+  first = nullptr;
+  copy.Append(Named("y"));
+  EXPECT_EQ(told, 2);
+  ASSERT_EQ(copy.Read(0, 10).events.size(), 2u);
+  EXPECT_EQ(copy.Read(0, 10).events[0].message(), "x");
+}
+
 TEST_F(EventLogTest, AFollowerMayReadAndAppend) {
   std::vector<uint64_t> heads;
   const std::shared_ptr<void> following = log_.Follow([&] {

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/admin/managed_pool.h"
 #include "server/admin/proto_time.h"
+#include "server/admin/status_details.h"
 #include "tests/admin/admin_fixture.h"
 #include "tests/fakes/status_matchers.h"
 
@@ -186,6 +188,21 @@ TEST_F(OperationLogTest, EverythingThatIsWrongWithADrainIsSaidAtOnce) {
   EXPECT_THAT(FieldsOf(TryDrain()), ElementsAre("name", "reason", "deadline", "on_deadline"));
 }
 
+TEST_F(OperationLogTest, APoolThatWasRemovedAfterItWasFoundIsNotSteered) {
+  StartServer();
+  const std::shared_ptr<ManagedPool> found = registry_.Find("orders");
+  EXPECT_THAT(registry_.Remove("orders"), IsOk());
+  const auto reason = [](const absl::Status& status) { return InfoOf(ToGrpcStatus(status)).reason(); };
+  const absl::Status drained = admin_->operations().Drain(found, {}).status();
+  EXPECT_TRUE(absl::IsNotFound(drained));
+  EXPECT_EQ(reason(drained), "POOL_NOT_FOUND");
+  EXPECT_EQ(pool_->Stats().state, PoolAdminState::kActive) << "nobody could undrain it";
+  EXPECT_EQ(reason(admin_->operations().Recycle(found, {}).status()), "POOL_NOT_FOUND");
+  pool_->BeginDrain();
+  EXPECT_EQ(reason(admin_->operations().Undrain(found, "", {}).status()), "POOL_NOT_FOUND");
+  EXPECT_EQ(pool_->Stats().state, PoolAdminState::kDrained) << "by its owner";
+}
+
 TEST_F(OperationLogTest, ADestroyedPoolIsNotDrained) {
   pool_->Destroy();
   const grpc::Status status = TryDrain();
@@ -221,6 +238,26 @@ TEST_F(OperationLogTest, UndrainingWithAnEarlierEtagIsRefused) {
   Drain();
   v1::UndrainPoolResponse response;
   EXPECT_EQ(InfoOf(Call(&Stub::UndrainPool, undrain_, &response)).reason(), "ETAG_MISMATCH");
+}
+
+TEST_F(OperationLogTest, AnEtagFromBeforeADrainIsOfAnEarlierStateAlsoAfterIt) {
+  const Place place = *pool_->AcquireNow(false);
+  const std::string before = GetPool("pools/orders").etag();
+  Drain();
+  Get(&Stub::UndrainPool, undrain_);
+  const std::string between = GetPool("pools/orders").etag();
+  EXPECT_NE(between, before);
+  Cancel(Drain().name());
+  EXPECT_NE(GetPool("pools/orders").etag(), between);
+  EXPECT_EQ(GetPool("pools/orders").generation(), 1u) << "no option has changed";
+}
+
+TEST_F(OperationLogTest, AnOwnersDrainThatAnOperatorTakesBackChangesTheEtag) {
+  const Place place = *pool_->AcquireNow(false);
+  const std::string before = GetPool("pools/orders").etag();
+  pool_->BeginDrain();
+  EXPECT_TRUE(Get(&Stub::UndrainPool, undrain_).changed());
+  EXPECT_NE(GetPool("pools/orders").etag(), before);
 }
 
 TEST_F(OperationLogTest, CancellingADrainLendsAgainAndAgainChangesNothing) {
@@ -344,6 +381,44 @@ TEST_F(OperationLogTest, TheLastHundredAreKeptAndForAnHour) {
   EXPECT_EQ(InfoOf(status).reason(), "OPERATION_NOT_FOUND");
   clock_.Advance(absl::Hours(1) + absl::Seconds(1));
   EXPECT_THAT(admin_->operations().List(), SizeIs(0));
+}
+
+TEST_F(OperationLogTest, HowALongDrainEndedIsKnownHoweverManyOthersEndedMeanwhile) {
+  Place place = *pool_->AcquireNow(false);
+  const std::string name = Drain().name();
+  const std::shared_ptr<Pool> other = AddPool("billing");
+  v1::DrainPoolRequest drain;
+  v1::UndrainPoolRequest undrain;
+  drain.set_name("pools/billing");
+  undrain.set_name("pools/billing");
+  for (size_t i = 0; i < OperationLog::kMaxEnded; ++i) {
+    const v1::Operation ended = Get(&Stub::DrainPool, drain).operation();
+    EXPECT_EQ(ended.state(), v1::OPERATION_STATE_SUCCEEDED);
+    Get(&Stub::UndrainPool, undrain);
+  }
+  clock_.Advance(absl::Minutes(1));
+  place.Reset();
+  Settle();
+  EXPECT_EQ(GetOperation(name).state(), v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_THAT(admin_->operations().List(), SizeIs(OperationLog::kMaxEnded));
+}
+
+// --- After the end ------------------------------------------------------------------------------------------------
+
+TEST_F(OperationLogTest, APoolAndItsOperationsMayTellWhatHappensAfterTheLogTheyWereGivenIsGone) {
+  auto events = std::make_unique<EventLog>(&clock_);
+  const EventLog kept = *events;
+  const auto managed = ManagedPool::Create(&clock_, events.get(), {"orders", "dns:///orders:50051", pool_});
+  const auto operations = OperationLog::Create(&clock_, events.get());
+  Place place = *pool_->AcquireNow(false);
+  EXPECT_THAT(operations->Drain(managed, {}).status(), IsOk());
+  events = nullptr;
+  const uint64_t before = kept.head();
+  place.Reset();
+  Settle();
+  clock_.Advance(absl::Milliseconds(100));
+  EXPECT_EQ(operations->List().at(0).state(), v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_GT(kept.head(), before);
 }
 
 }  // namespace

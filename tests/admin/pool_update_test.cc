@@ -206,6 +206,37 @@ TEST_F(PoolUpdateTest, ARemovedPoolHasItsOwnersOptionsAgain) {
   EXPECT_EQ(pool_->options(), SmallPool());
 }
 
+TEST_F(PoolUpdateTest, OverridesEndWithTheRegistryThatCouldEndThem) {
+  PoolOptions owner = SmallPool();
+  const std::shared_ptr<Pool> pool = Pool::Create({"carts", owner, target_.NewConnector(), &clock_, &closer_, 1});
+  {
+    PoolRegistry registry(&clock_, &events_);
+    EXPECT_THAT(registry.Add({"carts", "dns:///carts:50051", pool}), IsOk());
+    ManagedPool::OverrideChange change;
+    change.values.set_max_connections(7);
+    change.fields = {"max_connections"};
+    change.ttl = absl::Minutes(5);
+    EXPECT_THAT(registry.Find("carts")->Change(change).status(), IsOk());
+    EXPECT_EQ(pool->options().max_connections, 7);
+  }
+  EXPECT_EQ(pool->options(), owner);
+  pool->Destroy();
+}
+
+TEST_F(PoolUpdateTest, AnEventSaysHowLongAnOverrideHoldsAsItWasAskedFor) {
+  SetMaxConnections(7);
+  *request_.mutable_ttl() = ToProto(absl::Minutes(5));
+  Update();
+  EXPECT_THAT(MessagesOf(v1::EVENT_TYPE_OVERRIDE_SET), ElementsAre("max_connections is 7 for 5m"));
+}
+
+TEST_F(PoolUpdateTest, AnUnspecifiedPolicyIsNoOverride) {
+  request_.mutable_pool()->mutable_options()->set_overflow(chanpool::config::v1::OVERFLOW_POLICY_UNSPECIFIED);
+  EXPECT_THAT(FieldsOf(TryUpdate()), ElementsAre("update_mask")) << "it is as if nothing were said";
+  Mask("overflow");
+  EXPECT_THAT(Update().overrides(), SizeIs(0));
+}
+
 TEST_F(PoolUpdateTest, ADestroyedPoolTakesNoChange) {
   pool_->Destroy();
   SetMaxConnections(7);
