@@ -20,9 +20,6 @@ using chanpool::admin::ErrorDetails;
 
 namespace {
 
-// Asked of an attached application that is gone or silent; the sidecar itself answers.
-constexpr absl::string_view kProcessUnavailable = "PROCESS_UNAVAILABLE";
-
 // "pool.options.max_idle: -1s is below 0": a description that begins with the field's own name needs it once.
 std::string Text(const ErrorDetails::Violation& violation) {
   if (violation.subject.empty()) return Visible(violation.description);
@@ -49,13 +46,17 @@ std::string Headline(const absl::Status& status, const ErrorDetails& details) {
 
 }  // namespace
 
+bool IsOfApplication(const absl::Status& status) {
+  return absl::IsUnavailable(status) && DetailsOf(status).reason == "PROCESS_UNAVAILABLE";
+}
+
 int ExitCodeOf(const absl::Status& status) {
   if (IsUsageError(status)) return kExitUsage;
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return kExitOk;
     case absl::StatusCode::kUnavailable:
-      if (DetailsOf(status).reason == kProcessUnavailable) return kExitConflict;
+      if (IsOfApplication(status)) return kExitConflict;
       return DetailsOf(status).reason.empty() ? kExitCannotConnect : kExitServerError;
     case absl::StatusCode::kUnauthenticated:
     case absl::StatusCode::kPermissionDenied:

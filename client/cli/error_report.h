@@ -25,8 +25,11 @@ enum ExitCode : int {
   kExitInterrupted = 130,
 };
 
-// kUnavailable is kExitCannotConnect; but kExitServerError if it is an answer, and kExitConflict if that says that an
-// attached application is gone: a condition that does not hold.
+// Whether the server says that an attached application, which was asked through it, is gone or silent.
+bool IsOfApplication(const absl::Status& status);
+
+// kUnavailable is kExitCannotConnect; but kExitServerError if it is an answer, and kExitConflict if it is of an
+// attached application: a condition that does not hold.
 int ExitCodeOf(const absl::Status& status);
 
 // Prints `poolctl: <message>`, what the server said is wrong with which field, the diagnostics of a configuration file,

@@ -108,8 +108,9 @@ absl::StatusOr<std::vector<v1::Connection>> AllConnections(Session& session, Adm
         all->insert(all->end(), more->begin(), more->end());
         continue;
       }
-      // Gone since the list was made. Without an answer of the server, chanpoold itself is.
-      const bool gone = absl::IsNotFound(more.status()) || ExitCodeOf(more.status()) == kExitConflict;
+      // Gone or silent since the list was made, unless it is chanpoold itself.
+      const bool gone =
+          absl::IsNotFound(more.status()) || absl::IsDeadlineExceeded(more.status()) || IsOfApplication(more.status());
       if (!gone) return more.status();
     }
     left_out.push_back(Visible(ShortName(pool.name())));
