@@ -67,19 +67,22 @@ absl::StatusOr<std::string> TargetOf(absl::string_view endpoint) {
     if (path.empty()) return refuse("it has no path");
     return absl::StrCat("unix:", path);
   }
+  // As GetInstance lists it. "tcp:7400" is a host of that name.
+  absl::string_view address = endpoint;
+  if (absl::ConsumePrefix(&address, "tcp:") && !absl::StrContains(address, ":")) address = endpoint;
   if (absl::StartsWith(endpoint, "/")) return refuse("a path begins with unix:");
-  if (absl::StrContains(endpoint, "/")) return refuse("it is neither a path nor host:port");
-  const size_t colon = endpoint.rfind(':');
+  if (absl::StrContains(address, "/")) return refuse("it is neither a path nor host:port");
+  const size_t colon = address.rfind(':');
   if (colon == absl::string_view::npos || colon == 0) return refuse("it has no host or no port");
-  const absl::string_view host = endpoint.substr(0, colon);
+  const absl::string_view host = address.substr(0, colon);
   if (absl::StrContains(host, ":") && !(absl::StartsWith(host, "[") && absl::EndsWith(host, "]"))) {
     return refuse("an IPv6 address stands in brackets, as in [::1]:7400");
   }
   int port = 0;
-  if (!absl::SimpleAtoi(endpoint.substr(colon + 1), &port) || port < 1 || port > 65535) {
+  if (!absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 1 || port > 65535) {
     return refuse("its port is not a number from 1 to 65535");
   }
-  return absl::StrCat("dns:///", endpoint);
+  return absl::StrCat("dns:///", address);
 }
 
 }  // namespace chanpool::admin

@@ -72,10 +72,8 @@ std::string BlockersLine(const v1::Operation& operation) {
 
 std::string Fingerprint(const v1::Operation& operation) {
   const v1::Progress& progress = operation.progress();
-  std::string print = absl::StrCat(operation.state(), " ", progress.connections_total(), " ",
-                                   progress.connections_remaining(), " ", progress.leases_remaining());
-  for (const v1::Blocker& blocker : progress.blockers()) absl::StrAppend(&print, " ", blocker.connection());
-  return print;
+  return absl::StrCat(operation.state(), " ", progress.connections_total(), " ", progress.connections_remaining(), " ",
+                      progress.leases_remaining());
 }
 
 std::string FinalLine(const v1::Operation& operation) {
