@@ -26,7 +26,14 @@ std::string WhatIsWrong(const std::string& path) {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return std::strerror(errno);
   const int failed = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ? 0 : errno;
+  ucred server{};
+  socklen_t size = sizeof(server);
+  const bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &server, &size) == 0;
   close(fd);
+  // In /tmp anybody may have made the folder first, and would answer whatever they like.
+  if (failed == 0 && known && server.uid != 0 && server.uid != geteuid()) {
+    return absl::StrCat("served by user ", server.uid, ", who is neither root nor you; give -e if you trust them");
+  }
   switch (failed) {
     case 0:
     case EAGAIN:  // Its queue is full: somebody is there.
