@@ -156,7 +156,8 @@ absl::string_view RootOf(absl::string_view name) {
   return end == slash + 1 ? "" : name.substr(0, end);
 }
 
-// Puts `prefix` before each of `roots` that stands in `text` as a word of its own, or as the beginning of a longer name.
+// Puts `prefix` before each of `roots` that stands in `text` as a word of its own, or as the beginning of a longer
+// name.
 void PrependInText(const std::string& prefix, const std::set<std::string>& roots, std::string& text) {
   for (size_t at = 0; at < text.size(); ++at) {
     if (at > 0 && (IsOfId(text[at - 1]) || text[at - 1] == '/')) continue;
@@ -177,25 +178,21 @@ bool HoldsResourceName(const FieldDescriptor& field) {
 absl::Status ToProcess(absl::string_view process, Message& request) {
   const std::string prefix = PrefixOf(process);
   std::string foreign;
-  ChangeNames(
-      request,
-      [&prefix, &foreign](std::string& name) {
-        if (name.empty()) return true;
-        if (!absl::StartsWith(name, prefix)) {
-          foreign = name;
-          return false;
-        }
-        name.erase(0, prefix.size());
-        return true;
-      });
+  ChangeNames(request, [&prefix, &foreign](std::string& name) {
+    if (name.empty()) return true;
+    if (!absl::StartsWith(name, prefix)) {
+      foreign = name;
+      return false;
+    }
+    name.erase(0, prefix.size());
+    return true;
+  });
   if (foreign.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("\"", foreign, "\" is not of processes/", process,
                                                  ", which the rest of the request is about; ask for it by itself"));
 }
 
-void FromProcess(absl::string_view process, Message& response) {
-  ChangeNames(response, Prepend(process));
-}
+void FromProcess(absl::string_view process, Message& response) { ChangeNames(response, Prepend(process)); }
 
 absl::Status FromProcess(absl::string_view process, const absl::Status& error) {
   std::vector<Any> details;

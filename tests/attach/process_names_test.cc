@@ -218,8 +218,7 @@ TEST(ProcessNamesTest, AdviceInAnErrorIsAboutTheProcessesOwnOperation) {
   const absl::Status changed = FromProcess("shop", error);
 
   EXPECT_EQ(changed.code(), absl::StatusCode::kAborted);
-  EXPECT_EQ(changed.message(),
-            "a drain of processes/shop/pools/orders runs: processes/shop/operations/4; cancel it");
+  EXPECT_EQ(changed.message(), "a drain of processes/shop/pools/orders runs: processes/shop/operations/4; cancel it");
   ASSERT_TRUE(info.ParseFromString(std::string(*changed.GetPayload("type.googleapis.com/google.rpc.ErrorInfo"))));
   EXPECT_EQ(info.metadata().at("operation"), "processes/shop/operations/4");
   EXPECT_EQ(info.metadata().at("pool"), "processes/shop/pools/orders");
@@ -239,8 +238,8 @@ TEST(ProcessNamesTest, RewritesWholeNamesInTheTextOfAnErrorOnly) {
   EXPECT_EQ(changed.message(),
             "processes/shop/pools/orders: pools/orders-2, processes/shop/pools/orders/connections/0-1, "
             "dns:///pools/orders, \"processes/shop/pools/orders\".");
-  ASSERT_TRUE(failure.ParseFromString(
-      std::string(*changed.GetPayload("type.googleapis.com/google.rpc.PreconditionFailure"))));
+  ASSERT_TRUE(
+      failure.ParseFromString(std::string(*changed.GetPayload("type.googleapis.com/google.rpc.PreconditionFailure"))));
   EXPECT_EQ(failure.violations(0).subject(), "processes/shop/pools/orders.keepalive");
   EXPECT_EQ(failure.violations(0).description(), "processes/shop/pools/orders drains");
 }
