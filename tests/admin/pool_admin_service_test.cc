@@ -406,6 +406,17 @@ TEST_F(PoolAdminServiceTest, CallsAboutAnAttachedProcessArePassedOn) {
   InfoOf(status);
 }
 
+TEST_F(PoolAdminServiceTest, WhatIsFalseOrZeroIsSaidNotLeftOut) {
+  AddPool("orders");
+  EXPECT_TRUE(GetPool("pools/orders").has_stale());
+  EXPECT_TRUE(Get(&Stub::GetStats, v1::GetStatsRequest()).stats(0).has_stale());
+  v1::UndrainPoolRequest undrain;
+  undrain.set_name("pools/orders");
+  const v1::UndrainPoolResponse undrained = Get(&Stub::UndrainPool, undrain);
+  EXPECT_TRUE(undrained.has_changed());
+  EXPECT_FALSE(undrained.changed());
+}
+
 TEST_F(PoolAdminServiceTest, APoolOfAProcessThatDoesNotAnswerIsShownAsItWasHeardLast) {
   UseRemote();
   remote_.pool.set_target("dns:///carts:50051");

@@ -115,6 +115,7 @@ TEST_F(AttachedProcessesTest, ShowsThePoolsOfAnAttachedApplication) {
   EXPECT_EQ(process.name(), "processes/shop");
   EXPECT_EQ(process.pid(), static_cast<uint32_t>(getpid()));
   EXPECT_EQ(process.pools(), 2u);
+  EXPECT_TRUE(process.has_uid()) << "0 is root's, not nobody's";
   EXPECT_EQ(process.version(), "1.0.0");
 }
 
