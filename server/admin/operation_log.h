@@ -47,7 +47,8 @@ class OperationLog : public std::enable_shared_from_this<OperationLog> {
     std::string reason;
   };
 
-  // Both outlive it.
+  // Both outlive it. Ids count up from the seconds since 2026 at this time: an application that is started again begins
+  // above those that it gave before, and no old name ever means a new operation.
   static std::shared_ptr<OperationLog> Create(Clock* clock, EventLog* events);
   ~OperationLog();
 
@@ -118,7 +119,8 @@ class OperationLog : public std::enable_shared_from_this<OperationLog> {
   EventLog* const events_;
   Followers followers_;
   mutable Mutex mu_;
-  uint64_t last_id_ ABSL_GUARDED_BY(mu_) = 0;
+  const uint64_t first_id_;
+  uint64_t next_id_ ABSL_GUARDED_BY(mu_) = first_id_;
   // Entries change under mu_; what is set before they are here never does.
   std::map<uint64_t, std::shared_ptr<Entry>> entries_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);

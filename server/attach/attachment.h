@@ -47,7 +47,8 @@ class Attachment {
   static absl::StatusOr<std::unique_ptr<Attachment>> Start(AttachOptions options,
                                                            std::vector<admin::PoolRegistry::Registration> pools);
 
-  // Ends the connection and the calls on it; the pools stay as they are. Prompt, whatever the sidecar does.
+  // Says goodbye, so that the sidecar forgets this application instead of showing it as LOST; then ends the connection
+  // and the calls on it. The pools stay as they are. Prompt: a sidecar that does not answer is waited for a second.
   ~Attachment();
   Attachment(const Attachment&) = delete;
   Attachment& operator=(const Attachment&) = delete;
