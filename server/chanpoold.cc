@@ -94,6 +94,8 @@ int Serve(const std::string& path, const sigset_t& signals) {
   Log((*sidecar)->Drained()
           ? "drained, ending"
           : absl::StrCat("not drained within ", absl::FormatDuration(kDrainGrace), ", ending all the same"));
+  // What still holds it up is not worth waiting for twice: the next signal ends it.
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   return kExitOk;
 }
 

@@ -44,8 +44,8 @@ class ResponseStream {
 // with kDeadlineExceeded after `timeout`; absl::InfiniteDuration() is for those that a person ends.
 class AdminClient {
  public:
-  // `endpoint` is unix:/path or host:port, in plain text. Does not connect: the first call does. kInvalidArgument for
-  // an endpoint that is none.
+  // `endpoint` is unix:/path, host:port or tcp:host:port, in plain text. Does not connect: the first call does.
+  // kInvalidArgument for an endpoint that is none.
   static absl::StatusOr<std::unique_ptr<AdminClient>> Connect(absl::string_view endpoint);
   ~AdminClient();
 

@@ -26,7 +26,14 @@ std::string WhatIsWrong(const std::string& path) {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return std::strerror(errno);
   const int failed = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ? 0 : errno;
+  ucred server{};
+  socklen_t size = sizeof(server);
+  const bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &server, &size) == 0;
   close(fd);
+  // In /tmp anybody may have made the folder first, and would answer whatever they like.
+  if (failed == 0 && known && server.uid != 0 && server.uid != geteuid()) {
+    return absl::StrCat("served by user ", server.uid, ", who is neither root nor you; give -e if you trust them");
+  }
   switch (failed) {
     case 0:
     case EAGAIN:  // Its queue is full: somebody is there.
@@ -67,19 +74,22 @@ absl::StatusOr<std::string> TargetOf(absl::string_view endpoint) {
     if (path.empty()) return refuse("it has no path");
     return absl::StrCat("unix:", path);
   }
+  // As GetInstance lists it. "tcp:7400" is a host of that name.
+  absl::string_view address = endpoint;
+  if (absl::ConsumePrefix(&address, "tcp:") && !absl::StrContains(address, ":")) address = endpoint;
   if (absl::StartsWith(endpoint, "/")) return refuse("a path begins with unix:");
-  if (absl::StrContains(endpoint, "/")) return refuse("it is neither a path nor host:port");
-  const size_t colon = endpoint.rfind(':');
+  if (absl::StrContains(address, "/")) return refuse("it is neither a path nor host:port");
+  const size_t colon = address.rfind(':');
   if (colon == absl::string_view::npos || colon == 0) return refuse("it has no host or no port");
-  const absl::string_view host = endpoint.substr(0, colon);
+  const absl::string_view host = address.substr(0, colon);
   if (absl::StrContains(host, ":") && !(absl::StartsWith(host, "[") && absl::EndsWith(host, "]"))) {
     return refuse("an IPv6 address stands in brackets, as in [::1]:7400");
   }
   int port = 0;
-  if (!absl::SimpleAtoi(endpoint.substr(colon + 1), &port) || port < 1 || port > 65535) {
+  if (!absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 1 || port > 65535) {
     return refuse("its port is not a number from 1 to 65535");
   }
-  return absl::StrCat("dns:///", endpoint);
+  return absl::StrCat("dns:///", address);
 }
 
 }  // namespace chanpool::admin

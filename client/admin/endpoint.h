@@ -20,8 +20,8 @@ namespace chanpool::admin {
 // once.
 absl::StatusOr<std::string> FindEndpoint(const std::vector<std::string>& sockets);
 
-// The gRPC name of `endpoint`: unix:/path, unix:relative/path or host:port. kInvalidArgument says which forms there
-// are.
+// The gRPC name of `endpoint`: unix:/path, unix:relative/path or host:port, which may begin with tcp: as
+// GetInstance lists it. kInvalidArgument says which forms there are.
 absl::StatusOr<std::string> TargetOf(absl::string_view endpoint);
 
 }  // namespace chanpool::admin

@@ -20,11 +20,28 @@ namespace {
 
 std::vector<std::string> Split(const std::string& words) { return absl::StrSplit(words, ' '); }
 
-// All word sequences that lead to a command: its own and its aliases.
+// The word sequences that are offered for a command: its own and its aliases.
 std::vector<std::vector<std::string>> Paths(const Command& command) {
   std::vector<std::vector<std::string>> paths = {Split(command.words)};
   for (const std::string& alias : command.aliases) paths.push_back(Split(alias));
   return paths;
+}
+
+// Words that people bring from other tools, where no letter's change leads to ours.
+std::string SeeAlso(const std::string& word) {
+  static const auto* words = new std::map<std::string, std::string>{{"pause", "drain"},
+                                                                    {"disable", "drain"},
+                                                                    {"suspend", "drain"},
+                                                                    {"enable", "undrain"},
+                                                                    {"unpause", "undrain"},
+                                                                    {"kill", "drain"},
+                                                                    {"list", "get"},
+                                                                    {"ls", "get"},
+                                                                    {"watch", "top"},
+                                                                    {"logs", "events"},
+                                                                    {"metrics", "stats and top"}};
+  const auto found = words->find(word);
+  return found == words->end() ? "" : absl::StrCat("; see ", found->second);
 }
 
 const Flag* FindFlag(const std::vector<Flag>& flags, absl::string_view name) {
@@ -212,20 +229,26 @@ absl::StatusOr<Settings> MakeSettings(const Command& command, Invocation& invoca
 }  // namespace
 
 const Command* FindCommand(const std::vector<std::string>& words, size_t* used) {
+  const Command* found = nullptr;
+  *used = 0;
   for (const Command& command : Commands()) {
-    for (const std::vector<std::string>& path : Paths(command)) {
-      if (path.size() <= words.size() && std::equal(path.begin(), path.end(), words.begin())) {
+    std::vector<std::vector<std::string>> paths = Paths(command);
+    for (const std::string& path : command.unlisted) paths.push_back(Split(path));
+    for (const std::vector<std::string>& path : paths) {
+      // The longest: "describe pool" before "describe", whose argument could be called "pool".
+      if (path.size() > *used && path.size() <= words.size() && std::equal(path.begin(), path.end(), words.begin())) {
         *used = path.size();
-        return &command;
+        found = &command;
       }
     }
   }
-  return nullptr;
+  return found;
 }
 
 absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& args, const Environment& environment) {
   CommandLine line;
   std::vector<std::string> rest = args;
+  if (rest == std::vector<std::string>{"--version"}) rest = {"version", "--client"};  // As every other program has it.
   LeadingWords leading = FindLeadingWords(rest);
   const bool help_word = !leading.words.empty() && leading.words[0] == "help";
   if (help_word) {
@@ -250,10 +273,11 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
     const bool first_is_known = std::find(first.begin(), first.end(), words[0]) != first.end();
     const std::string wrong = first_is_known ? words[1] : words[0];
     const std::vector<std::string> right = first_is_known ? NextWords({words[0]}) : first;
-    return UsageError(first_is_known
-                          ? absl::StrCat("unknown command ", words[0], " ", wrong, "; ", words[0], " knows ",
-                                         absl::StrJoin(right, ", "), DidYouMean(wrong, right))
-                          : absl::StrCat("unknown command ", wrong, DidYouMean(wrong, right), "\nsee poolctl --help"));
+    return UsageError(first_is_known ? absl::StrCat("unknown command ", words[0], " ", wrong, "; ", words[0], " knows ",
+                                                    absl::StrJoin(right, ", "), DidYouMean(wrong, right))
+                                     : absl::StrCat("unknown command ", wrong,
+                                                    SeeAlso(wrong).empty() ? DidYouMean(wrong, right) : SeeAlso(wrong),
+                                                    "\nsee poolctl --help"));
   }
   if (line.help) return line;
   for (size_t i = used; i > 0; --i) {

@@ -33,21 +33,23 @@ std::vector<Command> MakeCommands() {
   std::vector<Command> commands;
   commands.push_back({"get pools",
                       kSee,
-                      "",
+                      "[POOL...]",
                       0,
-                      0,
-                      Names::kNone,
-                      "list the pools",
+                      64,
+                      Names::kPools,
+                      "list the pools, all or those named",
                       "One line for each pool, those of attached applications included: what was decided (STATE), how\n"
                       "it is (HEALTH), connections and the most it may have (CONNS), connections with calls (BUSY),\n"
                       "calls and room for calls (LEASES), callers in line (WAITERS).",
                       kLists,
                       {},
                       {{"get pools", "the pools, one a line"},
+                       {"get pool orders shop/orders", "two of them"},
                        {"get pools -o wide", "with connections by state and overrides"},
                        {"get pools -o name", "names only, for a shell loop"}},
                       {"show pools"},
-                      &GetPools});
+                      &GetPools,
+                      {"get pool"}});
   commands.push_back({"get connections",
                       kSee,
                       "[POOL]",
@@ -55,14 +57,16 @@ std::vector<Command> MakeCommands() {
                       1,
                       Names::kPools,
                       "list connections, of one pool or all",
-                      "Without a pool: those of all pools of the process that answers. Connections of an attached\n"
-                      "application are listed when its pool is named.",
+                      "Without a pool: those of all pools, of attached applications too. Pools of an application that\n"
+                      "does not answer are left out, and named on standard error.",
                       kLists,
                       {},
-                      {{"get connections orders", "what each connection of orders does"},
+                      {{"get connections", "of every pool"},
+                       {"get connections orders", "what each connection of orders does"},
                        {"get connections shop/orders", "of the pool of an attached application"}},
                       {"show connections"},
-                      &GetConnections});
+                      &GetConnections,
+                      {"get connection"}});
   commands.push_back({"get operations",
                       kSee,
                       "",
@@ -75,7 +79,8 @@ std::vector<Command> MakeCommands() {
                       {},
                       {{"get operations", "what runs, and what ended"}},
                       {},
-                      &GetOperations});
+                      &GetOperations,
+                      {"get operation"}});
   commands.push_back({"get instance",
                       kSee,
                       "",
@@ -99,9 +104,10 @@ std::vector<Command> MakeCommands() {
                       "Options in force and which of them an operator has overridden, connections by state, counters.",
                       "table|json|yaml|name",
                       {},
-                      {{"describe pool orders", "all about orders"}},
+                      {{"describe pool orders", "all about orders"}, {"describe orders", "the same"}},
                       {},
-                      &DescribePool});
+                      &DescribePool,
+                      {"describe pools", "describe"}});
   commands.push_back({"stats",
                       kSee,
                       "[POOL...]",
@@ -146,7 +152,7 @@ std::vector<Command> MakeCommands() {
        "watch pools at work",
        "Numbers of every second. ACQ/s (places granted) and FAIL/s (refused, timed out, no way to the target)\n"
        "are computed from counters of successive ticks; \"-\" means that they are not known yet. LIMIT names the "
-       "option that holds the pool back.\n"
+       "option that holds the pool back, or target if that cannot be reached.\n"
        "Keys: q quit, s sort by the next column, p pause, ? help.",
        "",
        {{"once", 0, "", "print one frame, after two ticks so that rates are known, and end"},
@@ -318,7 +324,7 @@ std::vector<Command> MakeCommands() {
                       0,
                       Names::kNone,
                       "show the versions of poolctl and of the server",
-                      "",
+                      "poolctl --version is poolctl version --client.",
                       kMessages,
                       {{"client", 0, "", "do not ask the server"}},
                       {{"version", "both"}, {"version --client", "of poolctl alone"}},

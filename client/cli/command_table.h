@@ -52,6 +52,8 @@ struct Command {
   std::vector<std::string> aliases;  // "show pools"
   // The exit code; or why it failed, which is reported and becomes the exit code.
   absl::StatusOr<int> (*run)(Session& session, const Invocation& invocation) = nullptr;
+  // Understood as well, but neither listed nor offered: "get pool".
+  std::vector<std::string> unlisted = {};
 };
 
 // In the order in which help lists them.

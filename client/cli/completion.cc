@@ -97,6 +97,22 @@ void Complete(const std::vector<std::string>& args, Environment& environment) {
     }
   }
 
+  if (command != nullptr) command = FindCommand(plain, &used);  // "describe" may have become "describe pool".
+
+  // Words of a command that may stand next.
+  const auto offer_words = [&] {
+    for (const Command& each : Commands()) {
+      std::vector<std::string> paths = each.aliases;
+      paths.push_back(each.words);
+      for (const std::string& path : paths) {
+        const std::vector<std::string> parts = absl::StrSplit(path, ' ');
+        if (parts.size() > plain.size() && std::equal(plain.begin(), plain.end(), parts.begin())) {
+          offers.push_back(parts[plain.size()]);
+        }
+      }
+    }
+  };
+
   std::string value = typing;
   const std::pair<std::string, std::string> typed = absl::StrSplit(typing, absl::MaxSplits('=', 1));
   if (open == nullptr && absl::StartsWith(typing, "--") && absl::StrContains(typing, "=")) {
@@ -111,16 +127,7 @@ void Complete(const std::vector<std::string>& args, Environment& environment) {
   } else if (absl::StartsWith(typing, "-")) {
     for (const Flag& flag : flags) offers.push_back(absl::StrCat("--", flag.name));
   } else if (command == nullptr) {
-    for (const Command& each : Commands()) {
-      std::vector<std::string> paths = each.aliases;
-      paths.push_back(each.words);
-      for (const std::string& path : paths) {
-        const std::vector<std::string> parts = absl::StrSplit(path, ' ');
-        if (parts.size() > plain.size() && std::equal(plain.begin(), plain.end(), parts.begin())) {
-          offers.push_back(parts[plain.size()]);
-        }
-      }
-    }
+    offer_words();
   } else {
     const size_t given = plain.size() - used;
     if (command->names == Names::kShells) offers = {"bash", "zsh", "fish"};
@@ -136,6 +143,7 @@ void Complete(const std::vector<std::string>& args, Environment& environment) {
         }
       }
     }
+    offer_words();  // "describe" is a command, and goes on with "pool".
   }
   std::set<std::string> sorted;
   for (const std::string& offer : offers) {

@@ -91,7 +91,7 @@ absl::StatusOr<int> Reload(Session& session, const Invocation& invocation) {
   session.Write(dry ? absl::StrCat("nothing changed: generation ", response->generation(), " still holds\n")
                     : absl::StrCat("generation ", response->generation(), " holds",
                                    response->has_apply_duration()
-                                       ? absl::StrCat(" after ", Written(FromProto(response->apply_duration())))
+                                       ? absl::StrCat(" after ", Elapsed(FromProto(response->apply_duration())))
                                        : "",
                                    "\n"));
   return kExitOk;

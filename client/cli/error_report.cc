@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "client/admin/error_details.h"
 #include "client/cli/session.h"
 #include "client/cli/table.h"
@@ -17,12 +18,45 @@ namespace chanpool::cli {
 using chanpool::admin::DetailsOf;
 using chanpool::admin::ErrorDetails;
 
+namespace {
+
+// "pool.options.max_idle: -1s is below 0": a description that begins with the field's own name needs it once.
+std::string Text(const ErrorDetails::Violation& violation) {
+  if (violation.subject.empty()) return Visible(violation.description);
+  const absl::string_view field = absl::string_view(violation.subject).substr(violation.subject.rfind('.') + 1);
+  return absl::StrCat(Visible(violation.subject), ": ",
+                      Visible(absl::StripPrefix(violation.description, absl::StrCat(field, ": "))));
+}
+
+// What stands behind "poolctl: ". Most messages are the first of the details that follow, which then need no headline
+// of their own; what was made here may have lines, what a server says is one.
+std::string Headline(const absl::Status& status, const ErrorDetails& details) {
+  if (!details.diagnostics.empty()) {
+    return absl::StrCat(Count(details.diagnostics.size(), "error"), " in the configuration; nothing has changed");
+  }
+  if (!details.violations.empty()) {
+    const ErrorDetails::Violation& first = details.violations[0];
+    if (absl::StartsWith(status.message(), absl::StrCat(first.subject, ": ", first.description))) {
+      return details.violations.size() == 1 ? Text(first)
+                                            : absl::StrCat(details.violations.size(), " errors in what was asked");
+    }
+  }
+  return details.reason.empty() ? VisibleLines(status.message()) : Visible(status.message());
+}
+
+}  // namespace
+
+bool IsOfApplication(const absl::Status& status) {
+  return absl::IsUnavailable(status) && DetailsOf(status).reason == "PROCESS_UNAVAILABLE";
+}
+
 int ExitCodeOf(const absl::Status& status) {
   if (IsUsageError(status)) return kExitUsage;
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return kExitOk;
     case absl::StatusCode::kUnavailable:
+      if (IsOfApplication(status)) return kExitConflict;
       return DetailsOf(status).reason.empty() ? kExitCannotConnect : kExitServerError;
     case absl::StatusCode::kUnauthenticated:
     case absl::StatusCode::kPermissionDenied:
@@ -45,18 +79,13 @@ int ExitCodeOf(const absl::Status& status) {
 
 int ReportError(const absl::Status& status, bool colour, std::ostream& err) {
   const ErrorDetails details = DetailsOf(status);
-  // What was made here may have lines; what a server says is one.
-  const std::string message = details.reason.empty() ? VisibleLines(status.message()) : Visible(status.message());
-  // The first diagnostic is the message, and each is a violation as well: once is enough.
-  const bool file = !details.diagnostics.empty();
-  err << Painted("poolctl:", Tone::kBad, colour) << " "
-      << (file ? absl::StrCat(Count(details.diagnostics.size(), "error"), " in the configuration; nothing has changed")
-               : message)
-      << "\n";
-  for (const ErrorDetails::Violation& violation : details.violations) {
-    if (!file)
-      err << "  " << (violation.subject.empty() ? "" : Visible(violation.subject) + ": ")
-          << Visible(violation.description) << "\n";
+  const std::string headline = Headline(status, details);
+  err << Painted("poolctl:", Tone::kBad, colour) << " " << headline << "\n";
+  // A configuration's diagnostics say the same, with the line.
+  if (details.diagnostics.empty()) {
+    for (const ErrorDetails::Violation& violation : details.violations) {
+      if (Text(violation) != headline) err << "  " << Text(violation) << "\n";
+    }
   }
   for (const auto& diagnostic : details.diagnostics) {
     err << "  " << Visible(diagnostic.file());
@@ -72,7 +101,7 @@ int ReportError(const absl::Status& status, bool colour, std::ostream& err) {
       !absl::StrContains(status.message(), closest->second)) {
     err << "  did you mean " << Visible(closest->second) << "?\n";
   }
-  if (details.retry_after > absl::ZeroDuration()) err << "  try again in " << Written(details.retry_after) << "\n";
+  if (details.retry_after > absl::ZeroDuration()) err << "  try again in " << Elapsed(details.retry_after) << "\n";
   if (!details.reason.empty()) {
     std::vector<std::string> facts;
     for (const auto& [key, value] : details.facts) {

@@ -25,11 +25,16 @@ enum ExitCode : int {
   kExitInterrupted = 130,
 };
 
-// kUnavailable is kExitCannotConnect, but kExitServerError if it is an answer.
+// Whether the server says that an attached application, which was asked through it, is gone or silent.
+bool IsOfApplication(const absl::Status& status);
+
+// kUnavailable is kExitCannotConnect; but kExitServerError if it is an answer, and kExitConflict if it is of an
+// attached application: a condition that does not hold.
 int ExitCodeOf(const absl::Status& status);
 
 // Prints `poolctl: <message>`, what the server said is wrong with which field, the diagnostics of a configuration file,
-// the nearest right answer, and the reason as a constant for those who look it up. Returns the exit code.
+// the nearest right answer, and the reason as a constant for those who look it up; nothing twice. Returns the exit
+// code.
 int ReportError(const absl::Status& status, bool colour, std::ostream& err);
 
 }  // namespace chanpool::cli

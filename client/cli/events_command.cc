@@ -74,6 +74,12 @@ void Print(const v1::WatchEventsResponse& response, Session& session) {
   }
 }
 
+void SayHowToGoOn(Session& session, const std::string& token) {
+  if (!token.empty()) {
+    session.Say(absl::StrCat("to go on from here: poolctl events -f --since-token ", Visible(token)));
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<int> Events(Session& session, const Invocation& invocation) {
@@ -89,14 +95,16 @@ absl::StatusOr<int> Events(Session& session, const Invocation& invocation) {
   bool any = false;
   for (;;) {
     if (session.env().interrupts() > 0) {
-      if (!token.empty())
-        session.Say(absl::StrCat("to go on from here: poolctl events -f --since-token ", Visible(token)));
+      SayHowToGoOn(session, token);
       return kExitInterrupted;
     }
     v1::WatchEventsResponse response;
     const Next next = stream->Read(&response, session.env().poll);
     if (next == Next::kNothingYet) continue;
-    if (next == Next::kEnd) break;
+    if (next == Next::kEnd) {
+      if (follow) SayHowToGoOn(session, token);
+      break;
+    }
     if (!response.resume_token().empty()) token = response.resume_token();
     any = any || response.has_event();
     Print(response, session);

@@ -1,7 +1,9 @@
 // get pools, get connections, get operations, get instance, stats.
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -10,6 +12,7 @@
 #include "client/cli/error_report.h"
 #include "client/cli/json_text.h"
 #include "client/cli/list_pages.h"
+#include "client/cli/nearest.h"
 #include "client/cli/pool_cells.h"
 #include "client/cli/resource_names.h"
 #include "client/cli/units.h"
@@ -55,6 +58,69 @@ void PrintTable(Session& session, const Table& table, absl::string_view nothing)
 
 constexpr Align kRight = Align::kRight;
 
+absl::StatusOr<std::vector<v1::Pool>> ListPools(AdminClient& client, absl::Duration timeout) {
+  return ListAll<v1::Pool>(
+      v1::ListPoolsRequest(), [&](const v1::ListPoolsRequest& page) { return client.ListPools(page, timeout); },
+      [](v1::ListPoolsResponse& response) { return response.mutable_pools(); });
+}
+
+// Those of `pools` that are in `names`, in the order of the list. kNotFound for the first name that is of none.
+absl::StatusOr<std::vector<v1::Pool>> Named(const std::vector<v1::Pool>& pools, const std::vector<std::string>& names) {
+  std::vector<std::string> there;
+  for (const v1::Pool& pool : pools) there.push_back(Visible(ShortName(pool.name())));
+  for (const std::string& name : names) {
+    const std::string wanted = ShortName(name);
+    if (std::find(there.begin(), there.end(), wanted) != there.end()) continue;
+    const std::string near = DidYouMean(wanted, there);
+    return absl::NotFoundError(
+        absl::StrCat("there is no pool \"", wanted, "\"", near.empty() ? "; see poolctl get pools" : near));
+  }
+  std::vector<v1::Pool> named;
+  for (const v1::Pool& pool : pools) {
+    if (std::find(names.begin(), names.end(), pool.name()) != names.end()) named.push_back(pool);
+  }
+  return named;
+}
+
+// Of one pool; or of all of the process that answers, "pools/-".
+absl::StatusOr<std::vector<v1::Connection>> ListConnections(AdminClient& client, const std::string& parent,
+                                                            absl::Duration timeout) {
+  v1::ListConnectionsRequest request;
+  request.set_parent(parent);
+  return ListAll<v1::Connection>(
+      request, [&](const v1::ListConnectionsRequest& page) { return client.ListConnections(page, timeout); },
+      [](v1::ListConnectionsResponse& response) { return response.mutable_connections(); });
+}
+
+// Of the process that answers and of the applications attached to it, of which each pool is asked by its name. An
+// application that is gone does not hide the others: its pools are named on standard error.
+absl::StatusOr<std::vector<v1::Connection>> AllConnections(Session& session, AdminClient& client) {
+  const absl::StatusOr<std::vector<v1::Pool>> pools = ListPools(client, session.timeout());
+  if (!pools.ok()) return pools.status();
+  absl::StatusOr<std::vector<v1::Connection>> all = ListConnections(client, "pools/-", session.timeout());
+  if (!all.ok()) return all.status();
+  std::vector<std::string> left_out;
+  for (const v1::Pool& pool : *pools) {
+    if (!absl::StartsWith(pool.name(), "processes/")) continue;
+    if (!pool.stale()) {
+      const absl::StatusOr<std::vector<v1::Connection>> more = ListConnections(client, pool.name(), session.timeout());
+      if (more.ok()) {
+        all->insert(all->end(), more->begin(), more->end());
+        continue;
+      }
+      // Gone or silent since the list was made, unless it is chanpoold itself.
+      const bool gone =
+          absl::IsNotFound(more.status()) || absl::IsDeadlineExceeded(more.status()) || IsOfApplication(more.status());
+      if (!gone) return more.status();
+    }
+    left_out.push_back(Visible(ShortName(pool.name())));
+  }
+  if (!left_out.empty()) {
+    session.Say(absl::StrCat("left out, as their application does not answer: ", absl::StrJoin(left_out, ", ")));
+  }
+  return all;
+}
+
 std::vector<Cell> PoolRow(const v1::Pool& pool, Session& session) {
   const v1::Size& size = pool.size();
   const bool waiting = pool.waiters().count() > 0;
@@ -94,14 +160,21 @@ std::vector<Cell> PoolRow(const v1::Pool& pool, Session& session) {
 
 }  // namespace
 
-absl::StatusOr<int> GetPools(Session& session, const Invocation& /*invocation*/) {
+absl::StatusOr<int> GetPools(Session& session, const Invocation& invocation) {
+  std::vector<std::string> names;
+  for (const std::string& arg : invocation.args) {
+    const absl::StatusOr<std::string> name = PoolName(arg);
+    if (!name.ok()) return UsageError(name.status().message());
+    names.push_back(*name);
+  }
   const absl::StatusOr<AdminClient*> client = session.client();
   if (!client.ok()) return client.status();
-  const absl::StatusOr<std::vector<v1::Pool>> pools = ListAll<v1::Pool>(
-      v1::ListPoolsRequest(),
-      [&](const v1::ListPoolsRequest& page) { return (*client)->ListPools(page, session.timeout()); },
-      [](v1::ListPoolsResponse& response) { return response.mutable_pools(); });
+  absl::StatusOr<std::vector<v1::Pool>> pools = ListPools(**client, session.timeout());
   if (!pools.ok()) return pools.status();
+  if (!names.empty()) {
+    pools = Named(*pools, names);
+    if (!pools.ok()) return pools.status();
+  }
   if (PrintedForPrograms(session, *pools)) return kExitOk;
   std::vector<Column> columns = {
       {"NAME"},         {"STATE"},          {"HEALTH"},          {"CONNS", kRight},
@@ -127,19 +200,16 @@ absl::StatusOr<int> GetPools(Session& session, const Invocation& /*invocation*/)
 }
 
 absl::StatusOr<int> GetConnections(Session& session, const Invocation& invocation) {
-  v1::ListConnectionsRequest request;
-  request.set_parent("pools/-");
+  std::string pool;
   if (!invocation.args.empty()) {
-    const absl::StatusOr<std::string> pool = PoolName(invocation.args[0]);
-    if (!pool.ok()) return UsageError(pool.status().message());
-    request.set_parent(*pool);
+    const absl::StatusOr<std::string> name = PoolName(invocation.args[0]);
+    if (!name.ok()) return UsageError(name.status().message());
+    pool = *name;
   }
   const absl::StatusOr<AdminClient*> client = session.client();
   if (!client.ok()) return client.status();
-  const absl::StatusOr<std::vector<v1::Connection>> connections = ListAll<v1::Connection>(
-      request,
-      [&](const v1::ListConnectionsRequest& page) { return (*client)->ListConnections(page, session.timeout()); },
-      [](v1::ListConnectionsResponse& response) { return response.mutable_connections(); });
+  const absl::StatusOr<std::vector<v1::Connection>> connections =
+      pool.empty() ? AllConnections(session, **client) : ListConnections(**client, pool, session.timeout());
   if (!connections.ok()) return connections.status();
   if (PrintedForPrograms(session, *connections)) return kExitOk;
   const bool wide = session.format() == Format::kWide;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/cli/commands.h"
 #include "client/cli/error_report.h"
 #include "client/cli/json_text.h"
@@ -18,14 +19,16 @@ namespace {
 using Next = chanpool::admin::ResponseStream<v1::WatchOperationResponse>::Next;
 
 constexpr absl::Duration kHeartbeat = absl::Seconds(10);
+constexpr absl::Duration kLeastBetweenLines = absl::Seconds(1);
 
-// Progress on standard error: redrawn in place on a terminal, else a line for each change, and one now and then that
-// says that it still lives.
+// Progress on standard error: redrawn in place on a terminal, else a line a second at most while the numbers change,
+// and one now and then that says that it still lives. Programs, who get the operation at its end, are told nothing.
 class ProgressTalk {
  public:
   explicit ProgressTalk(Session& session) : session_(session) {}
 
   void Show(const v1::Operation& operation) {
+    if (!session_.ForPeople()) return;
     const int columns = session_.env().talk_columns;
     const absl::Time now = session_.now();
     std::vector<std::string> lines = {ProgressLine(operation, now)};
@@ -44,10 +47,10 @@ class ProgressTalk {
       return;
     }
     const std::string print = Fingerprint(operation);
-    if (print == last_print_ && now - last_line_ < kHeartbeat) return;
+    if (now - last_line_ < (print == last_print_ ? kHeartbeat : kLeastBetweenLines)) return;
     last_print_ = print;
     last_line_ = now;
-    for (const std::string& line : lines) session_.Say(line);
+    session_.Say(absl::StrJoin(lines, ""));
   }
 
   // What follows stands where the progress was.
@@ -209,9 +212,12 @@ absl::StatusOr<int> Undrain(Session& session, const Invocation& invocation) {
     return kExitOk;
   }
   const std::string pool = Visible(ShortName(response->pool().name()));
-  session.Write(!response->changed()      ? absl::StrCat(pool, " was not drained; nothing changed\n")
-                : request.validate_only() ? absl::StrCat(pool, " would lend again\n")
-                                          : absl::StrCat(pool, " lends again\n"));
+  if (request.validate_only()) {
+    session.Write(
+        absl::StrCat(pool, response->changed() ? " would lend again\n" : " is not drained; nothing would change\n"));
+  } else {
+    session.Write(absl::StrCat(pool, response->changed() ? " lends again\n" : " was not drained; nothing changed\n"));
+  }
   return kExitOk;
 }
 
@@ -258,6 +264,11 @@ absl::StatusOr<int> OperationCancel(Session& session, const Invocation& invocati
   request.set_reason(invocation.Get("reason"));
   const absl::StatusOr<AdminClient*> client = session.client();
   if (!client.ok()) return client.status();
+  // The answer shows the operation as it is afterwards; that it had ended is known before.
+  v1::GetOperationRequest look;
+  look.set_name(*name);
+  const absl::StatusOr<v1::GetOperationResponse> before = (*client)->GetOperation(look, session.timeout());
+  if (!before.ok()) return before.status();
   const absl::StatusOr<v1::CancelOperationResponse> response = (*client)->CancelOperation(request, session.timeout());
   if (!response.ok()) return response.status();
   if (session.format() == Format::kName) {
@@ -266,6 +277,10 @@ absl::StatusOr<int> OperationCancel(Session& session, const Invocation& invocati
     session.PrintMessage(*response);
   } else {
     session.Print(OperationTable(session, {response->operation()}));
+    const v1::Operation& after = response->operation();
+    if (HasEnded(before->operation()) || (HasEnded(after) && after.state() != v1::OPERATION_STATE_CANCELLED)) {
+      session.Say(absl::StrCat(Visible(after.name()), " had ended already; nothing was cancelled"));
+    }
   }
   return kExitOk;
 }

@@ -72,10 +72,8 @@ std::string BlockersLine(const v1::Operation& operation) {
 
 std::string Fingerprint(const v1::Operation& operation) {
   const v1::Progress& progress = operation.progress();
-  std::string print = absl::StrCat(operation.state(), " ", progress.connections_total(), " ",
-                                   progress.connections_remaining(), " ", progress.leases_remaining());
-  for (const v1::Blocker& blocker : progress.blockers()) absl::StrAppend(&print, " ", blocker.connection());
-  return print;
+  return absl::StrCat(operation.state(), " ", progress.connections_total(), " ", progress.connections_remaining(), " ",
+                      progress.leases_remaining());
 }
 
 std::string FinalLine(const v1::Operation& operation) {
@@ -94,8 +92,10 @@ std::string FinalLine(const v1::Operation& operation) {
                           blockers.empty() ? "" : ": ", absl::StrJoin(blockers, ", "));
     }
     case v1::OPERATION_STATE_CANCELLED:
-      return absl::StrCat(Visible(operation.name()), " was cancelled after ", took,
-                          IsDrain(operation) ? absl::StrCat("; ", Target(operation), " lends again") : "");
+      // Undrained, superseded by another drain, its pool removed: the server says which.
+      return absl::StrCat(
+          Visible(operation.name()), " was cancelled after ", took,
+          operation.error().message().empty() ? "" : absl::StrCat(": ", Visible(operation.error().message())));
     case v1::OPERATION_STATE_FAILED:
       return absl::StrCat(
           Visible(operation.name()), " failed after ", took, ": ",

@@ -15,7 +15,7 @@ namespace chanpool::cli {
 std::string ProgressLine(const chanpool::admin::v1::Operation& operation, absl::Time now);
 // "  waiting for: connections/71 29 calls (27s), connections/74 12 calls"; empty if it waits for nothing.
 std::string BlockersLine(const chanpool::admin::v1::Operation& operation);
-// What has to differ for another line where nothing is redrawn: all but the time.
+// What has to differ for another line where nothing is redrawn: the state and the numbers.
 std::string Fingerprint(const chanpool::admin::v1::Operation& operation);
 
 // "drained in 31.2s, 0 calls cancelled", "41 calls still open after 60s: ...", ...

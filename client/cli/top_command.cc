@@ -24,7 +24,7 @@ constexpr char kHelp[] =
     "LEASES  calls, and the places on open connections\n"
     "ACQ/s   places granted     FAIL/s  refused, timed out, or no way to the target\n"
     "WAIT    callers in line\n"
-    "LIMIT   the option that holds the pool back\n";
+    "LIMIT   the option that holds the pool back; target: it cannot be reached\n";
 
 // Names and states come from ListPools; without an answer the last ones stay.
 void Refresh(AdminClient& client, TopView& view, absl::Duration timeout) {

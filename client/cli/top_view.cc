@@ -24,8 +24,12 @@ absl::optional<double> RateOf(uint64_t before, uint64_t after, absl::Duration be
 
 std::string RateText(absl::optional<double> rate) { return rate.has_value() ? Short(*rate) : "-"; }
 
-// The option that holds the pool back: all places are taken, and no connection may be added.
-std::string LimitOf(const v1::PoolStats& stats) {
+// What holds the pool back: the target that cannot be reached; or the option by which all places are taken, and no
+// connection may be added.
+std::string LimitOf(const v1::PoolStats& stats, const v1::Pool* pool) {
+  if (pool != nullptr && !stats.stale() && pool->health() == v1::HEALTH_UNAVAILABLE && pool->size().backoff() > 0) {
+    return "target";
+  }
   const bool full = stats.lease_capacity() > 0 && stats.leases() >= stats.lease_capacity();
   const bool largest =
       stats.connections_max() > 0 && stats.connections_active() + stats.connections_idle() >= stats.connections_max();
@@ -146,7 +150,7 @@ std::string TopView::Frame(const Look& look) const {
                {RateText(row->rates.acquired)},
                {RateText(row->rates.failed), row->rates.failed.value_or(0) > 0 ? Tone::kBad : Tone::kPlain},
                {absl::StrCat(stats.waiters()), stats.waiters() > 0 ? Tone::kWarning : Tone::kPlain},
-               {LimitOf(stats), Tone::kWarning}});
+               {LimitOf(stats, pool == pools_.end() ? nullptr : &pool->second), Tone::kWarning}});
   }
   std::string frame = absl::StrCat(Headline(look), "\n");
   if (rows.empty()) {

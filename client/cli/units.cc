@@ -26,7 +26,12 @@ std::string Age(absl::Duration age) {
 
 std::string Elapsed(absl::Duration elapsed) {
   if (elapsed < absl::ZeroDuration()) elapsed = absl::ZeroDuration();
-  if (elapsed < absl::Seconds(59.95)) return absl::StrFormat("%.1fs", absl::ToDoubleSeconds(elapsed));
+  // Three digits; what would round up to a thousand goes on in the next unit.
+  const double seconds_in_all = absl::ToDoubleSeconds(elapsed);
+  if (elapsed == absl::ZeroDuration()) return "0s";
+  if (seconds_in_all < 999.5e-6) return absl::StrFormat("%.3gus", seconds_in_all * 1e6);
+  if (seconds_in_all < 999.5e-3) return absl::StrFormat("%.3gms", seconds_in_all * 1e3);
+  if (seconds_in_all < 59.95) return absl::StrFormat("%.3gs", seconds_in_all);
   const int64_t seconds = absl::ToInt64Seconds(elapsed + absl::Milliseconds(500));
   if (seconds < 3600) return absl::StrCat(seconds / 60, "m", seconds % 60, "s");
   return absl::StrCat(seconds / 3600, "h", seconds / 60 % 60, "m");

@@ -16,9 +16,9 @@ namespace chanpool::cli {
 
 // In one unit: 31s, 12m, 5h, 3d. Negative counts as zero: clocks of two machines differ.
 std::string Age(absl::Duration age);
-// With tenths below a minute, in two units above: 0.4s, 31.2s, 2m5s.
+// What was measured: with three digits below a minute, in whole seconds above: 1.18ms, 31.2s, 2m5s, 1h2m.
 std::string Elapsed(absl::Duration elapsed);
-// As it would be written: 250ms, 30s, 1m30s, infinite.
+// What somebody has written, with all its digits: 250ms, 30s, 1m30s, infinite.
 std::string Written(absl::Duration duration);
 // 1, 999, 1.2k, 18.2k, 3.4M.
 std::string Short(double number);

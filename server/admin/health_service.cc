@@ -44,7 +44,8 @@ absl::StatusOr<Bytes> Check(PoolAdmin& admin, const Bytes& bytes) {
   if (response.status() != HealthCheckResponse::SERVICE_UNKNOWN) return WriteMessage(response);
   return ErrorBuilder(absl::StatusCode::kNotFound, "SERVICE_NOT_FOUND",
                       absl::StrCat("there is no service ", Quoted(request.service()),
-                                   "; ask for \"\", \"chanpool.admin.v1.PoolAdmin\" or \"pools/{pool}\""))
+                                   "; ask for \"\", \"chanpool.admin.v1.PoolAdmin\", \"pools/{pool}\" or "
+                                   "\"processes/{process}/pools/{pool}\""))
       .Build();
 }
 

@@ -1,10 +1,10 @@
 // grpc.health.v1.Health of our own: gRPC's built-in one can't be described or called through reflection.
 //
-//   HealthService health(admin);      // "", "chanpool.admin.v1.PoolAdmin", "pools/orders"
-//   builder.RegisterService(&health);
+//   HealthService health(admin);      // "", "chanpool.admin.v1.PoolAdmin", "pools/orders",
+//   "processes/shop/pools/orders" builder.RegisterService(&health);
 //
-// A pool is NOT_SERVING while it drains or has no open connection though callers need one. Check and Watch
-// are for everybody.
+// A pool is NOT_SERVING while it drains, has no open connection though callers need one, or is in an application that
+// does not answer. Check and Watch are for everybody.
 #ifndef CHANPOOL_SERVER_ADMIN_HEALTH_SERVICE_H_
 #define CHANPOOL_SERVER_ADMIN_HEALTH_SERVICE_H_
 

@@ -21,6 +21,13 @@ constexpr absl::Duration kLookEvery = absl::Milliseconds(100);
 constexpr absl::Duration kCancelSettle = absl::Seconds(1);
 constexpr size_t kMaxBlockers = 10;
 
+// 2026-01-01 00:00 UTC. Seconds since then are shorter to type than those since 1970.
+constexpr int64_t kIdEpoch = 1'767'225'600;
+
+uint64_t FirstIdAt(absl::Time wall) {
+  return static_cast<uint64_t>(std::max<int64_t>(absl::ToUnixSeconds(wall) - kIdEpoch, 0)) + 1;
+}
+
 std::string StillOut(const Progress& progress) {
   return absl::StrCat(progress.leases_remaining(), " leases still out on ", progress.connections_remaining(), " of ",
                       progress.connections_total(), " connections");
@@ -55,6 +62,7 @@ absl::Status Conflict(const Operation& running) {
                                    " with other parameters runs: ", running.name(), "; cancel it",
                                    running.kind() == v1::OPERATION_KIND_DRAIN ? " or supersede it" : ""))
       .Fact("operation", running.name())
+      .Fact("pool", running.target())
       .Resource("chanpool.admin.v1.Operation", running.name())
       .Build();
 }
@@ -102,7 +110,8 @@ std::shared_ptr<OperationLog> OperationLog::Create(Clock* clock, EventLog* event
   return log;
 }
 
-OperationLog::OperationLog(Clock* clock, EventLog* events) : clock_(clock), events_(*events) {}
+OperationLog::OperationLog(Clock* clock, EventLog* events)
+    : clock_(clock), events_(*events), first_id_(FirstIdAt(clock->WallNow())) {}
 OperationLog::~OperationLog() = default;
 
 // --- Asking -------------------------------------------------------------------------------------------------------
@@ -201,7 +210,7 @@ absl::StatusOr<Operation> OperationLog::Begin(Entry entry) {
   Operation shown;
   {
     MutexLock lock(&mu_);
-    kept->id = ++last_id_;
+    kept->id = next_id_++;
     kept->shown.set_name(absl::StrCat("operations/", kept->id));
     kept->shown.set_state(v1::OPERATION_STATE_RUNNING);
     entries_[kept->id] = kept;
@@ -241,9 +250,17 @@ absl::StatusOr<Operation> OperationLog::Get(const std::string& id) {
   const auto found = absl::SimpleAtoi(id, &number) ? entries_.find(number) : entries_.end();
   if (found != entries_.end()) return found->second->shown;
   const std::string name = absl::StrCat("operations/", id);
+  if (next_id_ == first_id_) {
+    return ErrorBuilder(absl::StatusCode::kNotFound, "OPERATION_NOT_FOUND",
+                        absl::StrCat("there is no ", name, ": no operation has begun since this process started"))
+        .Resource("chanpool.admin.v1.Operation", name)
+        .Build();
+  }
+  const std::string last = absl::StrCat("operations/", next_id_ - 1);
   return ErrorBuilder(absl::StatusCode::kNotFound, "OPERATION_NOT_FOUND",
-                      absl::StrCat("there is no ", name, ": the last of this process is operations/", last_id_,
+                      absl::StrCat("there is no ", name, ": the last of this process is ", last,
                                    ", and those that ended are kept for ", DurationText(kKept)))
+      .Fact("last", last)
       .Resource("chanpool.admin.v1.Operation", name)
       .Build();
 }

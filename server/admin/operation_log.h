@@ -48,6 +48,8 @@ class OperationLog : public std::enable_shared_from_this<OperationLog> {
   };
 
   // `clock` outlives it; of `*events` it keeps a copy, since its alarm may ring after the end.
+  // Ids count up from the seconds since 2026 at this time: an application that is started again begins
+  // above those that it gave before, and no old name ever means a new operation.
   static std::shared_ptr<OperationLog> Create(Clock* clock, EventLog* events);
   ~OperationLog();
 
@@ -119,7 +121,8 @@ class OperationLog : public std::enable_shared_from_this<OperationLog> {
   EventLog events_;
   Followers followers_;
   mutable Mutex mu_;
-  uint64_t last_id_ ABSL_GUARDED_BY(mu_) = 0;
+  const uint64_t first_id_;
+  uint64_t next_id_ ABSL_GUARDED_BY(mu_) = first_id_;
   // Entries change under mu_; what is set before they are here never does.
   std::map<uint64_t, std::shared_ptr<Entry>> entries_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);

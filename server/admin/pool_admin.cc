@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <limits>
+#include <map>
 #include <random>
 #include <utility>
 
@@ -51,12 +53,19 @@ void SortByName(Rows& rows) {
   std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.name() < b.name(); });
 }
 
-// "operations/4" of all operations, newest first: what comes later sorts before.
-std::string NewestFirstKey(const std::string& name) {
+// What began later sorts before. Of those that began at the same time this process's own come first, and each process's
+// last one.
+std::string NewestFirstKey(const v1::Operation& operation) {
+  constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
+  // Of a process that attached, so it may be anything.
+  const google::protobuf::Timestamp& start = operation.start_time();
+  const uint64_t seconds = static_cast<uint64_t>(std::max<int64_t>(start.seconds(), 0));
+  const uint64_t nanos = static_cast<uint64_t>(std::max(start.nanos(), 0));
+  const absl::string_view name = operation.name();
   uint64_t id = 0;
-  absl::string_view digits = name;
-  if (!absl::ConsumePrefix(&digits, "operations/") || !absl::SimpleAtoi(digits, &id)) return absl::StrCat("1 ", name);
-  return absl::StrFormat("0 %020d", std::numeric_limits<uint64_t>::max() - id);
+  if (!absl::SimpleAtoi(name.substr(name.rfind('/') + 1), &id)) id = 0;
+  return absl::StrFormat("%020d %020d %d %020d %s", kMost - seconds, kMost - nanos,
+                         absl::StartsWith(name, "processes/") ? 1 : 0, kMost - id, name);
 }
 
 std::string ConnectionKey(const std::string& pool, ConnectionId id) {
@@ -228,7 +237,20 @@ void PoolAdmin::GetPool(const v1::GetPoolRequest& request, const CallContext& co
   RequestChecks checks;
   const ResourceName name = checks.PoolName("name", request.name());
   if (!checks.ok()) return reply(checks.ToStatus());
-  if (!name.process.empty()) return PassOn(name.process, "GetPool", request, context, std::move(reply));
+  if (!name.process.empty()) {
+    return PassOn<v1::GetPoolRequest, v1::GetPoolResponse>(
+        name.process, "GetPool", request, context,
+        [this, request, reply = std::move(reply)](absl::StatusOr<v1::GetPoolResponse> response) {
+          const bool silent = absl::IsUnavailable(response.status()) || absl::IsDeadlineExceeded(response.status());
+          if (!silent || remote_ == nullptr) return reply(std::move(response));
+          absl::optional<v1::Pool> heard_last = remote_->FindPool(request.name());
+          if (!heard_last.has_value()) return reply(std::move(response));
+          response = v1::GetPoolResponse();
+          *response->mutable_pool() = *std::move(heard_last);
+          response->mutable_pool()->set_stale(true);
+          reply(std::move(response));
+        });
+  }
   const auto managed = FindPool(name.id);
   if (!managed.ok()) return reply(managed.status());
   v1::GetPoolResponse response;
@@ -312,6 +334,12 @@ PoolAdmin::Serving PoolAdmin::ServingOf(absl::string_view service) {
   if (absl::ConsumePrefix(&id, "pools/")) {
     managed = registry_->Find(id);
     if (managed == nullptr) return Serving::kUnknown;
+  } else if (absl::ConsumePrefix(&id, "processes/")) {
+    const absl::optional<v1::Pool> pool = remote_ == nullptr ? absl::nullopt : remote_->FindPool(service);
+    if (!pool.has_value()) return Serving::kUnknown;
+    const bool serves = !stopping() && !pool->stale() && pool->admin_state() == v1::ADMIN_STATE_ACTIVE &&
+                        pool->health() != v1::HEALTH_UNAVAILABLE;
+    return serves ? Serving::kYes : Serving::kNo;
   } else if (!service.empty() && service != kService) {
     return Serving::kUnknown;
   }
@@ -506,13 +534,13 @@ void PoolAdmin::ListOperations(const v1::ListOperationsRequest& request, const C
   if (!checks.ok()) return reply(checks.ToStatus());
   std::vector<v1::Operation> operations = operations_->List();
   if (remote_ != nullptr) {
-    std::vector<v1::Operation> others = remote_->Operations();
-    SortByName(others);
-    for (v1::Operation& operation : others) operations.push_back(std::move(operation));
+    for (v1::Operation& operation : remote_->Operations()) operations.push_back(std::move(operation));
   }
+  std::map<std::string, v1::Operation*> newest_first;
+  for (v1::Operation& operation : operations) newest_first.emplace(NewestFirstKey(operation), &operation);
   v1::ListOperationsResponse response;
-  for (v1::Operation& operation : operations) {
-    if (page.Takes(NewestFirstKey(operation.name()))) *response.add_operations() = std::move(operation);
+  for (const auto& [key, operation] : newest_first) {
+    if (page.Takes(key)) *response.add_operations() = std::move(*operation);
   }
   response.set_next_page_token(page.next());
   reply(std::move(response));

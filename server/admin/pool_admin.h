@@ -93,7 +93,7 @@ class PoolAdmin {
   absl::StatusOr<std::vector<v1::PoolStats>> Stats(const std::vector<std::string>& names);
   // The same without those that are not there any more.
   std::vector<v1::PoolStats> StatsOfPresent(const std::vector<std::string>& names);
-  // SERVING, NOT_SERVING, or neither: for "", the service's name, and "pools/orders".
+  // SERVING, NOT_SERVING, or neither: for "", the service's name, "pools/orders" and "processes/shop/pools/orders".
   enum class Serving { kYes, kNo, kUnknown };
   Serving ServingOf(absl::string_view service);
 

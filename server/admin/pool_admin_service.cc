@@ -8,12 +8,13 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "chanpool/admin/v1/annotations.pb.h"
 #include "chanpool/admin/v1/pool_admin.pb.h"
 #include "pool/core/check.h"
-#include "server/admin/request_checks.h"
 #include "server/admin/status_details.h"
 #include "server/admin/watch_events.h"
 #include "server/admin/watch_operation.h"
@@ -64,6 +65,12 @@ Streaming ServeWatch(std::function<Watch*(grpc::CallbackServerContext*, const st
 
 absl::Status Denied(absl::string_view reason, absl::string_view message) {
   return ErrorBuilder(absl::StatusCode::kPermissionDenied, reason, message).Build();
+}
+
+// As people write it: "operator".
+std::string RoleText(Role role) {
+  if (role == Role::ROLE_UNSPECIFIED) return "none";
+  return absl::AsciiStrToLower(absl::StripPrefix(chanpool::config::v1::Role_Name(role), "ROLE_"));
 }
 
 }  // namespace
@@ -138,7 +145,7 @@ absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
 }  // namespace
 
 PoolAdminService::PoolAdminService(std::shared_ptr<PoolAdmin> admin, PoolAdminServiceOptions options)
-    : admin_(std::move(admin)), options_(std::move(options)) {
+    : admin_(std::move(admin)), options_(std::move(options)), denied_(admin_->clock()) {
   CHANPOOL_CHECK(static_cast<size_t>(Descriptor().method_count()) == Rows().size());
   for (int i = 0; i < Descriptor().method_count(); ++i) {
     const MethodDescriptor* method = Descriptor().method(i);
@@ -182,7 +189,7 @@ PoolAdminService::PoolAdminService(std::shared_ptr<PoolAdmin> admin, PoolAdminSe
 PoolAdminService::~PoolAdminService() = default;
 
 absl::StatusOr<Caller> PoolAdminService::Gate(const grpc::CallbackServerContext& context,
-                                              const MethodDescriptor& method) const {
+                                              const MethodDescriptor& method) {
   if (options_.authorize == nullptr) return Denied("NOBODY_ALLOWED", "this server lets nobody call PoolAdmin");
   CallFacts facts;
   facts.method = method.name();
@@ -199,20 +206,24 @@ absl::StatusOr<Caller> PoolAdminService::Gate(const grpc::CallbackServerContext&
   const std::string name = chanpool::config::v1::Role_Name(required);
   if (required == Role::ROLE_UNSPECIFIED) return Denied("METHOD_WITHOUT_ROLE", "nobody may call this method");
   if (caller->role >= required) return caller;
-  TellDenied(*caller, method.name(), name);
+  const std::string needs = absl::StrCat("needs the role ", RoleText(required));
+  TellDenied(*caller, method.name(), needs);
   return ErrorBuilder(absl::StatusCode::kPermissionDenied, "ROLE_REQUIRED",
-                      absl::StrCat(method.name(), " takes ", name, ", which ", Quoted(caller->identity), " has not"))
+                      absl::StrCat(method.name(), " ", needs, "; ", caller->identity, " has ", RoleText(caller->role)))
       .Fact("required_role", name)
       .Build();
 }
 
-void PoolAdminService::TellDenied(const Caller& caller, const std::string& method, const std::string& required) const {
+void PoolAdminService::TellDenied(const Caller& caller, const std::string& method, const std::string& needs) {
+  const absl::optional<uint64_t> silent = denied_.Tell(caller.identity, method);
+  if (!silent.has_value()) return;
   v1::Event event;
   event.set_type(v1::EVENT_TYPE_CALLER_DENIED);
   event.set_severity(v1::SEVERITY_WARNING);
   event.set_resource("instance");
   event.set_actor(caller.identity);
-  event.set_message(absl::StrCat(method, " refused: it takes ", required));
+  event.set_message(absl::StrCat(method, " refused: it ", needs, "; ", caller.identity, " has ", RoleText(caller.role),
+                                 *silent > 0 ? absl::StrCat(" (refused ", *silent, " times more before)") : ""));
   admin_->events().Append(std::move(event));
 }
 

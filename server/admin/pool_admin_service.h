@@ -16,6 +16,7 @@
 #include <string>
 
 #include "server/admin/caller.h"
+#include "server/admin/denied_calls.h"
 #include "server/admin/pool_admin.h"
 
 namespace chanpool::admin {
@@ -37,11 +38,13 @@ class PoolAdminService : public grpc::Service {
  private:
   // Who calls, if that caller may call this method. Before anything of the request is read.
   absl::StatusOr<Caller> Gate(const grpc::CallbackServerContext& context,
-                              const google::protobuf::MethodDescriptor& method) const;
-  void TellDenied(const Caller& caller, const std::string& method, const std::string& required) const;
+                              const google::protobuf::MethodDescriptor& method);
+  // The same caller may ask for the same method again and again: once in a while.
+  void TellDenied(const Caller& caller, const std::string& method, const std::string& needs);
 
   const std::shared_ptr<PoolAdmin> admin_;
   const PoolAdminServiceOptions options_;
+  DeniedCalls denied_;
 };
 
 }  // namespace chanpool::admin

@@ -168,6 +168,7 @@ v1::Pool ShowPool(ManagedPool& managed, const ManagedPool::Facts& facts) {
   *shown.mutable_create_time() = ToProto(facts.create_time);
   shown.set_generation(facts.generation);
   *shown.mutable_snapshot_time() = ToProto(pool.clock()->WallNow());
+  shown.set_stale(false);
   return shown;
 }
 
@@ -180,6 +181,7 @@ v1::PoolStats ShowStats(ManagedPool& managed) {
   v1::PoolStats shown;
   shown.set_name(managed.name());
   *shown.mutable_snapshot_time() = ToProto(pool.clock()->WallNow());
+  shown.set_stale(false);
   shown.set_connections(stats.connections);
   shown.set_connections_idle(idle);
   shown.set_connections_active(stats.connections_open - idle);

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "chanpool/admin/v1/instance.pb.h"
 #include "chanpool/admin/v1/operation.pb.h"
 #include "chanpool/admin/v1/pool.pb.h"
@@ -27,6 +28,8 @@ class RemoteProcesses {
 
   virtual std::vector<chanpool::admin::v1::AttachedProcess> Processes() = 0;
   virtual std::vector<chanpool::admin::v1::Pool> Pools() = 0;
+  // One of Pools(), without copying them all.
+  virtual absl::optional<chanpool::admin::v1::Pool> FindPool(absl::string_view name) = 0;
   virtual std::vector<chanpool::admin::v1::PoolStats> Stats() = 0;
   virtual std::vector<chanpool::admin::v1::Operation> Operations() = 0;
 

@@ -11,6 +11,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "chanpool/admin/v1/annotations.pb.h"
 #include "chanpool/admin/v1/pool_admin.pb.h"
 #include "server/admin/nearest_name.h"
@@ -44,10 +45,14 @@ void ToStderr(absl::string_view line) {
 bool IsGone(pid_t pid) { return pid > 0 && kill(pid, 0) != 0 && errno == ESRCH; }
 
 absl::Status Unavailable(absl::string_view process, absl::string_view why) {
-  const std::string name = absl::StrCat("processes/", process);
-  return ErrorBuilder(absl::StatusCode::kUnavailable, "PROCESS_UNAVAILABLE", absl::StrCat(name, " ", why))
-      .Resource("chanpool.admin.v1.AttachedProcess", name)
+  return ErrorBuilder(absl::StatusCode::kUnavailable, "PROCESS_UNAVAILABLE", absl::StrCat(process, " ", why))
+      .Resource("chanpool.admin.v1.AttachedProcess", absl::StrCat("processes/", process))
       .Build();
+}
+
+// For people: whole seconds.
+std::string HowLong(absl::Duration duration) {
+  return duration < absl::Seconds(1) ? "less than 1s" : absl::FormatDuration(absl::Trunc(duration, absl::Seconds(1)));
 }
 
 std::string Describe(const Hello& hello, const UnixPeer& peer) {
@@ -165,13 +170,19 @@ absl::Time AttachedProcesses::NextLook() const {
 }
 
 void AttachedProcesses::LookForEnds() {
-  std::vector<std::string> ended;
+  std::vector<std::string> ended, took_leave;
   {
     MutexLock lock(&mu_);
     for (const auto& [name, process] : processes_) {
-      if (process.link != nullptr && process.link->ended()) ended.push_back(name);
+      if (process.link == nullptr) continue;
+      if (process.link->took_leave()) {
+        took_leave.push_back(name);
+      } else if (process.link->ended()) {
+        ended.push_back(name);
+      }
     }
   }
+  for (const std::string& name : took_leave) Release(name);
   for (const std::string& name : ended) Lose(name, "its connection ended");
 }
 
@@ -334,6 +345,15 @@ void AttachedProcesses::Lose(const std::string& name, absl::string_view why) {
   Tell(EventType::EVENT_TYPE_PROCESS_LOST, Severity::SEVERITY_WARNING, name, absl::StrCat("lost: ", why));
 }
 
+void AttachedProcesses::Release(const std::string& name) {
+  Unlink(name);
+  {
+    MutexLock lock(&mu_);
+    processes_.erase(name);
+  }
+  Tell(EventType::EVENT_TYPE_PROCESS_LOST, Severity::SEVERITY_INFO, name, "ended, and said so");
+}
+
 void AttachedProcesses::Unlink(const std::string& name) {
   std::unique_ptr<ProcessLink> link;
   {
@@ -379,16 +399,18 @@ ProcessState AttachedProcesses::StateOf(const Process& process) const {
   return clock_->Now() - last >= kStaleAfter ? ProcessState::PROCESS_STATE_STALE : ProcessState::PROCESS_STATE_LIVE;
 }
 
+AttachedProcesses::LastWords AttachedProcesses::LastWordsOf(const Process& process) const {
+  // What the link before had heard is old, however live the new one is.
+  const bool of_this_link = process.link != nullptr && process.link->heard() != nullptr;
+  return {HeardOf(process), !of_this_link || StateOf(process) != ProcessState::PROCESS_STATE_LIVE};
+}
+
 std::vector<AttachedProcesses::LastWords> AttachedProcesses::AllHeard() const {
   std::vector<LastWords> all;
   MutexLock lock(&mu_);
   for (const auto& [name, process] : processes_) {
-    std::shared_ptr<const Heard> heard = HeardOf(process);
-    if (heard == nullptr) continue;
-    // What the link before had heard is old, however live the new one is.
-    const bool of_this_link = process.link != nullptr && process.link->heard() != nullptr;
-    const bool stale = !of_this_link || StateOf(process) != ProcessState::PROCESS_STATE_LIVE;
-    all.push_back({std::move(heard), stale});
+    LastWords words = LastWordsOf(process);
+    if (words.heard != nullptr) all.push_back(std::move(words));
   }
   return all;
 }
@@ -422,6 +444,26 @@ std::vector<Pool> AttachedProcesses::Pools() {
   }
   SortByName(all);
   return all;
+}
+
+absl::optional<Pool> AttachedProcesses::FindPool(absl::string_view name) {
+  absl::string_view process = name;
+  if (!absl::ConsumePrefix(&process, "processes/")) return absl::nullopt;
+  process = process.substr(0, process.find('/'));
+  LastWords words;
+  {
+    MutexLock lock(&mu_);
+    const auto found = processes_.find(process);
+    if (found != processes_.end()) words = LastWordsOf(found->second);
+  }
+  if (words.heard == nullptr) return absl::nullopt;
+  for (const Pool& pool : words.heard->pools) {
+    if (pool.name() != name) continue;
+    absl::optional<Pool> copy = pool;
+    copy->set_stale(words.stale);
+    return copy;
+  }
+  return absl::nullopt;
 }
 
 std::vector<PoolStats> AttachedProcesses::Stats() {
@@ -468,12 +510,13 @@ void AttachedProcesses::Call(absl::string_view process, absl::string_view method
                     .Resource("chanpool.admin.v1.AttachedProcess", absl::StrCat("processes/", name))
                     .Build();
     } else if (found->second.link == nullptr) {
-      refused = Unavailable(
-          name, absl::StrCat("is gone since ", absl::FormatDuration(absl::Trunc(clock_->Now() - found->second.lost_at,
-                                                                                absl::Seconds(1)))));
+      refused = Unavailable(name, absl::StrCat("is gone for ", HowLong(clock_->Now() - found->second.lost_at)));
     } else if (StateOf(found->second) == ProcessState::PROCESS_STATE_STALE) {
-      refused = Unavailable(name, absl::StrCat("has not answered for ", absl::FormatDuration(kStaleAfter),
-                                               " or more: ", found->second.link->last_failure().message()));
+      const std::shared_ptr<const Heard> heard = found->second.link->heard();
+      const absl::Time last = heard != nullptr ? heard->at : found->second.attached_at;
+      const absl::Status failure = found->second.link->last_failure();
+      refused = Unavailable(name, absl::StrCat("has not answered for ", HowLong(clock_->Now() - last),
+                                               failure.ok() ? "" : ": ", failure.message()));
     } else {
       link = found->second.link.get();
       link->Enter();

@@ -7,6 +7,12 @@
 //   PoolAdmin::Options{..., .remote = &attached};
 //
 // The application dials, but it is the gRPC server on that connection and this process the client.
+//
+// Names: an application is called as it says, processes/shop, and the second one of that name while the first is there
+// shop-2. A name never changes under an application that is attached: operators, scripts and metrics would act on
+// another process than they mean. So after a restart in which the old process outlived the start of the new one, the
+// new one stays shop-2. As soon as the old one has gone, with or without a goodbye, its name is free for the next
+// application of that name and user, whoever else is shop-2 meanwhile.
 #ifndef CHANPOOL_SERVER_ATTACH_ATTACHED_PROCESSES_H_
 #define CHANPOOL_SERVER_ATTACH_ATTACHED_PROCESSES_H_
 
@@ -25,6 +31,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "chanpool/admin/v1/instance.pb.h"
 #include "pool/core/clock.h"
 #include "pool/core/mutex.h"
@@ -53,7 +60,7 @@ class AttachedProcesses : public admin::RemoteProcesses {
   // STALE for this long, through so many askings in a row: its connection is dropped. It may attach again.
   static constexpr absl::Duration kHungAfter = absl::Seconds(60);
   static constexpr int kHungAskings = 10;
-  // LOST for this long: forgotten.
+  // LOST for this long: forgotten. One that says goodbye is forgotten at once.
   static constexpr absl::Duration kForgetAfter = absl::Minutes(5);
 
   struct Options {
@@ -78,6 +85,7 @@ class AttachedProcesses : public admin::RemoteProcesses {
   // As in admin::RemoteProcesses. Processes that are STALE or LOST keep what was heard of them last, marked stale.
   std::vector<chanpool::admin::v1::AttachedProcess> Processes() override;
   std::vector<chanpool::admin::v1::Pool> Pools() override;
+  absl::optional<chanpool::admin::v1::Pool> FindPool(absl::string_view name) override;
   std::vector<chanpool::admin::v1::PoolStats> Stats() override;
   std::vector<chanpool::admin::v1::Operation> Operations() override;
   // A STALE process is not asked: what it is asked now it would do whenever it goes on.
@@ -121,6 +129,8 @@ class AttachedProcesses : public admin::RemoteProcesses {
   void AskAll();
   // The process stays as LOST.
   void Lose(const std::string& name, absl::string_view why);
+  // The process has said that it ends: forgotten.
+  void Release(const std::string& name);
   // Ends the link of a process; its place stays.
   void Unlink(const std::string& name);
   void DestroyIdle();
@@ -135,6 +145,8 @@ class AttachedProcesses : public admin::RemoteProcesses {
     std::shared_ptr<const attach::Heard> heard;
     bool stale;
   };
+  // Null if nothing was.
+  LastWords LastWordsOf(const Process& process) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of every process of which something was heard.
   std::vector<LastWords> AllHeard() const;
 

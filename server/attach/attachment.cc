@@ -35,6 +35,8 @@ namespace {
 // A sidecar that has not answered for so long gets a line in the log. It is waited for all the same: dialling again
 // would only lengthen its queue.
 constexpr absl::Duration kSlowAnswer = absl::Seconds(5);
+// For the sidecar to hear that this application ends. Then it is LOST there, which is no harm.
+constexpr absl::Duration kGoodbyeLimit = absl::Seconds(1);
 // Requests of operators are small.
 constexpr int kMaxRequestBytes = 1 << 20;
 
@@ -141,9 +143,19 @@ class Attachment::Server {
     // One that ends as soon as it begins is no reason to dial in haste.
     if (clock_->Now() - since >= attach::RedialPause::kLongest) pause_.Reset();
     SetAttachedAs("");
+    if (stopping()) SayGoodbye(watched);
     shutdown(watched, SHUT_RDWR);
     close(watched);
     return absl::UnavailableError("the sidecar ended the connection");
+  }
+
+  // The sidecar's watch of our events ends with the reason that this process ends. The connection stays until the
+  // sidecar has read that and ends it, for the end of a socket may be noticed before what was sent on it.
+  void SayGoodbye(int watched) {
+    admin_->BeginShutdown();
+    const absl::Time until = clock_->Now() + kGoodbyeLimit;
+    while (clock_->Now() < until && !Await(watched, POLLRDHUP, until)) {
+    }
   }
 
   // What the sidecar calls us.

@@ -47,9 +47,10 @@ class Attachment {
   static absl::StatusOr<std::unique_ptr<Attachment>> Start(AttachOptions options,
                                                            std::vector<admin::PoolRegistry::Registration> pools);
 
-  // Ends the connection and the calls on it. The pools go on: what operators have overridden ends, and the owner's
-  // options hold again; a pool that operators have drained stays so until its owner resumes it. Prompt, whatever the
-  // sidecar does.
+  // Says goodbye, so that the sidecar forgets this application instead of showing it as LOST; then ends the connection
+  // and the calls on it. The pools go on: what operators have overridden ends, and the owner's options hold again; a
+  // pool that operators have drained stays so until its owner resumes it. Prompt: a sidecar that does not answer is
+  // waited for a second.
   ~Attachment();
   Attachment(const Attachment&) = delete;
   Attachment& operator=(const Attachment&) = delete;

@@ -9,9 +9,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/types/optional.h"
+#include "google/rpc/error_details.pb.h"
 #include "pool/core/check.h"
 #include "server/admin/pool_name.h"
 #include "server/admin/status_details.h"
@@ -52,6 +55,16 @@ bool IsPoolResource(absl::string_view name) { return absl::ConsumePrefix(&name, 
 bool IsOperationResource(absl::string_view name) {
   return absl::ConsumePrefix(&name, "operations/") && !name.empty() && name.size() <= 64 &&
          name.find('/') == absl::string_view::npos;
+}
+
+// An application that ends on purpose ends its watches so (see PoolAdmin::BeginShutdown), and keeps the connection
+// until this has arrived. One that crashes can't.
+bool IsGoodbye(const grpc::Status& status) {
+  if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return false;
+  const absl::optional<absl::Cord> detail =
+      admin::FromGrpcStatus(status).GetPayload("type.googleapis.com/google.rpc.ErrorInfo");
+  google::rpc::ErrorInfo info;
+  return detail.has_value() && info.ParseFromString(std::string(*detail)) && info.reason() == "SHUTTING_DOWN";
 }
 
 // Moves what looks right from `page` to the end of `all`, which holds at most `limit`.
@@ -173,7 +186,7 @@ void ProcessLink::Call(absl::string_view method, std::unique_ptr<Message> reques
   call->request = std::move(request);
   call->done = std::move(done);
   if (!Begin(std::shared_ptr<grpc::ClientContext>(call, &call->context))) {
-    call->done(absl::UnavailableError(absl::StrCat("processes/", options_.name, " is gone")));
+    call->done(absl::UnavailableError(absl::StrCat(options_.name, " is gone")));
     return;
   }
   // calls_ keeps the call until End, so nothing of it is left once the link is idle.
@@ -211,6 +224,11 @@ absl::Status ProcessLink::last_failure() const {
 std::string ProcessLink::resume_token() const {
   MutexLock lock(&mu_);
   return resume_token_;
+}
+
+bool ProcessLink::took_leave() const {
+  MutexLock lock(&mu_);
+  return took_leave_;
 }
 
 bool ProcessLink::ended() const {
@@ -411,6 +429,12 @@ bool ProcessLink::TakeEvent(const WatchEventsResponse& message) {
 }
 
 void ProcessLink::EventsEnded(const grpc::Status& status) {
+  const bool goodbye = IsGoodbye(status);
+  {
+    MutexLock lock(&mu_);
+    took_leave_ = took_leave_ || goodbye;
+  }
+  if (goodbye) options_.wake->Wake();
   MutexLock lock(&mu_);
   reader_ = nullptr;  // The next tick begins again.
   reader_rests_ = false;

@@ -62,7 +62,7 @@ class ProcessLink {
     Clock* clock = nullptr;             // Outlives the link, as `events` does.
     admin::EventLog* events = nullptr;  // Gets the process's events.
     std::string resume_token = {};      // Where an earlier link to the same process ended; empty: events from now.
-    std::shared_ptr<WakeFd> wake = {};  // Woken when the link becomes idle after Close().
+    std::shared_ptr<WakeFd> wake = {};  // Woken when the process takes leave, and when the link is idle after Close().
   };
   explicit ProcessLink(Options options);
   ~ProcessLink();  // It must be closed and idle.
@@ -95,6 +95,8 @@ class ProcessLink {
   int watched_fd() const { return watched_fd_; }
   // Whether it has.
   bool ended() const;
+  // Whether the process has said that it ends, on purpose. It waits for Close(), but not for long.
+  bool took_leave() const;
 
   // Ends the connection and every call on it, soon. Idempotent.
   void Close();
@@ -153,6 +155,7 @@ class ProcessLink {
   bool reader_rests_ ABSL_GUARDED_BY(mu_) = false;
   int events_left_ ABSL_GUARDED_BY(mu_) = kMaxEventsPerTick;
   std::string resume_token_ ABSL_GUARDED_BY(mu_);
+  bool took_leave_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace chanpool::attach

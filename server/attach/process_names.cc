@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -52,6 +53,7 @@ const std::set<std::string>& NameFields() {
       "chanpool.admin.v1.Event.resource",
       "chanpool.admin.v1.Event.operation",
       "chanpool.admin.v1.AttachedProcess.name",
+      "google.rpc.ErrorInfo.MetadataEntry.value",
       "google.rpc.ResourceInfo.resource_name",
       "google.rpc.PreconditionFailure.Violation.subject",
       "google.rpc.QuotaFailure.Violation.subject",
@@ -59,13 +61,28 @@ const std::set<std::string>& NameFields() {
   return *fields;
 }
 
+// What a detail of an error says to people.
+const std::set<std::string>& TextFields() {
+  static const auto* fields = new std::set<std::string>{
+      "google.rpc.BadRequest.FieldViolation.description",
+      "google.rpc.PreconditionFailure.Violation.description",
+      "google.rpc.QuotaFailure.Violation.description",
+  };
+  return *fields;
+}
+
+bool HoldsText(const FieldDescriptor& field) {
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_STRING && TextFields().count(field.full_name()) > 0;
+}
+
 std::string PrefixOf(absl::string_view process) { return absl::StrCat("processes/", process, "/"); }
 
-// Calls `change` on every name in `message`; false from it ends the walk.
+// Calls `change` on every string in `message` whose field is one of `which`; false from it ends the walk.
+using Which = bool (*)(const FieldDescriptor&);
 using Change = std::function<bool(std::string&)>;
-bool ChangeNames(Message& message, const Change& change, int any_depth);
+bool ChangeStrings(Message& message, Which which, const Change& change, int any_depth);
 
-bool ChangeNamesInAny(Any& any, const Change& change, int any_depth) {
+bool ChangeStringsInAny(Any& any, Which which, const Change& change, int any_depth) {
   if (any_depth >= kMaxAnyDepth) return true;
   std::string type;
   if (!Any::ParseAnyTypeUrl(any.type_url(), &type)) return true;
@@ -73,40 +90,45 @@ bool ChangeNamesInAny(Any& any, const Change& change, int any_depth) {
   if (descriptor == nullptr) return true;  // Of a type that this program does not have: passed on as it is.
   const std::unique_ptr<Message> inner(MessageFactory::generated_factory()->GetPrototype(descriptor)->New());
   if (!any.UnpackTo(inner.get())) return true;
-  const bool all = ChangeNames(*inner, change, any_depth + 1);
+  const bool all = ChangeStrings(*inner, which, change, any_depth + 1);
   inner->SerializeToString(any.mutable_value());
   return all;
 }
 
-bool ChangeNames(Message& message, const Change& change, int any_depth) {
+bool ChangeStrings(Message& message, Which which, const Change& change, int any_depth) {
   if (message.GetDescriptor() == Any::descriptor()) {
-    return ChangeNamesInAny(static_cast<Any&>(message), change, any_depth);
+    return ChangeStringsInAny(static_cast<Any&>(message), which, change, any_depth);
   }
   const Reflection& reflection = *message.GetReflection();
   std::vector<const FieldDescriptor*> set_fields;
   reflection.ListFields(message, &set_fields);
   for (const FieldDescriptor* const field : set_fields) {
-    if (field->is_map()) continue;  // None holds names, and to reflect on one is dear.
+    // To reflect on a map is dear.
+    if (field->is_map() && !which(*field->message_type()->map_value())) continue;
     const int count = field->is_repeated() ? reflection.FieldSize(message, field) : 1;
     for (int i = 0; i < count; ++i) {
       if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
         Message& inner = field->is_repeated() ? *reflection.MutableRepeatedMessage(&message, field, i)
                                               : *reflection.MutableMessage(&message, field);
-        if (!ChangeNames(inner, change, any_depth)) return false;
-      } else if (HoldsResourceName(*field)) {
-        std::string name = field->is_repeated() ? reflection.GetRepeatedString(message, field, i)
+        if (!ChangeStrings(inner, which, change, any_depth)) return false;
+      } else if (which(*field)) {
+        std::string text = field->is_repeated() ? reflection.GetRepeatedString(message, field, i)
                                                 : reflection.GetString(message, field);
-        const bool go_on = change(name);
+        const bool go_on = change(text);
         if (field->is_repeated()) {
-          reflection.SetRepeatedString(&message, field, i, std::move(name));
+          reflection.SetRepeatedString(&message, field, i, std::move(text));
         } else {
-          reflection.SetString(&message, field, std::move(name));
+          reflection.SetString(&message, field, std::move(text));
         }
         if (!go_on) return false;
       }
     }
   }
   return true;
+}
+
+bool ChangeNames(Message& message, const Change& change) {
+  return ChangeStrings(message, HoldsResourceName, change, /*any_depth=*/0);
 }
 
 Change Prepend(absl::string_view process) {
@@ -121,6 +143,32 @@ Change Prepend(absl::string_view process) {
   };
 }
 
+bool IsOfId(char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-'; }
+
+// The pool or operation that `name` is of: "pools/orders" of "pools/orders/connections/0-1". Empty for another name.
+absl::string_view RootOf(absl::string_view name) {
+  const size_t slash = name.find('/');
+  if (slash == absl::string_view::npos) return "";
+  const absl::string_view collection = name.substr(0, slash);
+  if (collection != "pools" && collection != "operations") return "";
+  size_t end = slash + 1;
+  while (end < name.size() && IsOfId(name[end])) ++end;
+  return end == slash + 1 ? "" : name.substr(0, end);
+}
+
+// Puts `prefix` before each of `roots` that stands in `text` as a word of its own, or as the beginning of a longer
+// name.
+void PrependInText(const std::string& prefix, const std::set<std::string>& roots, std::string& text) {
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (at > 0 && (IsOfId(text[at - 1]) || text[at - 1] == '/')) continue;
+    const absl::string_view root = RootOf(absl::string_view(text).substr(at));
+    if (root.empty() || roots.count(std::string(root)) == 0) continue;
+    const size_t length = prefix.size() + root.size();
+    text.insert(at, prefix);
+    at += length - 1;
+  }
+}
+
 }  // namespace
 
 bool HoldsResourceName(const FieldDescriptor& field) {
@@ -130,36 +178,48 @@ bool HoldsResourceName(const FieldDescriptor& field) {
 absl::Status ToProcess(absl::string_view process, Message& request) {
   const std::string prefix = PrefixOf(process);
   std::string foreign;
-  ChangeNames(
-      request,
-      [&prefix, &foreign](std::string& name) {
-        if (name.empty()) return true;
-        if (!absl::StartsWith(name, prefix)) {
-          foreign = name;
-          return false;
-        }
-        name.erase(0, prefix.size());
-        return true;
-      },
-      /*any_depth=*/0);
+  ChangeNames(request, [&prefix, &foreign](std::string& name) {
+    if (name.empty()) return true;
+    if (!absl::StartsWith(name, prefix)) {
+      foreign = name;
+      return false;
+    }
+    name.erase(0, prefix.size());
+    return true;
+  });
   if (foreign.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("\"", foreign, "\" is not of processes/", process,
                                                  ", which the rest of the request is about; ask for it by itself"));
 }
 
-void FromProcess(absl::string_view process, Message& response) {
-  ChangeNames(response, Prepend(process), /*any_depth=*/0);
-}
+void FromProcess(absl::string_view process, Message& response) { ChangeNames(response, Prepend(process)); }
 
 absl::Status FromProcess(absl::string_view process, const absl::Status& error) {
-  absl::Status changed = error;
-  error.ForEachPayload([&](absl::string_view type_url, const absl::Cord& payload) {
-    Any any;
-    any.set_type_url(std::string(type_url));
-    any.set_value(std::string(payload));
-    ChangeNames(any, Prepend(process), /*any_depth=*/0);
-    changed.SetPayload(type_url, absl::Cord(any.value()));
+  std::vector<Any> details;
+  error.ForEachPayload([&details](absl::string_view type_url, const absl::Cord& payload) {
+    Any& detail = details.emplace_back();
+    detail.set_type_url(std::string(type_url));
+    detail.set_value(std::string(payload));
   });
+  std::set<std::string> roots;
+  const Change prepend = Prepend(process);
+  for (Any& detail : details) {
+    ChangeNames(detail, [&roots, &prepend](std::string& name) {
+      if (const absl::string_view root = RootOf(name); !root.empty()) roots.emplace(root);
+      return prepend(name);
+    });
+  }
+  const Change prepend_in_text = [&roots, prefix = PrefixOf(process)](std::string& text) {
+    PrependInText(prefix, roots, text);
+    return true;
+  };
+  std::string message(error.message());
+  prepend_in_text(message);
+  absl::Status changed(error.code(), message);
+  for (Any& detail : details) {
+    ChangeStrings(detail, HoldsText, prepend_in_text, /*any_depth=*/0);
+    changed.SetPayload(detail.type_url(), absl::Cord(detail.value()));
+  }
   return changed;
 }
 

@@ -26,7 +26,8 @@ absl::Status ToProcess(absl::string_view process, google::protobuf::Message& req
 // The process's own names become those that the sidecar's clients see, also inside google.protobuf.Any.
 void FromProcess(absl::string_view process, google::protobuf::Message& response);
 
-// The same in the details of an error; see admin::FromGrpcStatus. Its text stays.
+// The same in an error (see admin::FromGrpcStatus): in its details, and in its text wherever the details name the pool
+// or operation as well. What nothing but the text names stays: it may be anything.
 absl::Status FromProcess(absl::string_view process, const absl::Status& error);
 
 }  // namespace chanpool::attach

@@ -38,11 +38,12 @@ constexpr absl::Duration kShutdownGrace = absl::Seconds(1);
 
 class AdminServer::Endpoint {
  public:
-  Endpoint(std::shared_ptr<admin::PoolAdmin> admin, admin::Caller caller)
-      : pool_admin_(admin, {[caller = std::move(caller)](const admin::CallFacts&) { return caller; }}),
+  Endpoint(std::shared_ptr<admin::PoolAdmin> admin, const std::string& identity, Role role)
+      : pool_admin_(admin, {[caller = admin::Caller{identity, role}](const admin::CallFacts&) { return caller; }}),
         health_(admin),
         reflection_(admin::ReflectionService::Version::kV1),
         reflection_alpha_(admin::ReflectionService::Version::kV1Alpha) {
+    const bool stranger = role == Role::ROLE_UNSPECIFIED;
     builder_.SetMaxReceiveMessageSize(kMaxRequestBytes);
     builder_.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
     builder_.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
@@ -50,13 +51,14 @@ class AdminServer::Endpoint {
     // Else a second process on the port would take half of the connections.
     builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder_.RegisterService(&pool_admin_);
-    builder_.RegisterService(&health_);
+    if (!stranger) builder_.RegisterService(&health_);  // It tells which pools there are.
     builder_.RegisterService(&reflection_);
     builder_.RegisterService(&reflection_alpha_);
   }
 
-  ~Endpoint() {
-    if (server_ != nullptr) server_->Shutdown(absl::ToChronoTime(RealClock()->Now() + kShutdownGrace));
+  // Calls in flight may go on until `deadline`, of the wall.
+  void Shutdown(absl::Time deadline) {
+    if (server_ != nullptr) server_->Shutdown(absl::ToChronoTime(deadline));
   }
 
   // The port, or 0 when it cannot be had.
@@ -100,11 +102,20 @@ class AdminServer::UnixEndpoints {
       : config_(config), admin_(std::move(admin)) {}
 
   absl::Status Bind() {
-    absl::StatusOr<std::unique_ptr<UnixListener>> listener = UnixListener::Bind(
-        {config_.path(), SocketMode(config_.mode())}, [this](int fd, const UnixPeer& peer) { OnConnection(fd, peer); });
+    absl::StatusOr<std::unique_ptr<UnixListener>> listener =
+        UnixListener::Bind(SocketOptions(config_.path(), config_.mode(), config_.allow_uids_size() > 0),
+                           [this](int fd, const UnixPeer& peer) { OnConnection(fd, peer); });
     if (!listener.ok()) return listener.status();
     listener_ = *std::move(listener);
     return absl::OkStatus();
+  }
+
+  void Shutdown(absl::Time deadline) {
+    listener_ = nullptr;
+    for (const auto& [uid, endpoint] : by_user_) {
+      if (endpoint != nullptr) endpoint->Shutdown(deadline);
+    }
+    if (strangers_ != nullptr) strangers_->Shutdown(deadline);
   }
 
  private:
@@ -115,30 +126,39 @@ class AdminServer::UnixEndpoints {
     return config_.role() == Role::ROLE_UNSPECIFIED ? Role::ROLE_OPERATOR : config_.role();
   }
 
-  // On the listener's one thread. A user without a role gets a server all the same: it says PERMISSION_DENIED, where
-  // a closed socket would say nothing.
+  // On the listener's one thread. Users without a role get a server too, one for all of them: it says
+  // PERMISSION_DENIED, where a closed socket would say nothing.
   void OnConnection(int fd, const UnixPeer& peer) {
-    std::unique_ptr<Endpoint>& endpoint = by_user_[peer.uid];
-    if (endpoint == nullptr && by_user_.size() <= kMaxUsers) {
-      endpoint = std::make_unique<Endpoint>(admin_, admin::Caller{absl::StrCat("uid:", peer.uid), RoleOf(peer.uid)});
+    const Role role = RoleOf(peer.uid);
+    const bool stranger = role == Role::ROLE_UNSPECIFIED;
+    std::unique_ptr<Endpoint>& endpoint = stranger ? strangers_ : by_user_[peer.uid];
+    if (endpoint == nullptr) {
+      endpoint = std::make_unique<Endpoint>(admin_, stranger ? "uid:other" : absl::StrCat("uid:", peer.uid), role);
       if (!endpoint->StartForAccepted()) endpoint = nullptr;
     }
-    if (endpoint != nullptr) {
-      endpoint->Accept(fd);
-    } else {
+    if (endpoint == nullptr) {
       close(fd);
-      by_user_.erase(peer.uid);
+    } else {
+      endpoint->Accept(fd);
     }
   }
 
   const chanpool::config::v1::UdsListener config_;
   const std::shared_ptr<admin::PoolAdmin> admin_;
-  std::map<uid_t, std::unique_ptr<Endpoint>> by_user_;  // Of the listener's thread, while there is one.
-  std::unique_ptr<UnixListener> listener_;              // Ends first.
+  // Of the listener's thread, while there is one. At most one for each allowed user, root and this process's own.
+  std::map<uid_t, std::unique_ptr<Endpoint>> by_user_;
+  std::unique_ptr<Endpoint> strangers_;
+  std::unique_ptr<UnixListener> listener_;
 };
 
 AdminServer::AdminServer() = default;
-AdminServer::~AdminServer() = default;
+
+AdminServer::~AdminServer() {
+  // One for all: of the wall, which is what gRPC takes.
+  const absl::Time deadline = RealClock()->WallNow() + kShutdownGrace;
+  for (const auto& sockets : unix_) sockets->Shutdown(deadline);
+  for (const auto& endpoint : tcp_) endpoint->Shutdown(deadline);
+}
 
 absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const chanpool::config::v1::Admin& config,
                                                                 std::shared_ptr<admin::PoolAdmin> admin) {
@@ -154,9 +174,8 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const chanpool::
     const chanpool::config::v1::TcpListener& tcp = listener.tcp();
     const std::string host = tcp.address().empty() ? "127.0.0.1" : tcp.address();
     const std::string bracketed = host.find(':') == std::string::npos ? host : absl::StrCat("[", host, "]");
-    auto endpoint = std::make_unique<Endpoint>(
-        admin, admin::Caller{absl::StrCat("tcp:", host),
-                             tcp.role() == Role::ROLE_UNSPECIFIED ? Role::ROLE_VIEWER : tcp.role()});
+    auto endpoint = std::make_unique<Endpoint>(admin, absl::StrCat("tcp:", host),
+                                               tcp.role() == Role::ROLE_UNSPECIFIED ? Role::ROLE_VIEWER : tcp.role());
     const int port = endpoint->ListenOnTcp(absl::StrCat(bracketed, ":", tcp.port()));
     if (port == 0) {
       return absl::AlreadyExistsError(absl::StrCat("admin listener ", bracketed, ":", tcp.port(),

@@ -20,9 +20,6 @@
 
 namespace chanpool::sidecar {
 
-// The most users with a server of their own, on all sockets together; a further one is refused.
-inline constexpr size_t kMaxUsers = 64;
-
 // Thread-safe.
 class AdminServer {
  public:

@@ -106,7 +106,7 @@ absl::Status FileConfig::Load() {
   }
   absl::StatusOr<PoolSet::Plan> plan = pools_->Prepare(config);
   if (!plan.ok()) return plan.status();
-  pools_->Apply(*std::move(plan));
+  if (absl::Status applied = pools_->Apply(*std::move(plan)).status(); !applied.ok()) return applied;
   running_ = std::move(config);
   running_text_ = std::move(text);
   generation_ = options_.path.empty() ? 0 : 1;
@@ -147,7 +147,8 @@ absl::StatusOr<GetConfigResponse> FileConfig::Get(ConfigView view) {
   return response;
 }
 
-absl::StatusOr<ReloadConfigResponse> FileConfig::Change(const ReloadConfigRequest& request) {
+absl::StatusOr<ReloadConfigResponse> FileConfig::Change(const ReloadConfigRequest& request,
+                                                        std::vector<std::shared_ptr<ChannelPool>>& gone) {
   if (options_.path.empty()) return NoFile();
   if (request.expected_generation() != 0 && request.expected_generation() != generation_) {
     return admin::ErrorBuilder(absl::StatusCode::kAborted, "ETAG_MISMATCH",
@@ -196,17 +197,12 @@ absl::StatusOr<ReloadConfigResponse> FileConfig::Change(const ReloadConfigReques
     return response;
   }
 
-  PoolSet::Outcome outcome = pools_->Apply(*std::move(plan));
+  absl::StatusOr<PoolSet::Outcome> outcome = pools_->Apply(*std::move(plan));
+  if (!outcome.ok()) return outcome.status();
   *response.mutable_apply_duration() = admin::ToProto(clock_->Now() - begun);
-  for (const std::string& warning : outcome.warnings) {
-    ConfigDiagnostic& diagnostic = *response.add_warnings();
-    diagnostic.set_file(options_.path);
-    diagnostic.set_code("OVERRIDDEN");
-    diagnostic.set_message(warning);
-  }
-  for (const std::string& name : outcome.added) response.add_added_pools(absl::StrCat("pools/", name));
-  for (const std::string& name : outcome.removed) response.add_removed_pools(absl::StrCat("pools/", name));
-  for (const std::string& name : outcome.recycled) response.add_recycled_pools(absl::StrCat("pools/", name));
+  for (const std::string& name : outcome->added) response.add_added_pools(absl::StrCat("pools/", name));
+  for (const std::string& name : outcome->removed) response.add_removed_pools(absl::StrCat("pools/", name));
+  for (const std::string& name : outcome->recycled) response.add_recycled_pools(absl::StrCat("pools/", name));
   running_ = std::move(result.config);
   running_text_ = *std::move(text);
   if (!changes.empty()) {
@@ -214,15 +210,17 @@ absl::StatusOr<ReloadConfigResponse> FileConfig::Change(const ReloadConfigReques
     in_force_since_ = clock_->WallNow();
   }
   response.set_generation(generation_);
+  gone = std::move(outcome->gone);
   return response;
 }
 
 absl::StatusOr<ReloadConfigResponse> FileConfig::Reload(const ReloadConfigRequest& request,
                                                         const admin::Caller& caller) {
   absl::StatusOr<ReloadConfigResponse> response = absl::UnknownError("");
+  std::vector<std::shared_ptr<ChannelPool>> gone;  // Outlives the lock.
   {
     MutexLock lock(&mu_);
-    response = Change(request);
+    response = Change(request, gone);
     if (request.validate_only()) return response;
     chanpool::admin::v1::Reload& last = last_reload_.emplace();
     *last.mutable_time() = admin::ToProto(clock_->WallNow());
@@ -257,7 +255,7 @@ void FileConfig::Describe(chanpool::admin::v1::Instance& instance) {
   MutexLock lock(&mu_);
   instance.set_config_generation(generation_);
   instance.set_config_path(options_.path);
-  *instance.mutable_config_time() = admin::ToProto(in_force_since_);
+  if (!options_.path.empty()) *instance.mutable_config_time() = admin::ToProto(in_force_since_);
   instance.set_config_drift(!on_disk.ok() || *on_disk != running_text_);
   if (last_reload_.has_value()) *instance.mutable_last_reload() = *last_reload_;
 }

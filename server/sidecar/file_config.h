@@ -9,8 +9,10 @@
 #ifndef CHANPOOL_SERVER_SIDECAR_FILE_CONFIG_H_
 #define CHANPOOL_SERVER_SIDECAR_FILE_CONFIG_H_
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -54,7 +56,8 @@ class FileConfig : public admin::ConfigSource {
 
  private:
   absl::StatusOr<chanpool::admin::v1::ReloadConfigResponse> Change(
-      const chanpool::admin::v1::ReloadConfigRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+      const chanpool::admin::v1::ReloadConfigRequest& request, std::vector<std::shared_ptr<ChannelPool>>& gone)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const Options options_;
   admin::EventLog* const events_;

@@ -1,7 +1,9 @@
 // The pools that a configuration asks for, and the step from one configuration to the next: all of it or nothing.
 //
-//   absl::StatusOr<PoolSet::Plan> plan = pools.Prepare(config);     // makes what is new aside; may fail, changes
-//   nothing PoolSet::Outcome outcome = pools.Apply(*std::move(plan));       // cannot fail
+//   absl::StatusOr<PoolSet::Plan> plan = pools.Prepare(config);           // makes what is new aside
+//   absl::StatusOr<PoolSet::Outcome> outcome = pools.Apply(*std::move(plan));
+//
+// Either may fail, and then nothing has changed.
 //
 // A pool that is the same in both keeps its connections and counters. Options change in place; another target or
 // keepalive recycles its connections, new before old; a pool that is gone drains.
@@ -16,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "chanpool/config/v1/config.pb.h"
+#include "pool/core/mutex.h"
 #include "pool/core/options.h"
 #include "pool/grpc/channel_pool.h"
 #include "server/admin/pool_registry.h"
@@ -48,14 +51,16 @@ class PoolSet {
     std::vector<std::string> added;
     std::vector<std::string> removed;
     std::vector<std::string> recycled;
-    std::vector<std::string> warnings;  // An operator's change that came between Prepare and Apply; for people.
+    // What left the set; dropped by whoever holds no lock: gRPC ends its channels then.
+    std::vector<std::shared_ptr<ChannelPool>> gone;
   };
 
   // `config` has been read without errors. kInvalidArgument names the pool for which it makes no sense: gRPC does not
   // understand the target, or an operator's override does not go with the new options.
   // With `dry_run` no pool is made: the plan is not for Apply.
   absl::StatusOr<Plan> Prepare(const chanpool::config::v1::Config& config, bool dry_run = false) const;
-  Outcome Apply(Plan plan);
+  // kAborted when an operator has changed a pool since, so that the new options do not go with it any more.
+  absl::StatusOr<Outcome> Apply(Plan plan) ABSL_NO_THREAD_SAFETY_ANALYSIS;
 
   // What an operator has put over an option of a pool, by its name in PoolOptions, as text; empty: nothing.
   std::string OverriddenBy(const std::string& pool, const std::string& option) const;

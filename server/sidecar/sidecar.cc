@@ -40,21 +40,28 @@ absl::StatusOr<Response> Await(admin::PoolAdmin& admin,
   return answer.get_future().get();
 }
 
-// What /metrics tells. Of a part that can't be had the scrape shows nothing.
-web::MetricsSnapshot Snapshot(admin::PoolAdmin& admin) {
-  web::MetricsSnapshot snapshot;
-  absl::StatusOr<GetInstanceResponse> instance =
-      Await<GetInstanceResponse>(admin, &admin::PoolAdmin::GetInstance, GetInstanceRequest());
-  if (instance.ok()) snapshot.instance = std::move(*instance->mutable_instance());
+std::vector<chanpool::admin::v1::Pool> AllPools(admin::PoolAdmin& admin) {
+  std::vector<chanpool::admin::v1::Pool> pools;
   ListPoolsRequest request;
   request.set_page_size(kPage);
   for (;;) {
     absl::StatusOr<ListPoolsResponse> page = Await<ListPoolsResponse>(admin, &admin::PoolAdmin::ListPools, request);
     if (!page.ok()) break;
-    for (auto& pool : *page->mutable_pools()) snapshot.pools.push_back(std::move(pool));
+    for (auto& pool : *page->mutable_pools()) pools.push_back(std::move(pool));
     if (page->next_page_token().empty()) break;
     request.set_page_token(page->next_page_token());
   }
+  return pools;
+}
+
+// What /metrics tells: all of it or an error, for half of it would look like another process.
+absl::StatusOr<web::MetricsSnapshot> Snapshot(admin::PoolAdmin& admin) {
+  web::MetricsSnapshot snapshot;
+  absl::StatusOr<GetInstanceResponse> instance =
+      Await<GetInstanceResponse>(admin, &admin::PoolAdmin::GetInstance, GetInstanceRequest());
+  if (!instance.ok()) return instance.status();
+  snapshot.instance = std::move(*instance->mutable_instance());
+  snapshot.pools = AllPools(admin);
   snapshot.stats = admin.StatsOfPresent({});
   return snapshot;
 }
@@ -64,9 +71,9 @@ web::Readiness ReadinessOf(admin::PoolAdmin& admin) {
   web::Readiness readiness;
   readiness.ready = !admin.stopping();
   if (!readiness.ready) readiness.reasons.push_back("chanpoold is ending");
-  for (const chanpool::admin::v1::Pool& pool : Snapshot(admin).pools) {
+  for (const chanpool::admin::v1::Pool& pool : AllPools(admin)) {
     if (pool.stale() || pool.health() != chanpool::admin::v1::HEALTH_UNAVAILABLE) continue;
-    readiness.reasons.push_back(absl::StrCat(pool.name(), ": no connection to ", pool.target()));
+    readiness.reasons.push_back(absl::StrCat(pool.name(), ": no connection to its target"));
   }
   return readiness;
 }
@@ -82,7 +89,10 @@ std::vector<std::shared_ptr<Pool>> Engines(const admin::PoolRegistry& registry) 
 }  // namespace
 
 Sidecar::Sidecar(Options options)
-    : options_(std::move(options)), events_(RealClock()), registry_(RealClock(), &events_), pools_(&registry_) {}
+    : options_(std::move(options)),
+      events_(RealClock()),
+      registry_(std::make_shared<admin::PoolRegistry>(RealClock(), &events_)),
+      pools_(registry_.get()) {}
 
 absl::StatusOr<std::unique_ptr<Sidecar>> Sidecar::Start(Options options) {
   std::unique_ptr<Sidecar> sidecar(new Sidecar(std::move(options)));
@@ -117,8 +127,8 @@ absl::Status Sidecar::Open() {
     attached_ = std::make_unique<AttachedProcesses>(std::move(options));
   }
 
-  admin_ = std::make_shared<admin::PoolAdmin>(
-      admin::PoolAdmin::Options{&registry_, &events_, config_.get(), attached_.get(), RealClock(), "chanpoold", {}});
+  admin_ = std::make_shared<admin::PoolAdmin>(admin::PoolAdmin::Options{
+      registry_.get(), &events_, config_.get(), attached_.get(), RealClock(), "chanpoold", {}});
   absl::StatusOr<std::unique_ptr<AdminServer>> server = AdminServer::Start(config.admin(), admin_);
   if (!server.ok()) return server.status();
   admin_server_ = *std::move(server);
@@ -127,7 +137,7 @@ absl::Status Sidecar::Open() {
   if (attached_ != nullptr) {
     const chanpool::config::v1::AttachListener& attach = config.attach().uds();
     absl::StatusOr<std::unique_ptr<UnixListener>> listener =
-        UnixListener::Bind({attach.path(), SocketMode(attach.mode())},
+        UnixListener::Bind(SocketOptions(attach.path(), attach.mode(), attach.allow_uids_size() > 0),
                            [this](int fd, const UnixPeer& peer) { attached_->Accept(fd, peer); });
     if (!listener.ok()) return listener.status();
     attach_listener_ = *std::move(listener);
@@ -148,8 +158,8 @@ absl::Status Sidecar::Open() {
   }
   if (attach_listener_ != nullptr) doors.push_back(absl::StrCat("attach:", attach_listener_->path()));
   admin_->SetListeners(doors);
-  prober_ = std::make_unique<Prober>([this] { return Engines(registry_); }, RealClock());
-  options_.log(absl::StrCat("version ", admin::kVersion, " ready: ", registry_.List().size(), " pools; listening at ",
+  prober_ = std::make_unique<Prober>([registry = registry_] { return Engines(*registry); }, RealClock());
+  options_.log(absl::StrCat("version ", admin::kVersion, " ready: ", registry_->List().size(), " pools; listening at ",
                             absl::StrJoin(doors, " ")));
   return absl::OkStatus();
 }
@@ -195,11 +205,11 @@ void Sidecar::Reload() {
 
 void Sidecar::BeginDrain() {
   admin_->BeginShutdown();
-  for (const std::shared_ptr<Pool>& pool : Engines(registry_)) pool->BeginDrain();
+  for (const std::shared_ptr<Pool>& pool : Engines(*registry_)) pool->BeginDrain();
 }
 
 bool Sidecar::Drained() const {
-  for (const std::shared_ptr<Pool>& pool : Engines(registry_)) {
+  for (const std::shared_ptr<Pool>& pool : Engines(*registry_)) {
     if (pool->Stats().state == PoolAdminState::kDraining) return false;
   }
   return true;

@@ -57,7 +57,8 @@ class Sidecar {
 
   const Options options_;
   admin::EventLog events_;
-  admin::PoolRegistry registry_;
+  // Shared with the rounds of the prober, one of which may still run.
+  const std::shared_ptr<admin::PoolRegistry> registry_;
   PoolSet pools_;
   std::unique_ptr<FileConfig> config_;
   std::unique_ptr<AttachedProcesses> attached_;

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <random>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -26,6 +27,8 @@ namespace {
 constexpr int kBacklog = 64;
 // What accept waits when the process has no file descriptor left: trying at once would burn a core.
 constexpr int kNoDescriptorPauseMs = 100;
+// Each needs another process that ended in the same instant.
+constexpr int kLockAttempts = 3;
 
 absl::Status SystemError(int error, absl::string_view what) {
   return absl::Status(absl::ErrnoToStatusCode(error), absl::StrCat(what, ": ", std::strerror(error)));
@@ -52,8 +55,10 @@ absl::Status CheckPath(const std::string& path) {
 }
 
 // The folder of the socket, made if missing. Whoever else may write to it could put a socket of theirs in our place.
-absl::StatusOr<int> OpenFolder(const std::string& folder) {
-  if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+absl::StatusOr<int> OpenFolder(const std::string& folder, mode_t mode) {
+  if (mkdir(folder.c_str(), mode) == 0) {
+    chmod(folder.c_str(), mode);  // Whatever the umask.
+  } else if (errno != EEXIST) {
     return SystemError(errno, absl::StrCat("cannot make folder ", folder));
   }
   const int fd = open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -78,23 +83,32 @@ absl::StatusOr<int> OpenFolder(const std::string& folder) {
 // Held for as long as the socket is served: of two processes that start at once, one wins.
 absl::StatusOr<int> TakeLock(const std::string& path) {
   const std::string lock_path = absl::StrCat(path, ".lock");
-  const int fd = open(lock_path.c_str(), O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0) return SystemError(errno, absl::StrCat("cannot open lock ", lock_path));
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    char holder[32] = {};
-    const ssize_t length = pread(fd, holder, sizeof(holder) - 1, 0);
-    close(fd);
-    return absl::AlreadyExistsError(absl::StrCat("socket ", path, " is served by process ",
-                                                 length > 0 ? absl::string_view(holder, length) : "(unknown)",
-                                                 "; stop it, or choose another path"));
+  for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
+    const int fd = open(lock_path.c_str(), O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return SystemError(errno, absl::StrCat("cannot open lock ", lock_path));
+    auto close_fd = absl::MakeCleanup([fd] { close(fd); });
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      char holder[32] = {};
+      const ssize_t length = pread(fd, holder, sizeof(holder) - 1, 0);
+      return absl::AlreadyExistsError(absl::StrCat("socket ", path, " is served by process ",
+                                                   length > 0 ? absl::string_view(holder, length) : "(unknown)",
+                                                   "; stop it, or choose another path"));
+    }
+    // Its holder may have removed it when it ended, between our open and our lock: then the next one locks another
+    // file.
+    struct stat locked, there;
+    if (fstat(fd, &locked) != 0 || stat(lock_path.c_str(), &there) != 0 || locked.st_ino != there.st_ino ||
+        locked.st_dev != there.st_dev) {
+      continue;
+    }
+    const std::string pid = absl::StrCat(getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) {
+      return SystemError(errno, absl::StrCat("cannot write lock ", lock_path));
+    }
+    std::move(close_fd).Cancel();
+    return fd;
   }
-  const std::string pid = absl::StrCat(getpid());
-  if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) {
-    const int error = errno;
-    close(fd);
-    return SystemError(error, absl::StrCat("cannot write lock ", lock_path));
-  }
-  return fd;
+  return absl::AlreadyExistsError(absl::StrCat("socket ", path, ": others come and go at its lock; try again"));
 }
 
 // OK when the path is free, or holds a socket that nobody serves.
@@ -133,8 +147,8 @@ absl::StatusOr<int> BindAt(int folder, const std::string& path, mode_t mode) {
   if (fd < 0) return SystemError(errno, "cannot make a socket");
   auto close_fd = absl::MakeCleanup([fd] { close(fd); });
   const std::string name = path.substr(path.rfind('/') + 1);
-  const std::string staged = absl::StrCat(".", getpid(), ".new");
-  unlinkat(folder, staged.c_str(), 0);
+  // Not by process id: in two containers that share the folder it may be the same.
+  const std::string staged = absl::StrCat(".", absl::Hex(std::random_device()(), absl::kZeroPad8), ".new");
   // By way of the open folder: a path as short as that fits, however long the folder's.
   const sockaddr_un address = Address(absl::StrCat("/proc/self/fd/", folder, "/", staged));
   // The mode given before bind is the one that the inode is made with, less the umask.
@@ -165,7 +179,8 @@ absl::StatusOr<UnixPeer> PeerOf(int fd) {
 absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Bind(
     Options options, std::function<void(int, const UnixPeer&)> on_connection) {
   if (absl::Status valid = CheckPath(options.path); !valid.ok()) return valid;
-  const absl::StatusOr<int> folder = OpenFolder(options.path.substr(0, std::max<size_t>(1, options.path.rfind('/'))));
+  const absl::StatusOr<int> folder =
+      OpenFolder(options.path.substr(0, std::max<size_t>(1, options.path.rfind('/'))), options.folder_mode);
   if (!folder.ok()) return folder.status();
   const auto close_folder = absl::MakeCleanup([&folder] { close(*folder); });
   // Before the lock: a server of another kind, which knows no lock, has the better message.

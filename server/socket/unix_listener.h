@@ -32,10 +32,12 @@ absl::StatusOr<UnixPeer> PeerOf(int fd);
 class UnixListener {
  public:
   struct Options {
-    // Absolute, at most 107 bytes. The last folder is made, 0700, when it is missing.
+    // Absolute, at most 107 bytes.
     std::string path;
     // Permission bits of the socket.
     mode_t mode = 0600;
+    // Of its folder, if that is missing and has to be made. Others need 0711 to reach a socket that is open to them.
+    mode_t folder_mode = 0700;
   };
 
   // `on_connection` runs on the listener's thread and owns `fd` (non-blocking, close-on-exec); it must not block.

@@ -9,7 +9,9 @@ namespace chanpool::web {
 std::map<std::string, HttpPage> StandardPages(PageSources sources) {
   std::map<std::string, HttpPage> pages;
   pages["/metrics"] = [snapshot = std::move(sources.snapshot)](const HttpRequest&) {
-    return HttpResponse{200, kMetricsContentType, MetricsText(snapshot())};
+    const absl::StatusOr<MetricsSnapshot> now = snapshot();
+    if (!now.ok()) return HttpResponse{503, kPlainText, absl::StrCat(now.status().message(), "\n")};
+    return HttpResponse{200, kMetricsContentType, MetricsText(*now)};
   };
   pages["/healthz"] = [](const HttpRequest&) { return HttpResponse{200, kPlainText, "ok\n"}; };
   pages["/readyz"] = [ready = std::move(sources.readiness)](const HttpRequest&) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "server/web/http_listener.h"
 #include "server/web/metrics_text.h"
 
@@ -25,7 +26,8 @@ struct Readiness {
 
 // Both are called on the listener's threads, perhaps two at a time, and hold no lock when they return.
 struct PageSources {
-  std::function<MetricsSnapshot()> snapshot;
+  // An error becomes 503: no scrape at all, rather than half of one.
+  std::function<absl::StatusOr<MetricsSnapshot>()> snapshot;
   std::function<Readiness()> readiness;
 };
 

@@ -47,10 +47,17 @@ std::vector<v1::AttachedProcess> FakeRemote::Processes() {
   return {process};
 }
 
-std::vector<v1::Pool> FakeRemote::Pools() {
-  v1::Pool pool;
+FakeRemote::FakeRemote() {
   pool.set_name("processes/shop/pools/carts");
-  return {pool};
+  pool.set_admin_state(v1::ADMIN_STATE_ACTIVE);
+  pool.set_health(v1::HEALTH_HEALTHY);
+  operations.emplace_back().set_name("processes/shop/operations/1");
+}
+
+std::vector<v1::Pool> FakeRemote::Pools() { return {pool}; }
+
+absl::optional<v1::Pool> FakeRemote::FindPool(absl::string_view name) {
+  return name == pool.name() ? absl::make_optional(pool) : absl::nullopt;
 }
 
 std::vector<v1::PoolStats> FakeRemote::Stats() {
@@ -59,11 +66,7 @@ std::vector<v1::PoolStats> FakeRemote::Stats() {
   return {stats};
 }
 
-std::vector<v1::Operation> FakeRemote::Operations() {
-  v1::Operation operation;
-  operation.set_name("processes/shop/operations/1");
-  return {operation};
-}
+std::vector<v1::Operation> FakeRemote::Operations() { return operations; }
 
 void FakeRemote::Call(absl::string_view process, absl::string_view method, const google::protobuf::Message& /*request*/,
                       const Caller& /*caller*/, absl::Time /*deadline*/, google::protobuf::Message* response,
@@ -71,6 +74,7 @@ void FakeRemote::Call(absl::string_view process, absl::string_view method, const
   if (process != "shop") return done(absl::NotFoundError(absl::StrCat("there is no process ", std::string(process))));
   called = absl::StrCat(process, " ", method);
   if (during_call) during_call();
+  if (!call_error.ok()) return done(call_error);
   if (method == "GetOperation") {
     auto* operation = static_cast<v1::GetOperationResponse*>(response)->mutable_operation();
     operation->set_name("processes/shop/operations/1");

@@ -47,21 +47,26 @@ class FakeConfig : public ConfigSource {
   std::function<void()> during_reload;  // Null: nothing.
 };
 
-// One attached process, "shop", with the pool "carts".
+// One attached process, "shop", with the pool "carts". Thread-safe as FakeConfig.
 class FakeRemote : public RemoteProcesses {
  public:
+  FakeRemote();
   std::vector<v1::AttachedProcess> Processes() override;
   std::vector<v1::Pool> Pools() override;
+  absl::optional<v1::Pool> FindPool(absl::string_view name) override;
   std::vector<v1::PoolStats> Stats() override;
   std::vector<v1::Operation> Operations() override;
   void Call(absl::string_view process, absl::string_view method, const google::protobuf::Message& request,
             const Caller& caller, absl::Time deadline, google::protobuf::Message* response,
             std::function<void(absl::Status)> done) override;
 
-  std::string called;                 // "shop DrainPool"
-  std::function<void()> during_call;  // Null: nothing.
-  std::atomic<int> asked{0};          // How often.
-  std::atomic<bool> ended{false};     // Whether operations/1 of the process has.
+  v1::Pool pool;                          // "carts"
+  std::vector<v1::Operation> operations;  // Of "shop": one, unless told otherwise.
+  absl::Status call_error;                // OK: calls succeed.
+  std::string called;                     // "shop DrainPool"
+  std::function<void()> during_call;      // Null: nothing.
+  std::atomic<int> asked{0};              // How often.
+  std::atomic<bool> ended{false};         // Whether operations/1 of the process has.
 };
 
 class AdminFixture : public ::testing::Test {

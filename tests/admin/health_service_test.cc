@@ -46,6 +46,28 @@ TEST_F(HealthServiceTest, WhatIsNotThereIsNotFound) {
   EXPECT_THAT(stub->Check(NewContext().get(), request, &response), StatusIs(grpc::StatusCode::NOT_FOUND));
 }
 
+TEST_F(HealthServiceTest, APoolOfAnAttachedProcessIsNamedWithItsProcess) {
+  UseRemote();
+  const std::string carts = "processes/shop/pools/carts";
+  EXPECT_EQ(Check(carts), HealthCheckResponse::SERVING);
+  remote_.pool.set_stale(true);
+  EXPECT_EQ(Check(carts), HealthCheckResponse::NOT_SERVING);
+  remote_.pool.set_stale(false);
+  remote_.pool.set_admin_state(v1::ADMIN_STATE_DRAINING);
+  EXPECT_EQ(Check(carts), HealthCheckResponse::NOT_SERVING);
+  remote_.pool.set_admin_state(v1::ADMIN_STATE_ACTIVE);
+  remote_.pool.set_health(v1::HEALTH_UNAVAILABLE);
+  EXPECT_EQ(Check(carts), HealthCheckResponse::NOT_SERVING);
+  remote_.pool.set_health(v1::HEALTH_OVERLOADED);
+  EXPECT_EQ(Check(carts), HealthCheckResponse::SERVING);
+
+  HealthCheckRequest request;
+  request.set_service("processes/shop/pools/none");
+  HealthCheckResponse response;
+  const auto stub = grpc::health::v1::Health::NewStub(channel());
+  EXPECT_THAT(stub->Check(NewContext().get(), request, &response), StatusIs(grpc::StatusCode::NOT_FOUND));
+}
+
 TEST_F(HealthServiceTest, APoolThatDrainsDoesNotServe) {
   AddPool("orders")->BeginDrain();
   EXPECT_EQ(Check("pools/orders"), HealthCheckResponse::NOT_SERVING);

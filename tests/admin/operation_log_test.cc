@@ -347,11 +347,20 @@ TEST_F(OperationLogTest, APoolThatDrainsIsNotRecycled) {
 
 // --- The list -----------------------------------------------------------------------------------------------------
 
-TEST_F(OperationLogTest, OperationsAreListedNewestFirstAndThenThoseOfOthers) {
+TEST_F(OperationLogTest, OperationsAreListedNewestFirstWhoeverRunsThem) {
   UseRemote();
-  for (int i = 0; i < 12; ++i) {
-    Drain();
+  std::vector<std::string> newest_first;
+  remote_.operations.clear();
+  StartServer();
+  for (int i = 1; i <= 12; ++i) {
+    clock_.Advance(absl::Seconds(1));
+    newest_first.insert(newest_first.begin(), Drain().name());
     Get(&Stub::UndrainPool, undrain_);
+    clock_.Advance(absl::Seconds(1));
+    v1::Operation& others = remote_.operations.emplace_back();
+    others.set_name(absl::StrCat("processes/shop/operations/", i));
+    *others.mutable_start_time() = ToProto(clock_.WallNow());
+    newest_first.insert(newest_first.begin(), others.name());
   }
   std::vector<std::string> names;
   v1::ListOperationsRequest request;
@@ -361,20 +370,57 @@ TEST_F(OperationLogTest, OperationsAreListedNewestFirstAndThenThoseOfOthers) {
     for (const v1::Operation& operation : response.operations()) names.push_back(operation.name());
     request.set_page_token(response.next_page_token());
   } while (!request.page_token().empty());
-  ASSERT_EQ(names.size(), 13u);
-  EXPECT_EQ(names[0], "operations/12");
-  EXPECT_EQ(names[11], "operations/1");
-  EXPECT_EQ(names[12], "processes/shop/operations/1");
+  EXPECT_EQ(names, newest_first);
+}
+
+TEST_F(OperationLogTest, OperationsThatBeganTogetherAreListedInOneOrder) {
+  UseRemote();
+  const std::string first = Drain().name();
+  Get(&Stub::UndrainPool, undrain_);
+  const std::string second = Drain().name();
+  remote_.operations = {};
+  for (const char* const id : {"9", "10"}) {
+    v1::Operation& others = remote_.operations.emplace_back();
+    others.set_name(absl::StrCat("processes/shop/operations/", id));
+    *others.mutable_start_time() = ToProto(clock_.WallNow());
+  }
+  std::vector<std::string> names;
+  const v1::ListOperationsResponse response = Get(&Stub::ListOperations, v1::ListOperationsRequest());
+  for (const v1::Operation& operation : response.operations()) names.push_back(operation.name());
+  EXPECT_THAT(names, ElementsAre(second, first, "processes/shop/operations/10", "processes/shop/operations/9"));
+}
+
+TEST_F(OperationLogTest, IdsDoNotBeginAgainWhenTheProcessDoes) {
+  clock_.JumpWall(absl::FromUnixSeconds(1'800'000'000) - clock_.WallNow());
+  const auto before = OperationLog::Create(&clock_, &events_);
+  const absl::StatusOr<v1::Operation> old = before->Recycle(registry_.Find("orders"), {});
+  ASSERT_THAT(old, IsOk());
+  EXPECT_EQ(old->name(), "operations/32774401");
+  clock_.Advance(absl::Minutes(1));
+  const auto after = OperationLog::Create(&clock_, &events_);
+  const absl::StatusOr<v1::Operation> later = after->Drain(registry_.Find("orders"), {});
+  ASSERT_THAT(later, IsOk());
+  EXPECT_EQ(later->name(), "operations/32774461");
+  EXPECT_THAT(after->Get("32774401"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("last of this process is")));
+}
+
+TEST_F(OperationLogTest, WhereNoneHasBegunItSaysSo) {
+  v1::GetOperationRequest request;
+  request.set_name("operations/99");
+  v1::GetOperationResponse response;
+  EXPECT_THAT(Call(&Stub::GetOperation, request, &response),
+              StatusIs(grpc::StatusCode::NOT_FOUND, HasSubstr("no operation has begun since this process started")));
 }
 
 TEST_F(OperationLogTest, TheLastHundredAreKeptAndForAnHour) {
+  std::vector<std::string> names;
   for (size_t i = 0; i < OperationLog::kMaxEnded + 5; ++i) {
-    Drain();
+    names.push_back(Drain().name());
     Get(&Stub::UndrainPool, undrain_);
   }
   EXPECT_THAT(admin_->operations().List(), SizeIs(OperationLog::kMaxEnded));
   v1::GetOperationRequest request;
-  request.set_name("operations/5");
+  request.set_name(names[4]);
   v1::GetOperationResponse response;
   const grpc::Status status = Call(&Stub::GetOperation, request, &response);
   EXPECT_THAT(status, StatusIs(grpc::StatusCode::NOT_FOUND));

@@ -86,6 +86,33 @@ TEST_F(PoolAdminServiceTest, EveryMethodRefusesACallerWithoutItsRoleBeforeItRead
   EXPECT_THAT(MessagesOf(v1::EVENT_TYPE_CALLER_DENIED), SizeIs(Service().method_count()));
 }
 
+TEST_F(PoolAdminServiceTest, ARefusalNamesTheRoleAsPeopleWriteIt) {
+  Be("viewer");
+  v1::DrainPoolResponse response;
+  EXPECT_THAT(Call(&Stub::DrainPool, v1::DrainPoolRequest(), &response),
+              StatusIs(grpc::StatusCode::PERMISSION_DENIED, "DrainPool needs the role operator; viewer has viewer"));
+  Be("nobody");
+  v1::GetInstanceResponse instance;
+  EXPECT_THAT(Call(&Stub::GetInstance, v1::GetInstanceRequest(), &instance),
+              StatusIs(grpc::StatusCode::PERMISSION_DENIED, "GetInstance needs the role viewer; nobody has none"));
+}
+
+TEST_F(PoolAdminServiceTest, ACallerThatIsRefusedAgainAndAgainDoesNotFillTheEventLog) {
+  Be("viewer");
+  const auto try_it = [this] {
+    v1::DrainPoolResponse response;
+    EXPECT_THAT(Call(&Stub::DrainPool, v1::DrainPoolRequest(), &response),
+                StatusIs(grpc::StatusCode::PERMISSION_DENIED));
+  };
+  for (int i = 0; i < 20; ++i) try_it();
+  clock_.Advance(absl::Seconds(10));
+  try_it();
+  EXPECT_THAT(MessagesOf(v1::EVENT_TYPE_CALLER_DENIED),
+              ElementsAre("DrainPool refused: it needs the role operator; viewer has viewer",
+                          "DrainPool refused: it needs the role operator; viewer has viewer (refused 19 times more "
+                          "before)"));
+}
+
 TEST_F(PoolAdminServiceTest, EveryMethodRefusesBytesThatAreNoRequest) {
   for (int i = 0; i < Service().method_count(); ++i) {
     for (const std::string& bytes : {std::string("\x0a\xff"), std::string(300, '\x0b')}) {
@@ -377,6 +404,39 @@ TEST_F(PoolAdminServiceTest, CallsAboutAnAttachedProcessArePassedOn) {
   const grpc::Status status = Call(&Stub::DrainPool, drain, &response);
   EXPECT_THAT(status, StatusIs(grpc::StatusCode::NOT_FOUND, HasSubstr("none")));
   InfoOf(status);
+}
+
+TEST_F(PoolAdminServiceTest, WhatIsFalseOrZeroIsSaidNotLeftOut) {
+  AddPool("orders");
+  EXPECT_TRUE(GetPool("pools/orders").has_stale());
+  EXPECT_TRUE(Get(&Stub::GetStats, v1::GetStatsRequest()).stats(0).has_stale());
+  v1::UndrainPoolRequest undrain;
+  undrain.set_name("pools/orders");
+  const v1::UndrainPoolResponse undrained = Get(&Stub::UndrainPool, undrain);
+  EXPECT_TRUE(undrained.has_changed());
+  EXPECT_FALSE(undrained.changed());
+}
+
+TEST_F(PoolAdminServiceTest, APoolOfAProcessThatDoesNotAnswerIsShownAsItWasHeardLast) {
+  UseRemote();
+  remote_.pool.set_target("dns:///carts:50051");
+  remote_.call_error = absl::UnavailableError("shop is gone for 4s");
+  const v1::Pool pool = GetPool("processes/shop/pools/carts");
+  EXPECT_EQ(pool.target(), "dns:///carts:50051");
+  EXPECT_TRUE(pool.stale());
+
+  v1::GetPoolRequest request;
+  request.set_name("processes/shop/pools/none");
+  v1::GetPoolResponse response;
+  EXPECT_THAT(Call(&Stub::GetPool, request, &response), StatusIs(grpc::StatusCode::UNAVAILABLE, HasSubstr("gone")));
+  v1::DrainPoolRequest drain;
+  drain.set_name("processes/shop/pools/carts");
+  v1::DrainPoolResponse drained;
+  EXPECT_THAT(Call(&Stub::DrainPool, drain, &drained), StatusIs(grpc::StatusCode::UNAVAILABLE));
+
+  remote_.call_error = absl::NotFoundError("no such pool");
+  request.set_name("processes/shop/pools/carts");
+  EXPECT_THAT(Call(&Stub::GetPool, request, &response), StatusIs(grpc::StatusCode::NOT_FOUND));
 }
 
 TEST_F(PoolAdminServiceTest, WhereNothingCanAttachThereIsNoProcess) {

@@ -115,6 +115,7 @@ TEST_F(AttachedProcessesTest, ShowsThePoolsOfAnAttachedApplication) {
   EXPECT_EQ(process.name(), "processes/shop");
   EXPECT_EQ(process.pid(), static_cast<uint32_t>(getpid()));
   EXPECT_EQ(process.pools(), 2u);
+  EXPECT_TRUE(process.has_uid()) << "0 is root's, not nobody's";
   EXPECT_EQ(process.version(), "1.0.0");
 }
 
@@ -227,6 +228,40 @@ TEST_F(AttachedProcessesTest, GivesTheNameOfALostApplicationToTheNextOfThatNameA
   EXPECT_EQ(StateOf("processes/shop"), kLive);
 }
 
+TEST_F(AttachedProcessesTest, GivesTheNameThatIsFreeToANewcomerAndNeverRenamesWhoIsAttached) {
+  FakeApplication first("shop", "aaaaaaaaaaaaaaaa"), second("shop", "bbbbbbbbbbbbbbbb"),
+      third("shop", "cccccccccccccccc"), fourth("shop", "dddddddddddddddd");
+  ASSERT_THAT(Attach(first), IsOk());
+  ASSERT_EQ(Attach(second).value(), "shop-2");
+  first.End();
+  ASSERT_TRUE(Becomes("processes/shop", kLost));
+
+  EXPECT_EQ(Attach(third).value(), "shop");
+  EXPECT_EQ(StateOf("processes/shop-2"), kLive);
+
+  third.End();
+  ASSERT_TRUE(Becomes("processes/shop", kLost));
+  clock_.Advance(AttachedProcesses::kForgetAfter);
+  ASSERT_TRUE(Eventually([this] { return Names().size() == 1; }));
+  EXPECT_EQ(Attach(fourth).value(), "shop");
+  EXPECT_THAT(Names(), ElementsAre("processes/shop", "processes/shop-2"));
+}
+
+TEST_F(AttachedProcessesTest, FindsOnePoolAsItWasHeardLast) {
+  FakeApplication shop("shop");
+  shop.AddPool("orders");
+  ASSERT_THAT(Attach(shop), IsOk());
+  ASSERT_TRUE(Eventually([this] { return attached_->FindPool("processes/shop/pools/orders").has_value(); }));
+  EXPECT_FALSE(attached_->FindPool("processes/shop/pools/orders")->stale());
+  for (const char* const name : {"processes/shop/pools/none", "processes/mail/pools/orders", "pools/orders", ""}) {
+    EXPECT_FALSE(attached_->FindPool(name).has_value()) << name;
+  }
+
+  shop.End();
+  ASSERT_TRUE(Becomes("processes/shop", kLost));
+  EXPECT_TRUE(attached_->FindPool("processes/shop/pools/orders")->stale());
+}
+
 TEST_F(AttachedProcessesTest, KnowsWhoDialsAgainThoughTheOldConnectionIsStillThere) {
   FakeApplication before("shop", "aaaaaaaaaaaaaaaa"), after("shop", "aaaaaaaaaaaaaaaa");
   ASSERT_THAT(Attach(before), IsOk());
@@ -318,12 +353,15 @@ TEST_F(AttachedProcessesTest, SaysWhichProcessDoesNotExistIsGoneOrHangs) {
     return StateOf("processes/shop") == kStale;
   }));
   EXPECT_THAT(Drain("shop", "orders", response),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("has not answered for")));
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("shop has not answered for ")));
   EXPECT_THAT(shop.drains(), IsEmpty());
 
   shop.End();
   ASSERT_TRUE(Becomes("processes/shop", kLost));
-  EXPECT_THAT(Drain("shop", "orders", response), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("is gone")));
+  EXPECT_THAT(Drain("shop", "orders", response),
+              StatusIs(absl::StatusCode::kUnavailable, "shop is gone for less than 1s"));
+  clock_.Advance(absl::Milliseconds(4'300));
+  EXPECT_THAT(Drain("shop", "orders", response), StatusIs(absl::StatusCode::kUnavailable, "shop is gone for 4s"));
 }
 
 TEST_F(AttachedProcessesTest, EndsACallWhoseProcessDies) {
@@ -346,7 +384,7 @@ TEST_F(AttachedProcessesTest, EndsACallWhoseProcessDies) {
   shop.End();
 
   ASSERT_TRUE(done.Await());
-  EXPECT_THAT(result, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("processes/shop")));
+  EXPECT_THAT(result, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("shop did not answer")));
 }
 
 TEST_F(AttachedProcessesTest, RefusesARequestThatNamesAnotherProcessAsWell) {

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -172,6 +173,47 @@ TEST_F(AttachmentTest, LetsAnOperatorOfTheSidecarDrainAPoolButAViewerNot) {
   EXPECT_EQ(pools_[0]->Stats().state, PoolAdminState::kActive);
   EXPECT_THAT(drain_as(admin::Role::ROLE_OPERATOR), IsOk());
   EXPECT_NE(pools_[0]->Stats().state, PoolAdminState::kActive);
+}
+
+TEST_F(AttachmentTest, SaysGoodbyeWhenItEndsOnPurpose) {
+  Sidecar sidecar(path_);
+  for (int i = 0; i < 5; ++i) {
+    auto attachment = Attachment::Start(Options(), {NewPool("orders")});
+    ASSERT_THAT(attachment, IsOk());
+    // Its events are followed from the moment it is shown.
+    ASSERT_TRUE(Eventually([&] { return sidecar.PoolNames().size() == 1; }));
+    attachment->reset();
+    ASSERT_TRUE(Eventually([&] { return sidecar.attached.Processes().empty(); }));
+    EXPECT_EQ(sidecar.PoolNames().size(), 0u);
+  }
+  int ended = 0;
+  for (const auto& event : sidecar.events.Read(0, 10'000).events) {
+    if (event.type() != chanpool::admin::v1::EVENT_TYPE_PROCESS_LOST) continue;
+    ++ended;
+    EXPECT_EQ(event.severity(), chanpool::admin::v1::SEVERITY_INFO);
+    EXPECT_EQ(event.resource(), "processes/shop");
+    EXPECT_EQ(event.message(), "ended, and said so");
+  }
+  EXPECT_EQ(ended, 5);
+}
+
+TEST_F(AttachmentTest, EndsPromptlyWhenTheSidecarDoesNotHearItsGoodbye) {
+  const int listener = Listen();
+  std::unique_ptr<Attachment> attachment = Start({});
+  const int connection = accept(listener, nullptr, nullptr);
+  ASSERT_THAT(attach::WriteLine(connection, attach::AttachedLine("shop")), IsOk());
+  ASSERT_TRUE(Eventually([&] { return attachment->attached_as() == "shop"; }));
+
+  Signal done;
+  std::thread end([&] {
+    attachment.reset();
+    done.Notify();
+  });
+  EXPECT_TRUE(EventuallyOnTheClock([&] { return done.happened(); }));
+
+  end.join();
+  close(connection);
+  close(listener);
 }
 
 TEST_F(AttachmentTest, WritesOneLineForEachChangeNotForEachAttempt) {

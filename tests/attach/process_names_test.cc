@@ -191,7 +191,7 @@ TEST(ProcessNamesTest, LeavesEmptyNamesEmpty) {
   EXPECT_EQ(event.ByteSizeLong(), 0u);
 }
 
-TEST(ProcessNamesTest, RewritesTheDetailsOfErrorsAndLeavesTheirText) {
+TEST(ProcessNamesTest, RewritesTheDetailsOfErrorsAndLeavesWhatItDoesNotKnow) {
   google::rpc::ResourceInfo resource;
   resource.set_resource_name("pools/order");
   absl::Status error = absl::NotFoundError("there is no pool \"order\"");
@@ -205,6 +205,43 @@ TEST(ProcessNamesTest, RewritesTheDetailsOfErrorsAndLeavesTheirText) {
   ASSERT_TRUE(
       resource.ParseFromString(std::string(*changed.GetPayload("type.googleapis.com/google.rpc.ResourceInfo"))));
   EXPECT_EQ(resource.resource_name(), "processes/shop/pools/order");
+}
+
+TEST(ProcessNamesTest, AdviceInAnErrorIsAboutTheProcessesOwnOperation) {
+  google::rpc::ErrorInfo info;
+  (*info.mutable_metadata())["operation"] = "operations/4";
+  (*info.mutable_metadata())["pool"] = "pools/orders";
+  (*info.mutable_metadata())["required_role"] = "ROLE_OPERATOR";
+  absl::Status error = absl::AbortedError("a drain of pools/orders runs: operations/4; cancel it");
+  error.SetPayload("type.googleapis.com/google.rpc.ErrorInfo", absl::Cord(info.SerializeAsString()));
+
+  const absl::Status changed = FromProcess("shop", error);
+
+  EXPECT_EQ(changed.code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(changed.message(), "a drain of processes/shop/pools/orders runs: processes/shop/operations/4; cancel it");
+  ASSERT_TRUE(info.ParseFromString(std::string(*changed.GetPayload("type.googleapis.com/google.rpc.ErrorInfo"))));
+  EXPECT_EQ(info.metadata().at("operation"), "processes/shop/operations/4");
+  EXPECT_EQ(info.metadata().at("pool"), "processes/shop/pools/orders");
+  EXPECT_EQ(info.metadata().at("required_role"), "ROLE_OPERATOR");
+}
+
+TEST(ProcessNamesTest, RewritesWholeNamesInTheTextOfAnErrorOnly) {
+  google::rpc::PreconditionFailure failure;
+  failure.add_violations()->set_subject("pools/orders.keepalive");
+  failure.mutable_violations(0)->set_description("pools/orders drains");
+  absl::Status error = absl::FailedPreconditionError(
+      "pools/orders: pools/orders-2, pools/orders/connections/0-1, dns:///pools/orders, \"pools/orders\".");
+  error.SetPayload("type.googleapis.com/google.rpc.PreconditionFailure", absl::Cord(failure.SerializeAsString()));
+
+  const absl::Status changed = FromProcess("shop", error);
+
+  EXPECT_EQ(changed.message(),
+            "processes/shop/pools/orders: pools/orders-2, processes/shop/pools/orders/connections/0-1, "
+            "dns:///pools/orders, \"processes/shop/pools/orders\".");
+  ASSERT_TRUE(
+      failure.ParseFromString(std::string(*changed.GetPayload("type.googleapis.com/google.rpc.PreconditionFailure"))));
+  EXPECT_EQ(failure.violations(0).subject(), "processes/shop/pools/orders.keepalive");
+  EXPECT_EQ(failure.violations(0).description(), "processes/shop/pools/orders drains");
 }
 
 TEST(ProcessNamesTest, RewritesTheErrorOfAnOperation) {

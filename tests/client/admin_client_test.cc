@@ -113,6 +113,9 @@ TEST(EndpointTest, UnderstandsPathsAndPorts) {
   EXPECT_EQ(*TargetOf("unix:///run/a.sock"), "unix:/run/a.sock");
   EXPECT_EQ(*TargetOf("localhost:7400"), "dns:///localhost:7400");
   EXPECT_EQ(*TargetOf("[::1]:7400"), "dns:///[::1]:7400");
+  EXPECT_EQ(*TargetOf("tcp:127.0.0.1:7400"), "dns:///127.0.0.1:7400");
+  EXPECT_EQ(*TargetOf("tcp:[::1]:7400"), "dns:///[::1]:7400");
+  EXPECT_EQ(*TargetOf("tcp:7400"), "dns:///tcp:7400");  // A host of that name.
   for (const char* wrong : {"", "unix:", "/run/a.sock", "localhost", ":7400", "localhost:0", "localhost:70000",
                             "::1:7400", "http://localhost:7400"}) {
     EXPECT_THAT(TargetOf(wrong), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("host:port"))) << wrong;

@@ -65,7 +65,8 @@ class FakePoolAdmin::Service : public v1::PoolAdmin::Service {
     return Answer("ListConnections", *request, [&] {
       for (const v1::Connection& connection : fake_->connections) {
         const bool of_it = connection.name().rfind(request->parent() + "/", 0) == 0;
-        if (of_it || request->parent() == "pools/-") *response->add_connections() = connection;
+        const bool own = connection.name().rfind("pools/", 0) == 0;
+        if (of_it || (own && request->parent() == "pools/-")) *response->add_connections() = connection;
       }
     });
   }

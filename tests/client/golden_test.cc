@@ -39,7 +39,7 @@ std::string Path(const std::string& name) {
 // What each command is tried with; every command must be here.
 const std::map<std::string, std::vector<std::string>>& Arguments() {
   static const auto* arguments = new std::map<std::string, std::vector<std::string>>{
-      {"get pools", {""}},
+      {"get pools", {"", "orders"}},
       {"get connections", {"", "orders"}},
       {"get operations", {""}},
       {"get instance", {""}},

@@ -41,6 +41,7 @@ class PoolctlTest : public ::testing::Test {
 TEST_F(PoolctlTest, SpeaksToTheServerOverTcpToo) {
   EXPECT_EQ(Poolctl("get pools -o name -e " + server.tcp_endpoint()), 0);
   EXPECT_EQ(run.out(), "pools/billing\npools/orders\nprocesses/shop/pools/stock\n");
+  EXPECT_EQ(Poolctl("get pools -o name -e tcp:" + server.tcp_endpoint()), 0);  // As get instance prints it.
 }
 
 TEST_F(PoolctlTest, FindsTheSocketOfThisMachineByItself) {
@@ -176,9 +177,120 @@ TEST_F(PoolctlTest, ShowsAllThatAnErrorSays) {
   EXPECT_THAT(run.out(), IsEmpty());
 }
 
+TEST_F(PoolctlTest, SaysWhatIsWrongWithAFieldOnce) {
+  const std::string wrong = "max_connections: 0 is below 1; set at least 1";
+  google::rpc::BadRequest bad;
+  auto* violation = bad.add_field_violations();
+  violation->set_field("pool.options.max_connections");
+  violation->set_description(wrong);
+  server.error = ErrorWith(grpc::StatusCode::INVALID_ARGUMENT, "pool.options.max_connections: " + wrong,
+                           "INVALID_REQUEST", {}, {&bad});
+  EXPECT_EQ(Poolctl("get pools"), 6);
+  EXPECT_EQ(run.err(),
+            "poolctl: pool.options.max_connections: 0 is below 1; set at least 1\n"
+            "  reason: INVALID_REQUEST\n");
+
+  violation = bad.add_field_violations();
+  violation->set_field("ttl");
+  violation->set_description("0s is out of range");
+  server.error = ErrorWith(grpc::StatusCode::INVALID_ARGUMENT,
+                           "pool.options.max_connections: " + wrong + " (and 1 more)", "INVALID_REQUEST", {}, {&bad});
+  EXPECT_EQ(Poolctl("get pools"), 6);
+  EXPECT_EQ(run.err(),
+            "poolctl: 2 errors in what was asked\n"
+            "  pool.options.max_connections: 0 is below 1; set at least 1\n"
+            "  ttl: 0s is out of range\n"
+            "  reason: INVALID_REQUEST\n");
+}
+
+TEST_F(PoolctlTest, AnApplicationThatIsGoneIsAConditionThatDoesNotHold) {
+  server.error = ErrorWith(grpc::StatusCode::UNAVAILABLE, "processes/shop is gone since 4s", "PROCESS_UNAVAILABLE");
+  EXPECT_EQ(Poolctl("drain shop/stock"), 7);
+  server.error = ErrorWith(grpc::StatusCode::UNAVAILABLE, "this process is about to end", "SHUTTING_DOWN");
+  EXPECT_EQ(Poolctl("drain shop/stock"), 10);
+  server.error = grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
+  EXPECT_EQ(Poolctl("drain shop/stock"), 3);
+}
+
 TEST_F(PoolctlTest, NamesTheNearestPool) {
   EXPECT_EQ(Poolctl("describe pool order"), 5);
   EXPECT_EQ(run.err(), "poolctl: there is no pool \"order\"\n  did you mean orders?\n  reason: POOL_NOT_FOUND\n");
+  EXPECT_EQ(Poolctl("get pools billing order"), 5);
+  EXPECT_EQ(run.err(), "poolctl: there is no pool \"order\"; did you mean orders?\n");
+  EXPECT_THAT(run.out(), IsEmpty());
+  EXPECT_EQ(Poolctl("get pools somewhere/else"), 5);
+  EXPECT_EQ(run.err(), "poolctl: there is no pool \"somewhere/else\"; see poolctl get pools\n");
+}
+
+TEST_F(PoolctlTest, ListsThePoolsThatAreNamed) {
+  EXPECT_EQ(Poolctl("get pools shop/stock pools/orders -o name"), 0);
+  EXPECT_EQ(run.out(), "pools/orders\nprocesses/shop/pools/stock\n");
+}
+
+TEST_F(PoolctlTest, TakesTheSingularForThePlural) {
+  const std::pair<const char*, const char*> twins[] = {{"get pool", "get pools"},
+                                                       {"get pool orders", "get pools orders"},
+                                                       {"get connection orders", "get connections orders"},
+                                                       {"get operation", "get operations"},
+                                                       {"describe orders", "describe pool orders"},
+                                                       {"describe pools orders", "describe pool orders"},
+                                                       {"--version", "version --client"}};
+  for (const auto& [one, many] : twins) {
+    EXPECT_EQ(Poolctl(one), 0) << one << run.err();
+    const std::string shown = run.out();
+    EXPECT_EQ(Poolctl(many), 0) << many;
+    EXPECT_EQ(shown, run.out()) << one;
+  }
+}
+
+// A connection of each of two applications, of which `cart` answers.
+void AttachCart(FakePoolAdmin& server) {
+  v1::Pool cart = *server.pool("processes/shop/pools/stock");
+  cart.set_name("processes/cart/pools/stock");
+  cart.set_stale(false);
+  server.pools.push_back(cart);
+  for (const std::string process : {"shop", "cart"}) {
+    v1::Connection connection;
+    connection.set_name(absl::StrCat("processes/", process, "/pools/stock/connections/0-1"));
+    server.connections.push_back(connection);
+  }
+}
+
+TEST_F(PoolctlTest, ListsConnectionsOfAttachedApplicationsToo) {
+  AttachCart(server);
+  EXPECT_EQ(Poolctl("get connections -o name"), 0);
+  EXPECT_EQ(run.out(),
+            "pools/billing/connections/3-1\npools/orders/connections/1-71\npools/orders/connections/2-74\n"
+            "processes/cart/pools/stock/connections/0-1\n");
+  EXPECT_EQ(run.err(), "left out, as their application does not answer: shop/stock\n");
+}
+
+TEST_F(PoolctlTest, AnApplicationThatEndsWhileItIsAskedHidesNoOtherConnections) {
+  AttachCart(server);
+  int asked = 0;
+  server.on_call = [&](const std::string& method) {
+    if (method != "ListConnections" || ++asked < 2) return;
+    server.errors[method] = ErrorWith(grpc::StatusCode::UNAVAILABLE, "processes/cart is gone", "PROCESS_UNAVAILABLE");
+  };
+  EXPECT_EQ(Poolctl("get connections -o name"), 0);
+  EXPECT_THAT(run.out(), AllOf(StartsWith("pools/billing/"), Not(HasSubstr("cart"))));
+  EXPECT_EQ(run.err(), "left out, as their application does not answer: shop/stock, cart/stock\n");
+}
+
+TEST_F(PoolctlTest, SaysSoWhenNothingWasLeftToCancel) {
+  EXPECT_EQ(Poolctl("operation cancel 4"), 0);
+  EXPECT_EQ(run.err(), "");
+  server.drain.set_state(v1::OPERATION_STATE_SUCCEEDED);
+  EXPECT_EQ(Poolctl("operation cancel 4"), 0);
+  EXPECT_EQ(run.err(), "operations/4 had ended already; nothing was cancelled\n");
+}
+
+TEST_F(PoolctlTest, ADryUndrainSaysWhatItWouldDo) {
+  EXPECT_EQ(Poolctl("undrain orders --dry-run"), 0);
+  EXPECT_EQ(run.out(), "orders is not drained; nothing would change\n");
+  server.pool("pools/orders")->set_admin_state(v1::ADMIN_STATE_DRAINED);
+  EXPECT_EQ(Poolctl("undrain orders --dry-run"), 0);
+  EXPECT_EQ(run.out(), "orders would lend again\n");
 }
 
 TEST_F(PoolctlTest, ShowsEveryErrorOfABrokenFile) {
@@ -197,7 +309,7 @@ TEST_F(PoolctlTest, ShowsEveryErrorOfABrokenFile) {
   for (const std::string words : {"reload", "reload --dry-run", "config validate"}) {
     EXPECT_EQ(Poolctl(words), 6) << words;
     EXPECT_EQ(run.err(),
-              "poolctl: the file has 2 errors; nothing changed\n"
+              "poolctl: 2 errors in the configuration; nothing has changed\n"
               "  chanpoold.yaml:3:5: pools[0].max_conections: unknown key (max_connections)\n"
               "  chanpoold.yaml: version is missing\n"
               "  reason: CONFIG_INVALID\n");
@@ -207,7 +319,12 @@ TEST_F(PoolctlTest, ShowsEveryErrorOfABrokenFile) {
 TEST_F(PoolctlTest, TeachesTheRightWord) {
   const std::pair<const char*, const char*> table[] = {
       {"gte pools", "unknown command gte; did you mean get?"},
-      {"get pool", "did you mean pools?"},
+      {"get poolss", "did you mean pools?"},
+      {"pause orders", "unknown command pause; see drain\nsee poolctl --help"},
+      {"enable orders", "unknown command enable; see undrain"},
+      {"show servers", "show knows config, connections, pools, stats, version"},
+      {"describe", "poolctl: describe pool POOL: the argument is missing"},
+      {"get pools a//b", "is no name of a pool; write orders, pools/orders"},
       {"get", "of what? connections, instance, operations, pools"},
       {"frobnicate", "unknown command frobnicate\nsee poolctl --help"},
       {"", "which command? see poolctl --help"},
@@ -372,6 +489,10 @@ TEST_F(PoolctlTest, CompletesCommandsFlagsValuesAndNames) {
       {{"get", "pools", "-o", "j"}, "json\n"},
       {{"get", "pools", "--output=j"}, "--output=json\n"},
       {{"drain", "o"}, "orders\n"},
+      {{"get", "pools", "o"}, "orders\n"},
+      {{"describe", "o"}, "orders\n"},
+      {{"describe", "p"}, "pool\n"},
+      {{"describe", "pool", "o"}, "orders\n"},
       {{"drain", "pools/o"}, "pools/orders\n"},
       {{"drain", "sh"}, "shop/stock\n"},
       {{"drain", "orders", "--dea"}, "--deadline\n"},

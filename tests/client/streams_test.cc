@@ -58,14 +58,32 @@ TEST_F(StreamsTest, DrainSaysWhatItWaitsForUntilItIsDone) {
   less.mutable_progress()->set_connections_remaining(1);
   less.mutable_progress()->set_leases_remaining(12);
   less.mutable_progress()->mutable_blockers()->DeleteSubrange(0, 1);
-  server.watch = {{less, nullptr}, {Ended(v1::OPERATION_STATE_SUCCEEDED), nullptr}};
+  const auto a_second_later = [this] {
+    AwaitTalk("calls 41");
+    run.seconds_after_noon = 1;
+  };
+  v1::Operation least = less;
+  least.mutable_progress()->set_leases_remaining(1);
+  const auto at_once = [this] { AwaitTalk("calls 12"); };
+  server.watch = {{less, a_second_later}, {least, at_once}, {Ended(v1::OPERATION_STATE_SUCCEEDED), nullptr}};
   EXPECT_EQ(Poolctl("drain orders --deadline 60s"), 0);
   EXPECT_EQ(run.out(), "drained in 31.2s, 0 calls cancelled\n");
+  // One line for each second at most: for the last change there was none.
   EXPECT_EQ(run.err(),
-            "orders  DRAINING  12s/60s  connections 3/8 left  calls 41  eta ~7s\n"
+            "orders  DRAINING  12s/60s  connections 3/8 left  calls 41  eta ~7s"
             "  waiting for: connections/1-71 29 calls (12s), connections/2-74 12 calls (12s)\n"
-            "orders  DRAINING  12s/60s  connections 1/8 left  calls 12  eta ~1s\n"
+            "orders  DRAINING  13s/60s  connections 1/8 left  calls 12  eta ~1s"
             "  waiting for: connections/2-74 12 calls (12s)\n");
+}
+
+TEST_F(StreamsTest, DrainTellsAProgramTheEndAndNothingElse) {
+  server.watch = {{server.drain, nullptr}, {Ended(v1::OPERATION_STATE_SUCCEEDED), nullptr}};
+  for (const int columns : {0, 60}) {
+    run.env.talk_columns = columns;
+    EXPECT_EQ(Poolctl("drain orders -o json"), 0);
+    EXPECT_THAT(run.out(), HasSubstr("OPERATION_STATE_SUCCEEDED"));
+    EXPECT_EQ(run.err(), "");
+  }
 }
 
 TEST_F(StreamsTest, DrainRedrawsInPlaceOnATerminal) {
@@ -100,7 +118,7 @@ TEST_F(StreamsTest, DrainThatRunsOutOfTimeSaysWhatIsLeft) {
 TEST_F(StreamsTest, DrainThatAnotherStopsIsAConflict) {
   server.watch = {{Ended(v1::OPERATION_STATE_CANCELLED), nullptr}};
   EXPECT_EQ(Poolctl("drain orders"), 7);
-  EXPECT_THAT(run.err(), HasSubstr("operations/4 was cancelled after 31.2s; orders lends again"));
+  EXPECT_THAT(run.err(), HasSubstr("operations/4 was cancelled after 31.2s"));
 }
 
 TEST_F(StreamsTest, CtrlCDetachesAndSaysHowToComeBack) {
@@ -135,6 +153,11 @@ TEST_F(StreamsTest, EventsFollowUntilCtrlCAndNameTheToken) {
   server.keep_open = true;
   run.env.interrupts = [this] { return absl::StrContains(run.out(), "override_set") ? 1 : 0; };
   EXPECT_EQ(Poolctl("events -f"), 130);
+  EXPECT_EQ(run.err(), "to go on from here: poolctl events -f --since-token T43\n");
+}
+
+TEST_F(StreamsTest, EventsNameTheTokenWhenTheServerEnds) {
+  EXPECT_EQ(Poolctl("events -f"), 0);
   EXPECT_EQ(run.err(), "to go on from here: poolctl events -f --since-token T43\n");
 }
 
@@ -192,6 +215,23 @@ TEST(TopViewTest, KnowsNoRateWhenACounterRanBackOrNoTimePassed) {
   EXPECT_THAT(view.Frame({}), HasSubstr("acquires -"));
   view.Update(Tick(102, 10, /*stale=*/true));
   EXPECT_THAT(view.Frame({}), AllOf(HasSubstr("acquires -"), HasSubstr("STALE")));
+}
+
+TEST(TopViewTest, NamesATargetThatCannotBeReachedAsTheLimit) {
+  TopView view;
+  v1::WatchStatsResponse tick = Tick(100, 5);
+  tick.mutable_stats(0)->set_waiters(3);
+  tick.mutable_stats(0)->set_waiters_max(3);
+  view.Update(tick);
+  v1::Pool pool;
+  pool.set_name("pools/orders");
+  pool.set_admin_state(v1::ADMIN_STATE_ACTIVE);
+  pool.set_health(v1::HEALTH_UNAVAILABLE);
+  view.UpdatePools({pool});
+  EXPECT_THAT(view.Frame({}), HasSubstr("max_waiters\n"));
+  pool.mutable_size()->set_backoff(1);
+  view.UpdatePools({pool});
+  EXPECT_THAT(view.Frame({}), HasSubstr("target\n"));
 }
 
 TEST(TopViewTest, CountsThePoolsThatDoNotFit) {

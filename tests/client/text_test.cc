@@ -54,6 +54,11 @@ TEST(UnitsTest, DurationsAreWrittenAsPeopleReadThem) {
   EXPECT_EQ(Age(absl::Minutes(5)), "5m");
   EXPECT_EQ(Age(absl::Hours(47)), "47h");
   EXPECT_EQ(Age(absl::Hours(72)), "3d");
+  EXPECT_EQ(Elapsed(absl::ZeroDuration()), "0s");
+  EXPECT_EQ(Elapsed(absl::Nanoseconds(1'178'380)), "1.18ms");
+  EXPECT_EQ(Elapsed(absl::Nanoseconds(108'181)), "108us");
+  EXPECT_EQ(Elapsed(absl::Microseconds(999'960)), "1s");
+  EXPECT_EQ(Elapsed(absl::Milliseconds(1'133)), "1.13s");
   EXPECT_EQ(Elapsed(absl::Milliseconds(31'240)), "31.2s");
   EXPECT_EQ(Elapsed(absl::Milliseconds(59'990)), "1m0s");
   EXPECT_EQ(Elapsed(absl::Seconds(3725)), "1h2m");

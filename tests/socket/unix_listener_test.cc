@@ -52,7 +52,7 @@ class UnixListenerTest : public testing::Test {
 
   std::string Path(const std::string& name = "admin.sock") const { return absl::StrCat(folder_, "/", name); }
   absl::StatusOr<std::unique_ptr<UnixListener>> Bind(const std::string& path, mode_t mode = 0600) {
-    return UnixListener::Bind({path, mode}, [](int fd, const UnixPeer&) { close(fd); });
+    return UnixListener::Bind({path, mode, /*folder_mode=*/0700}, [](int fd, const UnixPeer&) { close(fd); });
   }
 
   std::string folder_;
@@ -61,7 +61,7 @@ class UnixListenerTest : public testing::Test {
 TEST_F(UnixListenerTest, TellsWhoConnectedFromTheKernel) {
   absl::Notification connected;
   UnixPeer peer;
-  const auto listener = UnixListener::Bind({Path(), 0600}, [&](int fd, const UnixPeer& from) {
+  const auto listener = UnixListener::Bind({Path(), 0600, 0700}, [&](int fd, const UnixPeer& from) {
     peer = from;
     close(fd);
     connected.Notify();
@@ -101,6 +101,20 @@ TEST_F(UnixListenerTest, MakesItsFolderForItselfAlone) {
   struct stat facts;
   ASSERT_EQ(stat(Path("new").c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode & 07777, 0700u);
+}
+
+TEST_F(UnixListenerTest, MakesAFolderThroughWhichOthersReachASocketThatIsOpenToThem) {
+  const auto listener = UnixListener::Bind({Path("new/admin.sock"), 0666, /*folder_mode=*/0711},
+                                           [](int fd, const UnixPeer&) { close(fd); });
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  struct stat facts;
+  ASSERT_EQ(stat(Path("new").c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 07777, 0711u);
+}
+
+TEST_F(UnixListenerTest, ALockThatItsHolderLeftBehindIsTaken) {
+  std::ofstream(Path() + ".lock") << "4711";
+  EXPECT_TRUE(Bind(Path()).ok());
 }
 
 TEST_F(UnixListenerTest, DoesNotTakeThePathOfAServerThatLives) {
