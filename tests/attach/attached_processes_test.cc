@@ -49,7 +49,12 @@ class AttachedProcessesTest : public ::testing::Test {
 
   absl::StatusOr<std::string> Attach(FakeApplication& application, const UnixPeer& peer = Peer()) {
     attached_->Accept(application.Dial(), peer);
-    return application.Serve();
+    absl::StatusOr<std::string> name = application.Serve();
+    // It is told its name a moment before it is on the list.
+    if (name.ok()) {
+      EXPECT_TRUE(Eventually([&] { return StateOf(*name) != ProcessState::PROCESS_STATE_UNSPECIFIED; }));
+    }
+    return name;
   }
 
   std::vector<std::string> Names() {
