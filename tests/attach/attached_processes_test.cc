@@ -52,7 +52,7 @@ class AttachedProcessesTest : public ::testing::Test {
     absl::StatusOr<std::string> name = application.Serve();
     // It is told its name a moment before it is on the list.
     if (name.ok()) {
-      EXPECT_TRUE(Eventually([&] { return StateOf(*name) != ProcessState::PROCESS_STATE_UNSPECIFIED; }));
+      EXPECT_TRUE(Eventually([&] { return StateOf("processes/" + *name) != ProcessState::PROCESS_STATE_UNSPECIFIED; }));
     }
     return name;
   }
