@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 exec </dev/null
 
 root=$PWD
+# Where scripts/install_tools.sh has put what tests run.
+tools=--test_env=CHANPOOL_CACHE=${CHANPOOL_CACHE:-$HOME/.cache/chanpool}
 quiet=(--noshow_progress --color=no --curses=no)
 events=$(mktemp)
 trap 'rm -f "$events"' EXIT
@@ -25,7 +27,7 @@ suite() {
   shift 2
   echo "== $name: bazel test $*"
   : >"$events"
-  (cd "$folder" && bazel test --keep_going "${quiet[@]}" --build_event_json_file="$events" "$@") 2>&1
+  (cd "$folder" && bazel test --keep_going "${quiet[@]}" "$tools" --build_event_json_file="$events" "$@") 2>&1
   status=$?
   read -ra counts < <(python3 "$root/scripts/count_tests.py" "$events" "$status")
   count "$name" $((SECONDS - start)) "${counts[0]:-0}" "${counts[1]:-1}"

@@ -72,7 +72,9 @@ std::pair<int, int> Pipe() {
 
 std::string FindTool(const std::string& name) {
   std::vector<std::string> folders;
-  // Not by HOME: Bazel gives tests another one.
+  // As scripts/install_tools.sh is told, and then where it installs: not by HOME, Bazel gives tests another one.
+  const char* const cache = std::getenv("CHANPOOL_CACHE");
+  if (cache != nullptr) folders.push_back(absl::StrCat(cache, "/bin"));
   const passwd* const user = getpwuid(getuid());
   if (user != nullptr) folders.push_back(absl::StrCat(user->pw_dir, "/.cache/chanpool/bin"));
   const char* const path = std::getenv("PATH");

@@ -146,7 +146,7 @@ std::shared_ptr<Pool> AdminFixture::AddPool(const std::string& name, const PoolO
 std::unique_ptr<grpc::ClientContext> AdminFixture::NewContext() {
   auto context = std::make_unique<grpc::ClientContext>();
   if (!role_.empty()) context->AddMetadata("role", role_);
-  context->set_deadline(chanpool::testing::DeadlineIn(chanpool::testing::kLimit));
+  context->set_deadline(chanpool::testing::DeadlineIn(3 * chanpool::testing::kLimit));
   return context;
 }
 
