@@ -30,6 +30,19 @@ TEST(AdminClientTest, CallsOverBothTransports) {
   EXPECT_THAT(Connected(server.tcp_endpoint())->GetInstance({}, kSoon), IsOk());
 }
 
+TEST(AdminClientTest, ReadsTheAnswersOfALaterServer) {
+  FakePoolAdmin server;
+  v1::Pool* const pool = server.pool("pools/orders");
+  // A field and a state that this version does not know.
+  pool->GetReflection()->MutableUnknownFields(pool)->AddLengthDelimited(2000, "news");
+  pool->set_health(static_cast<v1::Health>(99));
+  v1::GetPoolRequest request;
+  request.set_name("pools/orders");
+  const absl::StatusOr<v1::GetPoolResponse> response = Connected(server.endpoint())->GetPool(request, kSoon);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->pool().name(), "pools/orders");
+}
+
 TEST(AdminClientTest, KeepsWhatTheServerSaysAboutAnError) {
   FakePoolAdmin server;
   v1::GetPoolRequest request;
