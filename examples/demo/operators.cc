@@ -202,7 +202,9 @@ void Drain(Stage& stage, Report& report) {
 void Invite(Stage& stage) {
   std::printf("\nEverything keeps running until Ctrl-C. In another terminal:\n\n");
   std::printf("  export POOLCTL_ENDPOINT=unix:%s\n", stage.admin_socket().c_str());
-  const std::string poolctl = PathBeside("../../client/poolctl");
+  // As one would type it where `make demo` was typed, or else as it is.
+  const std::string here = "bazel-bin/client/poolctl";
+  const std::string poolctl = access(here.c_str(), X_OK) == 0 ? here : PathBeside("../../client/poolctl");
   for (const char* command :
        {"get pools", "describe pool shop/orders", "top", "events -f", "drain shop/orders", "undrain shop/orders",
         "recycle shop/payments", "set shop/orders max_connections=20 --ttl 10m"}) {
