@@ -100,7 +100,11 @@ absl::StatusOr<absl::optional<std::string>> ReadLine(int fd) {
   }
   const void* const end = std::memchr(bytes, '\n', static_cast<size_t>(seen));
   if (end == nullptr) {
-    if (static_cast<size_t>(seen) < sizeof(bytes)) return absl::optional<std::string>();
+    // WriteLine sends a line in one piece, and a UNIX socket keeps it so. Who sends less may wait long for the rest,
+    // and poll() would say all the while that there is something to read.
+    if (static_cast<size_t>(seen) < sizeof(bytes)) {
+      return BadLine(absl::string_view(bytes, static_cast<size_t>(seen)), "is not a whole line");
+    }
     return BadLine(absl::string_view(bytes, sizeof(bytes)), absl::StrCat("... goes on after ", kMaxLine, " bytes"));
   }
   const size_t length = static_cast<size_t>(static_cast<const char*>(end) - bytes);

@@ -39,7 +39,8 @@ absl::StatusOr<Hello> ParseHello(absl::string_view line);
 absl::StatusOr<std::string> ParseAnswer(absl::string_view line);
 
 // The next line of a non-blocking socket, without its end, and not a byte of what follows it: that is gRPC's. Nothing
-// when it is not there yet. kUnavailable when the peer is gone, kInvalidArgument when kMaxLine bytes hold no end.
+// when it is not there yet. kUnavailable when the peer is gone, kInvalidArgument when what is there has no end: a line
+// comes in one piece.
 absl::StatusOr<absl::optional<std::string>> ReadLine(int fd);
 // All of it at once or kUnavailable: a fresh socket has room for a line.
 absl::Status WriteLine(int fd, absl::string_view line);

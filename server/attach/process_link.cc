@@ -321,6 +321,15 @@ void ProcessLink::Ask(const Request& request, Start start, std::function<void(Re
   if (too_late) step->context.TryCancel();
 }
 
+bool ProcessLink::Count(size_t bytes, Heard& so_far) {
+  so_far.bytes += bytes;
+  if (so_far.bytes <= kMaxHeardBytes) return true;
+  FinishAsking(absl::ResourceExhaustedError(
+                   absl::StrCat("it says more than ", kMaxHeardBytes >> 20, " MiB of itself at one time")),
+               nullptr);
+  return false;
+}
+
 void ProcessLink::AskForPools(std::shared_ptr<Heard> so_far, const std::string& page_token) {
   ListPoolsRequest request;
   request.set_page_size(kPageSize);
@@ -328,6 +337,7 @@ void ProcessLink::AskForPools(std::shared_ptr<Heard> so_far, const std::string& 
   Ask<ListPoolsRequest, ListPoolsResponse>(
       request, [this](auto... call) { stub_->async()->ListPools(call...); },
       [this, so_far](ListPoolsResponse& page) {
+        if (!Count(page.SpaceUsedLong(), *so_far)) return;
         Collect(*page.mutable_pools(), IsPoolResource, options_.name, kMaxPools, so_far->pools);
         if (page.pools_size() > 0 && !page.next_page_token().empty() && so_far->pools.size() < kMaxPools) {
           AskForPools(so_far, page.next_page_token());
@@ -341,6 +351,7 @@ void ProcessLink::AskForStats(std::shared_ptr<Heard> so_far) {
   Ask<GetStatsRequest, GetStatsResponse>(
       GetStatsRequest(), [this](auto... call) { stub_->async()->GetStats(call...); },
       [this, so_far](GetStatsResponse& all) {
+        if (!Count(all.SpaceUsedLong(), *so_far)) return;
         Collect(*all.mutable_stats(), IsPoolResource, options_.name, kMaxPools, so_far->stats);
         AskForOperations(so_far, "");
       });
@@ -353,6 +364,7 @@ void ProcessLink::AskForOperations(std::shared_ptr<Heard> so_far, const std::str
   Ask<ListOperationsRequest, ListOperationsResponse>(
       request, [this](auto... call) { stub_->async()->ListOperations(call...); },
       [this, so_far](ListOperationsResponse& page) {
+        if (!Count(page.SpaceUsedLong(), *so_far)) return;
         Collect(*page.mutable_operations(), IsOperationResource, options_.name, kMaxOperations, so_far->operations);
         if (page.operations_size() > 0 && !page.next_page_token().empty() &&
             so_far->operations.size() < kMaxOperations) {

@@ -41,6 +41,7 @@ struct Heard {
   std::vector<chanpool::admin::v1::Pool> pools;
   std::vector<chanpool::admin::v1::PoolStats> stats;
   std::vector<chanpool::admin::v1::Operation> operations;
+  size_t bytes = 0;  // Of memory, for the messages in which it came.
 };
 
 // Thread-safe, except that only its owner ticks, closes and destroys it, on one thread.
@@ -51,6 +52,8 @@ class ProcessLink {
   // What a process may have; more is left out.
   static constexpr size_t kMaxPools = 1'000;
   static constexpr size_t kMaxOperations = 1'000;
+  // Of memory; a process that says more counts as one that does not answer.
+  static constexpr size_t kMaxHeardBytes = 16 << 20;
   // Events read between two ticks. The process keeps what is more for as long as its own log does.
   static constexpr int kMaxEventsPerTick = 200;
   // Larger events are passed on without their text.
@@ -117,6 +120,8 @@ class ProcessLink {
   // What became of a call that was passed on.
   absl::Status ResultOf(const grpc::Status& status) const;
 
+  // False, and the asking has failed: it is too much.
+  bool Count(size_t bytes, Heard& so_far);
   void AskForPools(std::shared_ptr<Heard> so_far, const std::string& page_token);
   void AskForStats(std::shared_ptr<Heard> so_far);
   void AskForOperations(std::shared_ptr<Heard> so_far, const std::string& page_token);
