@@ -68,8 +68,6 @@ std::shared_ptr<Pool> Pool::Create(Config config) {
   return pool;
 }
 
-bool Pool::Forked() const { return ForkEpoch() != fork_epoch_; }
-
 absl::Status Pool::ForkedError() const {
   return absl::FailedPreconditionError(absl::StrCat("pool \"", name_, "\" was made before fork(): process ", getpid(),
                                                     " cannot use it; fork before the first pool is made, or exec"));

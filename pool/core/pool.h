@@ -26,6 +26,7 @@
 #include "pool/core/connector.h"
 #include "pool/core/event_feed.h"
 #include "pool/core/events.h"
+#include "pool/core/fork_epoch.h"
 #include "pool/core/mutex.h"
 #include "pool/core/options.h"
 #include "pool/core/pool_state.h"
@@ -200,7 +201,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   Clock* clock() const { return clock_; }
 
   // True in a child of the process that made it: there it only refuses, with ForkedError(), and touches no lock.
-  bool Forked() const;
+  bool Forked() const { return ForkEpoch() != fork_epoch_; }
   absl::Status ForkedError() const;
 
   // For tests: every invariant that holds while the lock is free, or the first that does not.

@@ -2,7 +2,6 @@
 
 #include <thread>
 
-#include "pool/grpc/channel_access.h"
 #include "pool/grpc/lame_channel.h"
 
 namespace chanpool {
@@ -22,7 +21,7 @@ CloserThread* CloserThread::Get() {
   return closer;
 }
 
-grpc_completion_queue* CloserThread::queue() { return ChannelAccess::CallbackCQ(AnchorChannel())->cq(); }
+grpc_completion_queue* CloserThread::queue() { return CallbackQueue()->cq(); }
 
 CloserThread::CloserThread() {
   std::thread([this] { tasks_.Run(); }).detach();

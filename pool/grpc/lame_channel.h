@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "pool/grpc/channel_access.h"
 
 namespace chanpool {
 
@@ -23,6 +24,9 @@ std::shared_ptr<grpc::Channel> LameChannel(const absl::Status& why);
 // completion queue before its channel is picked, so every pool offers this channel's. A pool that owned it would block
 // in its destructor until its last callback call ends; and the last channel of a process must not die in a callback.
 grpc::Channel* AnchorChannel();
+
+// Its completion queue for callback calls: the same for every channel of the process.
+inline grpc::CompletionQueue* CallbackQueue() { return ChannelAccess::CallbackCQ(AnchorChannel()); }
 
 }  // namespace chanpool
 #endif  // CHANPOOL_POOL_GRPC_LAME_CHANNEL_H_

@@ -17,9 +17,16 @@
 #include "pool/grpc/state_watch.h"
 
 namespace chanpool {
+namespace {
+
+const ChannelConnection& ConnectionOf(const Place& place) {
+  return static_cast<const ChannelConnection&>(*place.connection());
+}
+
+}  // namespace
 
 PooledChannel::PooledChannel(std::shared_ptr<Pool> pool, WhenFull when_full)
-    : pool_(std::move(pool)), when_full_(when_full) {}
+    : pool_(std::move(pool)), when_full_(when_full), callback_queue_(CallbackQueue()) {}
 
 grpc_connectivity_state PooledChannel::GetState(bool try_to_connect) {
   const grpc_connectivity_state state = ToGrpc(pool_->Connectivity());
@@ -27,12 +34,12 @@ grpc_connectivity_state PooledChannel::GetState(bool try_to_connect) {
   return state;
 }
 
-absl::StatusOr<Place> PooledChannel::AcquireFor(const grpc::ClientContext& context, const grpc::CompletionQueue* cq) {
+absl::StatusOr<Place> PooledChannel::AcquireOnce(const grpc::ClientContext& context, const grpc::CompletionQueue* cq) {
   if (pool_->Forked()) return pool_->ForkedError();
   if (when_full_ == WhenFull::kAsOptionsSay) return pool_->AcquireNow(ChannelAccess::WaitsForReady(context));
   // A callback call starts on threads that must deliver completions: one that waits there for a place waits for what
   // it holds up itself (measured: stuck after 21 of 2,000 calls).
-  if (cq == ChannelAccess::CallbackCQ(AnchorChannel())) {
+  if (cq == callback_queue_) {
     return absl::FailedPreconditionError(
         absl::StrCat("blocking_channel() of pool \"", pool_->name(),
                      "\" carries blocking stubs only; use channel() or AcquireAsync for callback calls"));
@@ -44,26 +51,38 @@ absl::StatusOr<Place> PooledChannel::AcquireFor(const grpc::ClientContext& conte
   return pool_->Acquire(deadline);
 }
 
-grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& method, grpc::ClientContext* context,
-                                               grpc::CompletionQueue* cq) {
-  absl::StatusOr<Place> place = AcquireFor(*context, cq);
+absl::StatusOr<Place> PooledChannel::AcquireSlow(Place lost, const grpc::ClientContext& context,
+                                                 const grpc::CompletionQueue* cq) {
+  lost.Reset();
+  absl::StatusOr<Place> place = AcquireOnce(context, cq);
   // Each one found lost is lent no more, so the next attempt finds another.
   for (int found_lost = 0; place.ok() && found_lost < kMaxConnections; ++found_lost) {
-    if (!static_cast<const ChannelConnection&>(*place->connection()).ReportIfLost()) break;
+    if (!ConnectionOf(*place).ReportIfLost()) break;
     place->Reset();
-    place = AcquireFor(*context, cq);
+    place = AcquireOnce(context, cq);
   }
-  if (!place.ok()) {
-    return ChannelAccess::CreateCall(LameChannel(place.status()).get(), MethodTags::Unregistered(method), context, cq);
+  return place;
+}
+
+grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& method, grpc::ClientContext* context,
+                                               grpc::CompletionQueue* cq) {
+  Place place = when_full_ == WhenFull::kAsOptionsSay ? pool_->TryAcquire() : Place();
+  if (!place || ConnectionOf(place).ReportIfLost()) {
+    absl::StatusOr<Place> acquired = AcquireSlow(std::move(place), *context, cq);
+    if (!acquired.ok()) {
+      return ChannelAccess::CreateCall(LameChannel(acquired.status()).get(), MethodTags::Unregistered(method), context,
+                                       cq);
+    }
+    place = *std::move(acquired);
   }
-  const auto& connection = static_cast<const ChannelConnection&>(*place->connection());
+  const ChannelConnection& connection = ConnectionOf(place);
   // The interceptor of the new call takes the lease; from then on it may end, and the connection with it, at any time,
   // but not before CreateCall has given the context its own reference to the channel.
-  LeaseHandOver hand_over(place->Detach());
+  LeaseHandOver hand_over(place.Detach());
   grpc::Channel* const channel = connection.channel().get();
   const grpc::internal::Call call = ChannelAccess::CreateCall(
       channel, connection.tags().Translate(method, ChannelAccess::CoreChannel(*channel)), context, cq);
-  return cq == ChannelAccess::CallbackCQ(AnchorChannel()) ? connection.calls().Follow(call) : call;
+  return cq == callback_queue_ ? connection.calls().Follow(call) : call;
 }
 
 // A call's operations go to the channel that made it.
@@ -91,7 +110,7 @@ bool PooledChannel::WaitForStateChangeImpl(grpc_connectivity_state last_observed
 }
 
 grpc::CompletionQueue* PooledChannel::CallbackCQ() {
-  return pool_->Forked() ? CallbackQueueAfterFork() : ChannelAccess::CallbackCQ(AnchorChannel());
+  return pool_->Forked() ? CallbackQueueAfterFork() : callback_queue_;
 }
 
 }  // namespace chanpool

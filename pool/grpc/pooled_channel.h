@@ -39,10 +39,13 @@ class PooledChannel : public grpc::ChannelInterface {
   bool WaitForStateChangeImpl(grpc_connectivity_state last_observed, gpr_timespec deadline) override;
   grpc::CompletionQueue* CallbackCQ() override;
 
-  absl::StatusOr<Place> AcquireFor(const grpc::ClientContext& context, const grpc::CompletionQueue* cq);
+  // What CreateCall does when the fast path gave it nothing, or `lost`, a connection that is not there any more.
+  absl::StatusOr<Place> AcquireSlow(Place lost, const grpc::ClientContext& context, const grpc::CompletionQueue* cq);
+  absl::StatusOr<Place> AcquireOnce(const grpc::ClientContext& context, const grpc::CompletionQueue* cq);
 
   const std::shared_ptr<Pool> pool_;
   const WhenFull when_full_;
+  grpc::CompletionQueue* const callback_queue_;  // The same for every channel of the process.
 };
 
 }  // namespace chanpool
