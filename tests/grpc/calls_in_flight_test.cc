@@ -87,14 +87,19 @@ enum class Style {
   kQueueDropped,   // Completion queue, on its way, and its status never asked for.
   kPreparedOnly,   // Prepared, never started.
   kCallback,
+  kReactor,        // Unary, by a reactor.
   kStreamDropped,  // A stream that is used, and its status never asked for.
 };
+
+// Whether the user has interceptors. Unary callback calls without are followed instead of intercepted.
+enum class Users { kNone, kInterceptor };
 
 enum class Ending { kOk, kError, kDeadline, kCancelled, kChannelDies, kPoolDestroyed, kHijacked };
 
 std::string ToString(Style style) {
-  return std::vector<std::string>{"Blocking",     "PreCancelled", "QueueFinished", "QueueDropped",
-                                  "PreparedOnly", "Callback",     "StreamDropped"}[static_cast<int>(style)];
+  return std::vector<std::string>{
+      "Blocking",     "PreCancelled", "QueueFinished", "QueueDropped",
+      "PreparedOnly", "Callback",     "Reactor",       "StreamDropped"}[static_cast<int>(style)];
 }
 
 std::string ToString(Ending ending) {
@@ -102,13 +107,13 @@ std::string ToString(Ending ending) {
       "Ok", "Error", "Deadline", "Cancelled", "ChannelDies", "PoolDestroyed", "Hijacked"}[static_cast<int>(ending)];
 }
 
-class CallTableTest : public ::testing::TestWithParam<std::tuple<Style, Ending>> {
+class CallTableTest : public ::testing::TestWithParam<std::tuple<Style, Ending, Users>> {
  protected:
-  CallTableTest() : style_(std::get<0>(GetParam())), ending_(std::get<1>(GetParam())) {
+  CallTableTest() : style_(std::get<0>(GetParam())), ending_(std::get<1>(GetParam())), users_(std::get<2>(GetParam())) {
     ChannelPoolOptions options;
     options.target = server_.target();
     options.pool.max_connections = 1;
-    options.interceptors.push_back(counting_);
+    if (users_ == Users::kInterceptor) options.interceptors.push_back(counting_);
     if (ending_ == Ending::kHijacked) options.interceptors.push_back(std::make_shared<HijackingFactory>());
     pool_ = ChannelPool::Create(std::move(options)).value();
     events_ = pool_->Subscribe([this](const PoolEvent& event) {
@@ -213,6 +218,23 @@ class CallTableTest : public ::testing::TestWithParam<std::tuple<Style, Ending>>
     ExpectStatus(status);
   }
 
+  void Reactor() {
+    struct Noting : grpc::ClientUnaryReactor {
+      void OnDone(const grpc::Status& s) override {
+        status = s;
+        over.Notify();
+      }
+      Signal over;
+      grpc::Status status;
+    };
+    Noting reactor;
+    stub_->async()->Unary(context_.get(), &request_, &reply_, &reactor);
+    reactor.StartCall();
+    Interfere([&] { return reactor.over.happened(); });
+    ASSERT_TRUE(reactor.over.Await());
+    ExpectStatus(reactor.status);
+  }
+
   void StreamDropped() {
     auto stream = stub_->Bidi(context_.get());
     stream->Write(request_);
@@ -233,6 +255,7 @@ class CallTableTest : public ::testing::TestWithParam<std::tuple<Style, Ending>>
 
   const Style style_;
   const Ending ending_;
+  const Users users_;
   EchoServer server_;
   const std::shared_ptr<CountingFactory> counting_ = std::make_shared<CountingFactory>();
   std::atomic<int> connecting_{0};
@@ -266,6 +289,9 @@ TEST_P(CallTableTest, GivesItsLeaseBackOnce) {
     case Style::kCallback:
       Callback();
       break;
+    case Style::kReactor:
+      Reactor();
+      break;
     case Style::kStreamDropped:
       StreamDropped();
       break;
@@ -279,8 +305,9 @@ TEST_P(CallTableTest, GivesItsLeaseBackOnce) {
     EXPECT_EQ(stats.released, 1);
   }
   context_ = nullptr;
-  EXPECT_EQ(counting_->made, 1);
-  EXPECT_TRUE(Eventually([&] { return counting_->gone == 1; }));
+  const int seen = users_ == Users::kInterceptor ? 1 : 0;
+  EXPECT_EQ(counting_->made, seen);
+  EXPECT_TRUE(Eventually([&] { return counting_->gone == seen; }));
   if (pool_ != nullptr) {
     EXPECT_EQ(pool_->Stats().released, 1);  // Not twice.
     EXPECT_THAT(pool_->Drain(testing::In(kLimit)), IsOk());
@@ -291,14 +318,29 @@ TEST_P(CallTableTest, GivesItsLeaseBackOnce) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    EveryStyleAndEnding, CallTableTest,
-    ::testing::Combine(::testing::Values(Style::kBlocking, Style::kPreCancelled, Style::kQueueFinished,
-                                         Style::kQueueDropped, Style::kPreparedOnly, Style::kCallback,
-                                         Style::kStreamDropped),
-                       ::testing::Values(Ending::kOk, Ending::kError, Ending::kDeadline, Ending::kCancelled,
-                                         Ending::kChannelDies, Ending::kPoolDestroyed, Ending::kHijacked)),
-    [](const auto& cell) { return ToString(std::get<0>(cell.param)) + ToString(std::get<1>(cell.param)); });
+constexpr auto kEveryStyle = {Style::kBlocking,     Style::kPreCancelled, Style::kQueueFinished, Style::kQueueDropped,
+                              Style::kPreparedOnly, Style::kCallback,     Style::kReactor,       Style::kStreamDropped};
+
+std::string CellName(const ::testing::TestParamInfo<CallTableTest::ParamType>& cell) {
+  return ToString(std::get<0>(cell.param)) + ToString(std::get<1>(cell.param));
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryStyleAndEnding, CallTableTest,
+                         ::testing::Combine(::testing::ValuesIn(kEveryStyle),
+                                            ::testing::Values(Ending::kOk, Ending::kError, Ending::kDeadline,
+                                                              Ending::kCancelled, Ending::kChannelDies,
+                                                              Ending::kPoolDestroyed, Ending::kHijacked),
+                                            ::testing::Values(Users::kInterceptor)),
+                         CellName);
+
+// It takes an interceptor to hijack.
+INSTANTIATE_TEST_SUITE_P(WithoutInterceptors, CallTableTest,
+                         ::testing::Combine(::testing::ValuesIn(kEveryStyle),
+                                            ::testing::Values(Ending::kOk, Ending::kError, Ending::kDeadline,
+                                                              Ending::kCancelled, Ending::kChannelDies,
+                                                              Ending::kPoolDestroyed),
+                                            ::testing::Values(Users::kNone)),
+                         CellName);
 
 // --- The list of calls, without a pool ----------------------------------------------------------------------------
 
