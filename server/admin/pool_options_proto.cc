@@ -4,9 +4,8 @@
 
 #include <limits>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "server/admin/enum_text.h"
 #include "server/admin/proto_time.h"
 
 namespace chanpool::admin {
@@ -103,16 +102,6 @@ constexpr Row kRows[] = {
 
 #undef CHANPOOL_SCALAR
 #undef CHANPOOL_DURATION
-
-// "OVERFLOW_POLICY_REJECT" as "reject": without the enum's own name, as buf's ENUM_VALUE_PREFIX has it.
-std::string EnumText(const google::protobuf::EnumValueDescriptor& value) {
-  std::string prefix;
-  for (const char letter : value.type()->name()) {
-    if (absl::ascii_isupper(letter) && !prefix.empty()) prefix += '_';
-    prefix += absl::ascii_toupper(letter);
-  }
-  return absl::AsciiStrToLower(absl::StripPrefix(value.name(), prefix + "_"));
-}
 
 }  // namespace
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "chanpool/config/v1/config.pb.h"
+#include "server/admin/enum_text.h"
 #include "server/config/config_descriptors.h"
 #include "server/config/schema.h"
 
@@ -129,7 +130,7 @@ class Comments {
 
 std::string Class(ReloadClass reload) {
   const auto* value = chanpool::config::v1::ReloadClass_descriptor()->FindValueByNumber(reload);
-  return EnumText(*value);
+  return admin::EnumText(*value);
 }
 
 std::string ChildPath(const std::string& path, const FieldDescriptor& field) {
@@ -175,7 +176,7 @@ class Reference {
     out_ = kBeginning;
     const auto& classes = *chanpool::config::v1::ReloadClass_descriptor();
     for (int i = 1; i < classes.value_count(); ++i) {
-      absl::StrAppend(&out_, "- **", EnumText(*classes.value(i)), "**: ", comments_.Of(*classes.value(i)), "\n");
+      absl::StrAppend(&out_, "- **", admin::EnumText(*classes.value(i)), "**: ", comments_.Of(*classes.value(i)), "\n");
     }
     Section(*Config::descriptor(), "", ReloadClass::RELOAD_CLASS_HOT);
     return out_;

@@ -15,6 +15,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "server/admin/enum_text.h"
 #include "server/admin/nearest_name.h"
 #include "server/admin/proto_time.h"
 #include "server/config/printable_text.h"
@@ -73,7 +74,7 @@ Problem ReadEnum(const YamlNode& node, const FieldDescriptor& field, const EnumV
   const std::vector<std::string> texts = EnumTexts(*field.enum_type());
   for (int i = 0; i < field.enum_type()->value_count(); ++i) {
     into = field.enum_type()->value(i);
-    if (into->number() != 0 && node.text == EnumText(*into)) return absl::nullopt;
+    if (into->number() != 0 && node.text == admin::EnumText(*into)) return absl::nullopt;
   }
   const std::string nearest = admin::NearestName(node.text, texts);
   return WrongType(node, absl::StrJoin(texts, " or "),
@@ -221,8 +222,8 @@ std::string ScalarText(const Message& message, const FieldDescriptor& field, int
     case FieldDescriptor::CPPTYPE_STRING:
       return list ? reflection.GetRepeatedString(message, &field, index) : reflection.GetString(message, &field);
     case FieldDescriptor::CPPTYPE_ENUM:
-      return EnumText(list ? *reflection.GetRepeatedEnum(message, &field, index)
-                           : *reflection.GetEnum(message, &field));
+      return admin::EnumText(list ? *reflection.GetRepeatedEnum(message, &field, index)
+                                  : *reflection.GetEnum(message, &field));
     default: {
       const Message& duration =
           list ? reflection.GetRepeatedMessage(message, &field, index) : reflection.GetMessage(message, &field);

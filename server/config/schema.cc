@@ -2,8 +2,7 @@
 
 #include <google/protobuf/duration.pb.h>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/strip.h"
+#include "server/admin/enum_text.h"
 
 namespace chanpool::config {
 
@@ -54,20 +53,10 @@ ReloadClass ReloadOf(const FieldDescriptor& field, ReloadClass around) {
   return own == ReloadClass::RELOAD_CLASS_UNSPECIFIED ? around : own;
 }
 
-std::string EnumText(const EnumValueDescriptor& value) {
-  std::string prefix;
-  for (const char letter : value.type()->name()) {
-    if (absl::ascii_isupper(letter) && !prefix.empty()) prefix += '_';
-    prefix += absl::ascii_toupper(letter);
-  }
-  prefix += '_';
-  return absl::AsciiStrToLower(absl::StripPrefix(value.name(), prefix));
-}
-
 std::vector<std::string> EnumTexts(const EnumDescriptor& type) {
   std::vector<std::string> texts;
   for (int i = 0; i < type.value_count(); ++i) {
-    if (type.value(i)->number() != 0) texts.push_back(EnumText(*type.value(i)));
+    if (type.value(i)->number() != 0) texts.push_back(admin::EnumText(*type.value(i)));
   }
   return texts;
 }

@@ -38,8 +38,6 @@ std::string DefaultText(const google::protobuf::FieldDescriptor& field);
 chanpool::config::v1::ReloadClass ReloadOf(const google::protobuf::FieldDescriptor& field,
                                            chanpool::config::v1::ReloadClass around);
 
-// "overcommit" for OVERFLOW_POLICY_OVERCOMMIT.
-std::string EnumText(const google::protobuf::EnumValueDescriptor& value);
 // All that may be written, without "unspecified".
 std::vector<std::string> EnumTexts(const google::protobuf::EnumDescriptor& type);
 
