@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "server/admin/event_log.h"
 #include "server/admin/managed_pool.h"
-#include "server/admin/nearest_name.h"
 #include "server/admin/request_checks.h"
 
 namespace chanpool::admin {
@@ -85,12 +84,6 @@ std::vector<std::shared_ptr<ManagedPool>> PoolRegistry::List() const {
   std::vector<std::shared_ptr<ManagedPool>> pools;
   for (const auto& [name, pool] : pools_) pools.push_back(pool);
   return pools;
-}
-
-std::string PoolRegistry::Closest(absl::string_view name) const {
-  std::vector<std::string> names;
-  for (const auto& pool : List()) names.push_back(pool->id());
-  return NearestName(name, names);
 }
 
 }  // namespace chanpool::admin

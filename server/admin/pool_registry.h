@@ -53,8 +53,6 @@ class PoolRegistry {
   std::shared_ptr<ManagedPool> Find(absl::string_view name) const;
   // In the order of their names.
   std::vector<std::shared_ptr<ManagedPool>> List() const;
-  // The name that is nearest to `name`, for messages; empty when none is near.
-  std::string Closest(absl::string_view name) const;
 
  private:
   Clock* const clock_;
