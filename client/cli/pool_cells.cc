@@ -51,6 +51,7 @@ Cell HealthCell(const v1::Pool& pool, absl::Time now, absl::TimeZone zone) {
 }
 
 Cell StateCell(const v1::Operation& operation) {
+  if (operation.stale()) return {"STALE", Tone::kBad};
   const v1::OperationState state = operation.state();
   const Tone tone = state == v1::OPERATION_STATE_SUCCEEDED ? Tone::kGood
                     : state == v1::OPERATION_STATE_RUNNING ? Tone::kPlain

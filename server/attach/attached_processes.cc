@@ -30,6 +30,7 @@ using chanpool::admin::v1::AttachedProcess;
 using chanpool::admin::v1::Event;
 using chanpool::admin::v1::EventType;
 using chanpool::admin::v1::Operation;
+using chanpool::admin::v1::OperationState;
 using chanpool::admin::v1::Pool;
 using chanpool::admin::v1::PoolStats;
 using chanpool::admin::v1::ProcessState;
@@ -88,7 +89,10 @@ AttachedProcesses::AttachedProcesses(Options options)
       next_asking_(clock_->Now() + kAskEvery),
       thread_([this] { Run(); }) {}
 
-AttachedProcesses::~AttachedProcesses() {
+AttachedProcesses::~AttachedProcesses() { Stop(); }
+
+void AttachedProcesses::Stop() {
+  if (!thread_.joinable()) return;
   {
     MutexLock lock(&mu_);
     stopping_ = true;
@@ -481,7 +485,10 @@ std::vector<PoolStats> AttachedProcesses::Stats() {
 std::vector<Operation> AttachedProcesses::Operations() {
   std::vector<Operation> all;
   for (const LastWords& words : AllHeard()) {
-    all.insert(all.end(), words.heard->operations.begin(), words.heard->operations.end());
+    for (const Operation& operation : words.heard->operations) {
+      all.push_back(operation);
+      if (words.stale && operation.state() == OperationState::OPERATION_STATE_RUNNING) all.back().set_stale(true);
+    }
   }
   return all;
 }

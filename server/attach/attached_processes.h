@@ -73,11 +73,15 @@ class AttachedProcesses : public admin::RemoteProcesses {
     std::function<void(absl::string_view)> log = nullptr;
   };
   explicit AttachedProcesses(Options options);
-  // Ends all connections and the calls on them, and waits until those have ended: soon, whatever the processes do.
-  // Nothing else may be called any more.
+  // Stops, if nobody has. Nothing else may be called any more.
   ~AttachedProcesses() override;
   AttachedProcesses(const AttachedProcesses&) = delete;
   AttachedProcesses& operator=(const AttachedProcesses&) = delete;
+
+  // Ends all connections and the calls on them, and waits until those have ended: soon, whatever the processes do. A
+  // server that passes calls on can end only after that: it waits for its calls, and a process may be stopped. Not
+  // twice at a time; no Accept() during it or after. Everything else may still be called: all processes are LOST.
+  void Stop();
 
   // For UnixListener. Owns `fd`. Never blocks.
   void Accept(int fd, const UnixPeer& peer);

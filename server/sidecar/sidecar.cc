@@ -177,8 +177,9 @@ Sidecar::~Sidecar() {
   // From the doors inward: whoever might still call goes first.
   if (admin_ != nullptr) admin_->BeginShutdown();
   http_ = nullptr;
-  admin_server_ = nullptr;
   attach_listener_ = nullptr;
+  if (attached_ != nullptr) attached_->Stop();
+  admin_server_ = nullptr;
   prober_ = nullptr;
   admin_ = nullptr;
   attached_ = nullptr;

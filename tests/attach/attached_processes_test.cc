@@ -212,6 +212,20 @@ TEST_F(AttachedProcessesTest, KeepsWhatIsKnownOfALostApplicationForFiveMinutes) 
   EXPECT_TRUE(Eventually([this] { return Names().empty(); }));
 }
 
+TEST_F(AttachedProcessesTest, SaysOfAnOperationInALostApplicationThatNobodyKnowsHowItGoesOn) {
+  FakeApplication shop("shop");
+  shop.AddPool("orders");
+  shop.AddOperation("7", "orders");
+  ASSERT_THAT(Attach(shop), IsOk());
+  ASSERT_TRUE(Eventually([this] { return attached_->Operations().size() == 1; }));
+  EXPECT_FALSE(attached_->Operations()[0].stale());
+
+  shop.End();
+  ASSERT_TRUE(Becomes("processes/shop", kLost));
+  ASSERT_EQ(attached_->Operations().size(), 1u);
+  EXPECT_TRUE(attached_->Operations()[0].stale());
+}
+
 TEST_F(AttachedProcessesTest, GivesALaterApplicationOfTheSameNameANumber) {
   FakeApplication first("shop", "aaaaaaaaaaaaaaaa"), second("shop", "bbbbbbbbbbbbbbbb"),
       third("shop", "cccccccccccccccc");
@@ -466,8 +480,12 @@ TEST_F(AttachedProcessesTest, EndsPromptlyWithCallsUnderWay) {
   Signal done;
   attached_->Call("shop", "DrainPool", request, {"uid:1000", admin::Role::ROLE_OPERATOR}, absl::InfiniteFuture(),
                   &response, [&](const absl::Status&) { done.Notify(); });
-  attached_.reset();
+  attached_->Stop();
   EXPECT_TRUE(done.happened());
+
+  // A call that comes in the meantime is told why it cannot be passed on.
+  EXPECT_THAT(Drain("shop", "orders", response), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("is gone")));
+  EXPECT_THAT(Names(), ElementsAre("processes/shop"));
 }
 
 }  // namespace

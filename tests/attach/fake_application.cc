@@ -218,6 +218,7 @@ void FakeApplication::AddOperation(const std::string& id, const std::string& poo
     Operation& operation = *service.operations_.add_operations();
     operation.set_name(absl::StrCat("operations/", id));
     operation.set_target(absl::StrCat("pools/", pool));
+    operation.set_state(chanpool::admin::v1::OPERATION_STATE_RUNNING);
   });
 }
 

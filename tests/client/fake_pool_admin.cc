@@ -295,7 +295,11 @@ FakePoolAdmin::FakePoolAdmin() {
   done.mutable_progress()->set_connections_total(8);
   done.mutable_progress()->set_connections_remaining(0);
   done.mutable_progress()->set_leases_remaining(0);
-  operations = {drain, done};
+  v1::Operation stale = recycle;
+  stale.set_name("processes/shop/operations/9");
+  stale.set_target("processes/shop/pools/orders");
+  stale.set_stale(true);
+  operations = {drain, done, stale};
 
   instance = Parsed<v1::Instance>(absl::StrCat(
       R"(instance_id: "i1" name: "chanpoold" version: "0.1.0" grpc_version: "1.51.1" pid: 4711
