@@ -9,8 +9,7 @@
 
 namespace chanpool::admin {
 
-// Thread-safe. Its functions may read a file: they are called on a thread that may block (PoolAdmin's own), one at a
-// time.
+// Thread-safe. Its functions may read a file: they are called on threads that may block.
 class ConfigSource {
  public:
   virtual ~ConfigSource() = default;
@@ -21,7 +20,7 @@ class ConfigSource {
   virtual absl::StatusOr<chanpool::admin::v1::ReloadConfigResponse> Reload(
       const chanpool::admin::v1::ReloadConfigRequest& request, const Caller& caller) = 0;
 
-  // Fills in config_generation, config_path, config_drift and last_reload.
+  // Fills in config_generation, config_path, config_time, config_drift and last_reload.
   virtual void Describe(chanpool::admin::v1::Instance& instance) = 0;
 };
 

@@ -1,7 +1,6 @@
 // The application's way to the sidecar: which socket, whether it is to be trusted, when to dial again.
 //
-//   for (const std::string& path : SocketsToTry(options.socket)) ...
-//   absl::StatusOr<int> fd = Dial(path);
+//   absl::StatusOr<int> fd = DialFirst(SocketsToTry(options.socket));
 //   absl::Duration pause = redial.Next(uniform);      // 200 ms, then up to 2 s, each with jitter
 #ifndef CHANPOOL_SERVER_ATTACH_SIDECAR_DIAL_H_
 #define CHANPOOL_SERVER_ATTACH_SIDECAR_DIAL_H_
@@ -19,9 +18,8 @@ std::vector<std::string> SocketsToTry(const std::string& configured);
 
 // Connects to the first of `paths` that exists, and never blocks. The descriptor is non-blocking and close-on-exec.
 //   kUnavailable         nobody serves it, or none of them exists;
-//   kPermissionDenied    it may not be opened, or who serves it is neither root nor the user of this process: they
-//   could
-//                        steer the pools;
+//   kPermissionDenied    it may not be opened, or who serves it is neither root nor the user of this process, and
+//                        could steer the pools;
 //   kInvalidArgument     no path for a socket.
 absl::StatusOr<int> DialFirst(const std::vector<std::string>& paths);
 

@@ -19,7 +19,7 @@ namespace chanpool::web {
 
 inline constexpr char kMetricsContentType[] = "text/plain; version=0.0.4; charset=utf-8";
 
-// One moment of a process, as PoolAdmin's GetInstance, ListPools and ListPoolStats have it.
+// One moment of a process, as PoolAdmin's GetInstance, ListPools and GetStats have it.
 struct MetricsSnapshot {
   chanpool::admin::v1::Instance instance;
   std::vector<chanpool::admin::v1::Pool> pools;
