@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/strings/str_cat.h"
 #include "pool/core/check.h"
 #include "pool/grpc/calls_in_flight.h"
@@ -51,8 +52,8 @@ absl::StatusOr<Place> PooledChannel::AcquireOnce(const grpc::ClientContext& cont
   return pool_->Acquire(deadline);
 }
 
-absl::StatusOr<Place> PooledChannel::AcquireSlow(Place lost, const grpc::ClientContext& context,
-                                                 const grpc::CompletionQueue* cq) {
+ABSL_ATTRIBUTE_NOINLINE absl::StatusOr<Place> PooledChannel::AcquireSlow(Place lost, const grpc::ClientContext& context,
+                                                                         const grpc::CompletionQueue* cq) {
   lost.Reset();
   absl::StatusOr<Place> place = AcquireOnce(context, cq);
   // Each one found lost is lent no more, so the next attempt finds another.
@@ -64,8 +65,9 @@ absl::StatusOr<Place> PooledChannel::AcquireSlow(Place lost, const grpc::ClientC
   return place;
 }
 
-grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& method, grpc::ClientContext* context,
-                                               grpc::CompletionQueue* cq) {
+ABSL_ATTRIBUTE_HOT grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& method,
+                                                                  grpc::ClientContext* context,
+                                                                  grpc::CompletionQueue* cq) {
   Place place = when_full_ == WhenFull::kAsOptionsSay ? pool_->TryAcquire() : Place();
   if (!place || ConnectionOf(place).ReportIfLost()) {
     absl::StatusOr<Place> acquired = AcquireSlow(std::move(place), *context, cq);
