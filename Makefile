@@ -24,6 +24,8 @@ bench-acquire: ## Acquire + release beside four other pools, 4 minutes (ARGS="--
 	@bench/peers/compare.py $(ARGS)
 
 check: ## Format, lock annotations (clang), rules of tests/tidy, proto files (buf)
+	@scripts/install.sh
+	@scripts/install_tools.sh buf
 	@scripts/check.sh
 
 asan: ## All tests under address and undefined-behaviour sanitizers
