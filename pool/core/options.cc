@@ -37,7 +37,22 @@ absl::Status Finite(absl::string_view option, absl::Duration value, absl::string
   return Invalid(option, "infinite", "would never end", nearest);
 }
 
+std::string Text(int value) { return absl::StrCat(value); }
+std::string Text(double value) { return absl::StrFormat("%g", value); }
+std::string Text(absl::Duration value) { return absl::FormatDuration(value); }
+std::string Text(OverflowPolicy value) { return ToString(value); }
+
 }  // namespace
+
+const char* ToString(OptionChange change) {
+  switch (change) {
+    case OptionChange::kHot:
+      return "hot";
+    case OptionChange::kRecycles:
+      return "recycles";
+  }
+  return "unknown";
+}
 
 const char* ToString(OverflowPolicy policy) {
   switch (policy) {
@@ -84,15 +99,75 @@ absl::Status PoolOptions::Validate() const {
 }
 
 std::string PoolOptions::DebugString() const {
-  return absl::StrFormat(
-      "min_connections: %d\nmax_connections: %d\nmax_leases_per_connection: %d\ntarget_leases_per_connection: %d\n"
-      "max_surge: %d\nmax_waiters: %d\nconnect_timeout: %s\nacquire_timeout: %s\nmax_idle: %s\nmax_age: %s\n"
-      "max_age_jitter: %g\ndrain_grace: %s\noverflow: %s\nbackoff_initial: %s\nbackoff_max: %s\n",
-      min_connections, max_connections, max_leases_per_connection, target_leases_per_connection, max_surge, max_waiters,
-      absl::FormatDuration(connect_timeout), absl::FormatDuration(acquire_timeout), absl::FormatDuration(max_idle),
-      absl::FormatDuration(max_age), max_age_jitter, absl::FormatDuration(drain_grace), ToString(overflow),
-      absl::FormatDuration(backoff_initial), absl::FormatDuration(backoff_max));
+  std::string text;
+  for (const OptionInfo& option : PoolOptionTable())
+    absl::StrAppend(&text, option.name, ": ", option.text(*this), "\n");
+  return text;
 }
+
+std::vector<std::string> Warnings(const PoolOptions& o) {
+  std::vector<std::string> warnings;
+  const auto warn = [&warnings](absl::string_view option, const auto& value, const std::string& why,
+                                const std::string& nearest) {
+    warnings.push_back(absl::StrCat(option, ": ", Text(value), " ", why, "; set ", nearest));
+  };
+  if (o.target_leases_per_connection > o.max_leases_per_connection &&
+      o.target_leases_per_connection != PoolOptions().target_leases_per_connection) {
+    warn("target_leases_per_connection", o.target_leases_per_connection,
+         absl::StrCat("counts as max_leases_per_connection (", o.max_leases_per_connection,
+                      "), so that the next connection opens only when all are full"),
+         absl::StrCat("at most ", o.max_leases_per_connection));
+  }
+  if (o.max_surge == 0 && o.max_connections == 1) {
+    warn("max_surge", o.max_surge, "leaves callers without a connection while the only one is replaced", "1");
+  }
+  if (o.max_idle > o.max_age && o.max_idle != absl::InfiniteDuration() && o.min_connections < o.max_connections) {
+    warn("max_idle", o.max_idle,
+         absl::StrCat("is longer than max_age (", Text(o.max_age), "), so that idle connections are replaced first"),
+         absl::StrCat("at most ", Text(o.max_age)));
+  }
+  if (o.max_age < o.connect_timeout) {
+    warn("max_age", o.max_age,
+         absl::StrCat("is shorter than connect_timeout (", Text(o.connect_timeout),
+                      "), so that a connection may be too old before its replacement has been dialled"),
+         absl::StrCat("at least ", Text(o.connect_timeout)));
+  }
+  if (o.drain_grace > o.max_age) {
+    warn("drain_grace", o.drain_grace,
+         absl::StrCat("is longer than max_age (", Text(o.max_age),
+                      "), so that long calls on replaced connections hold a rotation up for ever"),
+         absl::StrCat("at most ", Text(o.max_age)));
+  }
+  return warnings;
+}
+
+#define CHANPOOL_OPTION(name, default_text, unit)                                                                \
+  {                                                                                                              \
+#name, default_text, OptionChange::kHot, unit, [](const PoolOptions& options) { return Text(options.name); } \
+  }
+
+// All are hot: what only a new connection can have (target, credentials, pings) belongs to the transport.
+constexpr OptionInfo kOptions[] = {
+    CHANPOOL_OPTION(min_connections, "1", "count"),
+    CHANPOOL_OPTION(max_connections, "10", "count"),
+    CHANPOOL_OPTION(max_leases_per_connection, "100", "count"),
+    CHANPOOL_OPTION(target_leases_per_connection, "80", "count"),
+    CHANPOOL_OPTION(max_surge, "1", "count"),
+    CHANPOOL_OPTION(max_waiters, "1000", "count"),
+    CHANPOOL_OPTION(connect_timeout, "10s", "duration"),
+    CHANPOOL_OPTION(acquire_timeout, "30s", "duration"),
+    CHANPOOL_OPTION(max_idle, "5m", "duration"),
+    CHANPOOL_OPTION(max_age, "1h", "duration"),
+    CHANPOOL_OPTION(max_age_jitter, "0.1", "ratio"),
+    CHANPOOL_OPTION(drain_grace, "30s", "duration"),
+    CHANPOOL_OPTION(overflow, "overcommit", "policy"),
+    CHANPOOL_OPTION(backoff_initial, "100ms", "duration"),
+    CHANPOOL_OPTION(backoff_max, "10s", "duration"),
+};
+
+#undef CHANPOOL_OPTION
+
+absl::Span<const OptionInfo> PoolOptionTable() { return kOptions; }
 
 bool operator==(const PoolOptions& a, const PoolOptions& b) {
   const auto fields = [](const PoolOptions& o) {

@@ -10,9 +10,11 @@
 #define CHANPOOL_POOL_CORE_OPTIONS_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 
 namespace chanpool {
 
@@ -110,6 +112,30 @@ struct PoolOptions {
   friend bool operator==(const PoolOptions& a, const PoolOptions& b);
   friend bool operator!=(const PoolOptions& a, const PoolOptions& b) { return !(a == b); }
 };
+
+// What a change of an option does to the connections of a running pool.
+enum class OptionChange {
+  kHot,       // It holds from then on; connections stay.
+  kRecycles,  // Every connection is replaced, new before old.
+};
+
+const char* ToString(OptionChange change);
+
+// One option, for whoever shows or explains options. Immutable.
+struct OptionInfo {
+  const char* name;
+  const char* default_text;  // As DebugString writes it.
+  OptionChange change;
+  const char* unit;                                 // Of the value: "count", "ratio", "duration", ...
+  std::string (*text)(const PoolOptions& options);  // Its value, as DebugString writes it.
+};
+
+// Every member of PoolOptions, in its order.
+absl::Span<const OptionInfo> PoolOptionTable();
+
+// What is valid, and hardly meant: for each the option, its value, why, and the nearest right value. Empty when there
+// is nothing to say.
+std::vector<std::string> Warnings(const PoolOptions& options);
 
 }  // namespace chanpool
 #endif  // CHANPOOL_POOL_CORE_OPTIONS_H_

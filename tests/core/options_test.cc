@@ -2,7 +2,9 @@
 
 #include <cmath>
 #include <functional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -12,8 +14,12 @@ namespace chanpool {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::StartsWith;
+using testing::StrEq;
 
 TEST(OptionsTest, DefaultsAreThoseOfTheDocumentation) {
   EXPECT_EQ(PoolOptions().DebugString(),
@@ -32,6 +38,48 @@ TEST(OptionsTest, DefaultsAreThoseOfTheDocumentation) {
             "overflow: overcommit\n"
             "backoff_initial: 100ms\n"
             "backoff_max: 10s\n");
+}
+
+// --- The table ----------------------------------------------------------------------------------------------------
+
+// Stands for a value of any member.
+struct Anything {
+  template <typename T>
+  operator T() const;
+};
+
+template <typename Aggregate, typename... Members>
+constexpr auto IsMadeFrom(int) -> decltype(Aggregate{std::declval<Members>()...}, true) {
+  return true;
+}
+template <typename Aggregate, typename... Members>
+constexpr bool IsMadeFrom(long) {
+  return false;
+}
+
+// How many members an aggregate has: the most values that it can be made from.
+template <typename Aggregate, typename... Members>
+constexpr size_t MemberCount() {
+  if constexpr (IsMadeFrom<Aggregate, Members..., Anything>(0)) {
+    return MemberCount<Aggregate, Members..., Anything>();
+  } else {
+    return sizeof...(Members);
+  }
+}
+
+TEST(OptionsTest, TheTableHasEveryMember) { EXPECT_EQ(PoolOptionTable().size(), MemberCount<PoolOptions>()); }
+
+TEST(OptionsTest, TheTableTellsTheDefaults) {
+  for (const OptionInfo& option : PoolOptionTable()) EXPECT_EQ(option.text(PoolOptions()), option.default_text);
+}
+
+TEST(OptionsTest, EachOptionIsInTheTableOnceWithAUnit) {
+  std::set<std::string> names;
+  for (const OptionInfo& option : PoolOptionTable()) {
+    EXPECT_TRUE(names.insert(option.name).second) << option.name << " is there twice";
+    EXPECT_THAT(option.unit, AnyOf(StrEq("count"), StrEq("ratio"), StrEq("duration"), StrEq("policy"))) << option.name;
+    EXPECT_STREQ(ToString(option.change), "hot") << option.name;
+  }
 }
 
 TEST(OptionsTest, DefaultsAreValid) { EXPECT_EQ(PoolOptions().Validate(), absl::OkStatus()); }
@@ -116,6 +164,17 @@ TEST(OptionsTest, EveryOptionCanBeRefused) {
   EXPECT_EQ(text, "") << "options without a bad value in this test";
 }
 
+TEST(OptionsTest, TheTableShowsEveryChange) {
+  for (const BadValue& other : BadValues()) {
+    PoolOptions options;
+    other.set(options);
+    for (const OptionInfo& option : PoolOptionTable()) {
+      EXPECT_EQ(option.text(options) != option.default_text, option.name == other.name)
+          << option.name << " when " << other.name << " is changed";
+    }
+  }
+}
+
 TEST(OptionsTest, EveryOptionMakesTwoSetsDiffer) {
   for (const BadValue& other : BadValues()) {
     PoolOptions options;
@@ -123,6 +182,45 @@ TEST(OptionsTest, EveryOptionMakesTwoSetsDiffer) {
     EXPECT_NE(options, PoolOptions()) << other.name;
   }
   EXPECT_EQ(PoolOptions(), PoolOptions());
+}
+
+// --- Warnings -----------------------------------------------------------------------------------------------------
+
+TEST(OptionsTest, DefaultsGiveNoWarning) { EXPECT_THAT(Warnings(PoolOptions()), IsEmpty()); }
+
+TEST(OptionsTest, ExclusiveConnectionsGiveNoWarning) {
+  PoolOptions options;
+  options.max_leases_per_connection = 1;
+  EXPECT_THAT(Warnings(options), IsEmpty()) << "the default target counts as 1";
+}
+
+struct Suspicious {
+  std::string begins;   // The option and its value.
+  std::string why;      // What it has to do with.
+  std::string nearest;  // The right value that it proposes.
+  std::function<void(PoolOptions& options)> set;
+};
+
+std::vector<Suspicious> SuspiciousValues() {
+  return {
+      {"target_leases_per_connection: 50 ", "max_leases_per_connection (20)", "at most 20",
+       [](PoolOptions& o) { o.target_leases_per_connection = 50, o.max_leases_per_connection = 20; }},
+      {"max_surge: 0 ", "the only one", "1", [](PoolOptions& o) { o.max_surge = 0, o.max_connections = 1; }},
+      {"max_idle: 5m ", "max_age (1m)", "at most 1m", [](PoolOptions& o) { o.max_age = absl::Minutes(1); }},
+      {"max_age: 5s ", "connect_timeout (10s)", "at least 10s",
+       [](PoolOptions& o) { o.max_age = absl::Seconds(5), o.max_idle = o.drain_grace = absl::Seconds(1); }},
+      {"drain_grace: 2h ", "max_age (1h)", "at most 1h", [](PoolOptions& o) { o.drain_grace = absl::Hours(2); }},
+  };
+}
+
+TEST(OptionsTest, EachWarningNamesOptionValueReasonAndTheNearestRightValue) {
+  for (const Suspicious& suspicious : SuspiciousValues()) {
+    PoolOptions options;
+    suspicious.set(options);
+    ASSERT_EQ(options.Validate(), absl::OkStatus()) << suspicious.begins;
+    EXPECT_THAT(Warnings(options), ElementsAre(AllOf(StartsWith(suspicious.begins), HasSubstr(suspicious.why),
+                                                     HasSubstr("; set " + suspicious.nearest))));
+  }
 }
 
 }  // namespace
