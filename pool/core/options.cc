@@ -1,5 +1,6 @@
 #include "pool/core/options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <tuple>
 
@@ -85,6 +86,7 @@ absl::Status PoolOptions::Validate() const {
            AtLeast("backoff_max", backoff_max, backoff_initial,
                    absl::StrCat("backoff_initial (", absl::FormatDuration(backoff_initial), ")")),
            Finite("backoff_max", backoff_max, "10s or how late a return may be noticed"),
+           InRange("max_connecting", max_connecting, 1, "1", kMaxConnections, "4096, the most one pool manages"),
        }) {
     if (!status.ok()) return status;
   }
@@ -94,6 +96,15 @@ absl::Status PoolOptions::Validate() const {
   }
   if (overflow != OverflowPolicy::kOvercommit && overflow != OverflowPolicy::kReject) {
     return Invalid("overflow", absl::StrCat(static_cast<int>(overflow)), "is no policy", "kOvercommit or kReject");
+  }
+  if (!(preconnect_ratio >= 1) || preconnect_ratio > 3) {
+    return Invalid("preconnect_ratio", Text(preconnect_ratio), "is not a ratio from 1 to 3",
+                   preconnect_ratio > 3 ? "at most 3" : "at least 1 (only what is needed)");
+  }
+  if (max_connects_per_second != 0 && !(max_connects_per_second >= 0.001 && max_connects_per_second <= 1e6)) {
+    return Invalid(
+        "max_connects_per_second", Text(max_connects_per_second), "is not 0 or from 0.001 to 1000000",
+        max_connects_per_second > 1e6 ? "at most 1000000, or 0 for no limit" : "at least 0.001, or 0 for no limit");
   }
   return absl::OkStatus();
 }
@@ -138,6 +149,19 @@ std::vector<std::string> Warnings(const PoolOptions& o) {
                       "), so that long calls on replaced connections hold a rotation up for ever"),
          absl::StrCat("at most ", Text(o.max_age)));
   }
+  if (o.preconnect_ratio > 1 && o.min_connections == o.max_connections) {
+    warn("preconnect_ratio", o.preconnect_ratio,
+         absl::StrCat("has no effect while min_connections equals max_connections (", o.max_connections, ")"), "1");
+  }
+  const double start = o.max_connects_per_second > 0 ? o.min_connections / o.max_connects_per_second : 0;
+  if (absl::Seconds(start) > std::min(o.acquire_timeout, absl::Minutes(1))) {
+    warn("max_connects_per_second", o.max_connects_per_second,
+         absl::StrCat("takes ", Text(absl::Seconds(std::ceil(start))), " to open min_connections (", o.min_connections,
+                      "), while callers give up"),
+         absl::StrCat("at least ",
+                      Text(o.min_connections / absl::ToDoubleSeconds(std::min(
+                                                   std::max(o.acquire_timeout, absl::Seconds(1)), absl::Minutes(1))))));
+  }
   return warnings;
 }
 
@@ -163,6 +187,9 @@ constexpr OptionInfo kOptions[] = {
     CHANPOOL_OPTION(overflow, "overcommit", "policy"),
     CHANPOOL_OPTION(backoff_initial, "100ms", "duration"),
     CHANPOOL_OPTION(backoff_max, "10s", "duration"),
+    CHANPOOL_OPTION(preconnect_ratio, "1", "ratio"),
+    CHANPOOL_OPTION(max_connecting, "10", "count"),
+    CHANPOOL_OPTION(max_connects_per_second, "0", "count per second"),
 };
 
 #undef CHANPOOL_OPTION
@@ -173,7 +200,8 @@ bool operator==(const PoolOptions& a, const PoolOptions& b) {
   const auto fields = [](const PoolOptions& o) {
     return std::tie(o.min_connections, o.max_connections, o.max_leases_per_connection, o.target_leases_per_connection,
                     o.max_surge, o.max_waiters, o.connect_timeout, o.acquire_timeout, o.max_idle, o.max_age,
-                    o.max_age_jitter, o.drain_grace, o.overflow, o.backoff_initial, o.backoff_max);
+                    o.max_age_jitter, o.drain_grace, o.overflow, o.backoff_initial, o.backoff_max, o.preconnect_ratio,
+                    o.max_connecting, o.max_connects_per_second);
   };
   return fields(a) == fields(b);
 }

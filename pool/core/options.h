@@ -103,6 +103,23 @@ struct PoolOptions {
   // Default 10 s. More: fewer dials at a dead target, a later return. Hot.
   absl::Duration backoff_max = absl::Seconds(10);
 
+  // Connections are opened for this many times the leases that callers want, so that the next one is open before it is
+  // needed. Ratio, 1 to 3.
+  // Default 1: only what is needed. More: a burst finds room, and more sockets stand half empty. Hot.
+  double preconnect_ratio = 1;
+
+  // Dials under way at one time, replacements included; what else is wanted waits for one of them to end. A connection
+  // that failed to dial and stays to dial again is beside it. Count, 1 to 4,096.
+  // Default 10, so that a pool of the default size opens at once. More: a server that comes back, or a large pool that
+  // starts, sees more handshakes at a time. Fewer: dials that hang hold the others up for connect_timeout. Hot.
+  int max_connecting = 10;
+
+  // New connections per second, replacements included: up to one second's worth (at least one) at once, then evenly;
+  // what else is wanted waits. A call that would rather wait than fail, and finds no connection, goes past it. Count a
+  // second, 0.001 to 1,000,000; 0 sets no limit.
+  // Default 0. More: a faster start and rotation, more handshakes for the servers. Hot.
+  double max_connects_per_second = 0;
+
   // OK, or kInvalidArgument: the first option that makes no sense, its value and the nearest one that does.
   absl::Status Validate() const;
 

@@ -387,9 +387,9 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
     attempt.await_made = true;
   } else if (!state_.OpenForCall(wait_for_ready, clock_->Now())) {
     ++counted_.unavailable;
-    attempt.refusal = absl::UnavailableError(
-        WithDialError(absl::StrCat("pool \"", name_, "\" has no connection and dials again in ",
-                                   Rounded(std::max(absl::ZeroDuration(), state_.retry_at() - clock_->Now())))));
+    attempt.refusal = absl::UnavailableError(WithDialError(absl::StrCat(
+        "pool \"", name_, "\" has no connection and dials again in ",
+        Rounded(std::max(absl::ZeroDuration(), std::max(state_.retry_at(), state_.connect_at()) - clock_->Now())))));
   }
   RunActions(effects);
   return attempt;

@@ -162,7 +162,7 @@ void Pool::RunActions(Effects& effects) {
     effects.tell = true;
   }
   if (!changed) return;
-  grow_above_.store(state_.can_grow() ? static_cast<uint32_t>(state_.target()) : SlotWord::kMaxLeases,
+  grow_above_.store(state_.can_grow() ? static_cast<uint32_t>(state_.grow_above()) : SlotWord::kMaxLeases,
                     std::memory_order_relaxed);
   WakeAll(idlers_, effects);
   SetAlarm();
@@ -282,7 +282,7 @@ std::vector<SlotUse> Pool::ReadUse(bool clear) {
   for (uint32_t i = 0; i < state_.size(); ++i) {
     Slot* slot = table_.Get(i);
     const SlotWord word = slot->Load();
-    use[i] = {word.leases(), word.used()};
+    use[i] = {word.leases(), word.used(), slot->peak.load(std::memory_order_relaxed)};
     if (!clear) continue;
     SlotTable::Update(slot, slot::ClearUsed);
     slot->peak.store(word.leases(), std::memory_order_relaxed);

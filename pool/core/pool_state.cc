@@ -16,6 +16,9 @@ namespace {
 constexpr double kBackoffMultiplier = 1.6;
 constexpr double kBackoffJitter = 0.2;
 
+// Of ratios of small numbers: far above a double's error, far below what anybody could configure.
+constexpr double kRounding = 1e-9;
+
 // Housekeeping looks at least this often at a pool that has connections. Idle times are exact to one period.
 constexpr absl::Duration kLongestPeriod = absl::Seconds(1);
 constexpr absl::Duration kShortestPeriod = absl::Milliseconds(1);
@@ -65,6 +68,8 @@ PoolState::PoolState(const PoolOptions& options, uint64_t seed) : options_(optio
 int PoolState::target() const {
   return std::min(options_.target_leases_per_connection, options_.max_leases_per_connection);
 }
+
+int PoolState::grow_above() const { return static_cast<int>(target() / options_.preconnect_ratio + kRounding); }
 
 // --- Counting ---------------------------------------------------------------------------------------------------
 
@@ -119,7 +124,7 @@ std::vector<PoolEvent> PoolState::TakeEvents() { return std::exchange(events_, {
 
 // --- Opening ----------------------------------------------------------------------------------------------------
 
-bool PoolState::OpenOne(int replaces, absl::Time now) {
+bool PoolState::OpenOne(int replaces, absl::Time now, std::string why) {
   uint32_t slot = 0;
   while (slot < records_.size() && records_[slot].state != SlotState::kClosed) ++slot;
   if (slot == SlotTable::kMaxSlots) return false;  // All of them drain: the calls on them must end first.
@@ -134,13 +139,30 @@ bool PoolState::OpenOne(int replaces, absl::Time now) {
   if (replaces >= 0) records_[replaces].replaced_by = static_cast<int>(slot);
   MoveTo(slot, SlotState::kConnecting, now);
   Act(Action::Kind::kOpen, slot);
-  TellOf(PoolEvent::Kind::kConnecting, slot, now);
+  TellOf(PoolEvent::Kind::kConnecting, slot, now, std::move(why));
+  if (options_.max_connects_per_second > 0) {
+    paid_until_ = std::max(paid_until_, now) + absl::Seconds(1 / options_.max_connects_per_second);
+  }
   return true;
 }
 
+std::string PoolState::Why(Cause cause) const {
+  switch (cause) {
+    case Cause::kMinConnections:
+      return "min_connections";
+    case Cause::kDemand:
+      return absl::StrCat("demand for ", demand_, " leases");
+    case Cause::kCall:
+      return "a call without a connection";
+    case Cause::kAsked:
+      return "asked for";
+  }
+  return "";
+}
+
 // One that takes nobody's place. If one is owed, this is it: min_connections or the callers may have wanted it first.
-bool PoolState::OpenOrdinary(absl::Time now) {
-  if (!OpenOne(/*replaces=*/-1, now)) return false;
+bool PoolState::OpenOrdinary(Cause cause, absl::Time now) {
+  if (!OpenOne(/*replaces=*/-1, now, owed_ > 0 ? "follows one that was closed first" : Why(cause))) return false;
   if (owed_ > 0) {
     --owed_;
     records_[actions_.back().slot].makes_up = true;
@@ -152,34 +174,63 @@ bool PoolState::OpenOrdinary(absl::Time now) {
 }
 
 // While the target fails, one dial at a time stands for all, and waits for its back-off.
-bool PoolState::MayDial(absl::Time now) const {
-  if (!failing_) return true;
-  return now >= retry_at_ && count(SlotState::kConnecting) == 0 && count(SlotState::kBackoff) == 0;
+bool PoolState::BacksOff(absl::Time now) const {
+  return failing_ && (now < retry_at_ || count(SlotState::kConnecting) > 0 || count(SlotState::kBackoff) > 0);
 }
 
-void PoolState::OpenUpTo(int connections, absl::Time now) {
+// A bucket of one second's worth of connections, at least one.
+absl::Time PoolState::connect_at() const {
+  const double rate = options_.max_connects_per_second;
+  if (rate == 0) return absl::InfinitePast();
+  return paid_until_ - absl::Seconds((std::max(1.0, rate) - 1) / rate);
+}
+
+bool PoolState::HeldBack(absl::Time now) const {
+  return count(SlotState::kConnecting) >= options_.max_connecting || now < connect_at();
+}
+
+void PoolState::OpenUpTo(int connections, Cause cause, absl::Time now) {
   if (admin_ != PoolAdminState::kActive) return;
   const int wanted = std::min(connections, options_.max_connections);
-  for (int n = serving(); n < wanted && MayDial(now); ++n) {
-    if (!OpenOrdinary(now)) return;
+  for (int n = serving(); n < wanted && !BacksOff(now); ++n) {
+    if (HeldBack(now)) {
+      held_back_ = std::max(held_back_, wanted);
+      return;
+    }
+    if (!OpenOrdinary(cause, now)) return;
   }
 }
 
 void PoolState::Start(absl::Time now) { Maintain(now); }
 
-void PoolState::OnDemand(int64_t leases, absl::Time now) {
-  if (leases == 0) return;
-  // A suspected connection counts for max_connections, and not for what callers want: it may be dead.
-  const int64_t wanted = (leases + target() - 1) / target() + count(SlotState::kChecking);
-  OpenUpTo(static_cast<int>(std::min<int64_t>(wanted, options_.max_connections)), now);
+int PoolState::ConnectionsFor(int64_t leases) const {
+  const double wanted = std::ceil(static_cast<double>(leases) * options_.preconnect_ratio / target() - kRounding);
+  return static_cast<int>(std::min<double>(wanted, kMaxConnections));
 }
 
-void PoolState::EnsureConnections(int connections, absl::Time now) { OpenUpTo(connections, now); }
+int64_t PoolState::PeakBound(const std::vector<SlotUse>& use, int64_t demand) const {
+  for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
+    const SlotState state = records_[slot].state;
+    if (state == SlotState::kClosed || state == SlotState::kDraining) continue;
+    demand += std::max(use[slot].peak, use[slot].leases) - use[slot].leases;
+  }
+  return demand;
+}
+
+void PoolState::OnDemand(int64_t leases, absl::Time now) {
+  if (leases == 0) return;
+  demand_ = leases;
+  // A suspected connection counts for max_connections, and not for what callers want: it may be dead.
+  OpenUpTo(ConnectionsFor(leases) + count(SlotState::kChecking), Cause::kDemand, now);
+}
+
+void PoolState::EnsureConnections(int connections, absl::Time now) { OpenUpTo(connections, Cause::kAsked, now); }
 
 bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
   if (admin_ != PoolAdminState::kActive || serving() >= options_.max_connections) return false;
-  if (!wait_for_ready && failing_ && now < retry_at_) return false;
-  return OpenOrdinary(now);
+  if (count(SlotState::kConnecting) >= options_.max_connecting) return false;
+  if (!wait_for_ready && now < std::max(retry_at(), connect_at())) return false;
+  return OpenOrdinary(Cause::kCall, now);
 }
 
 // --- What dials and connections report --------------------------------------------------------------------------
@@ -322,7 +373,7 @@ void PoolState::OnClosed(uint32_t slot, absl::Time now) {
 }
 
 void PoolState::DrainAll(CloseReason reason, absl::Time now) {
-  owed_ = 0;
+  owed_ = held_back_ = 0;
   for (uint32_t slot = 0; slot < records_.size(); ++slot) {
     const SlotState state = records_[slot].state;
     records_[slot].owes_one = false;
@@ -381,7 +432,8 @@ void PoolState::StartReplacements(absl::Time now) {
                  now);
       records_[slot].owes_one = true;
       owed_last_used_ = std::max(owed_last_used_, records_[slot].last_used);
-    } else if (!OpenOne(static_cast<int>(slot), now)) {
+    } else if (!OpenOne(static_cast<int>(slot), now,
+                        absl::StrCat("replaces ", ConnectionId{slot, records_[slot].generation}.ToString()))) {
       return;
     }
     ++under_way;
@@ -392,8 +444,11 @@ void PoolState::Maintain(absl::Time now) {
   if (admin_ != PoolAdminState::kActive) return;
   // Break before make: what is to follow a connection that still drains is not missing yet, unless callers want it.
   const auto owing = std::count_if(records_.begin(), records_.end(), [](const Record& r) { return r.owes_one; });
-  OpenUpTo(options_.min_connections - static_cast<int>(owing), now);
-  while (owed_ > 0 && serving() < options_.max_connections && MayDial(now) && OpenOrdinary(now)) {
+  OpenUpTo(options_.min_connections - static_cast<int>(owing), Cause::kMinConnections, now);
+  OpenUpTo(held_back_, Cause::kDemand, now);
+  if (serving() >= held_back_) held_back_ = 0;
+  while (owed_ > 0 && serving() < options_.max_connections && MayDial(now) &&
+         OpenOrdinary(Cause::kMinConnections, now)) {
   }
   if (serving() >= options_.max_connections) owed_ = 0;
   StartReplacements(now);
@@ -428,7 +483,10 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
     return std::make_tuple(o.backoff_initial, o.backoff_max, o.connect_timeout);
   };
   const bool new_backoff = dialling(options) != dialling(options_);
+  const bool new_rate = options.max_connects_per_second != options_.max_connects_per_second;
   options_ = options;
+  held_back_ = 0;
+  if (new_rate) paid_until_ = std::min(paid_until_, now + absl::Seconds(1));  // A slower one was paid in longer times.
   retry_at_ = std::min(retry_at_, now + options_.backoff_max);  // A shorter back-off holds for the present wait too.
   Tell(PoolEvent::Kind::kReconfigured, now);
   for (uint32_t slot = 0; new_limit && slot < records_.size(); ++slot) {
@@ -508,7 +566,8 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
     }
   }
   if (admin_ != PoolAdminState::kActive) return;
-  OnDemand(demand, now);
+  held_back_ = 0;
+  OnDemand(PeakBound(use, demand), now);
   Maintain(now);
   TickIdle(use, now);  // Last, so that none is both replaced and closed.
 }
@@ -543,7 +602,9 @@ absl::Time PoolState::NextTick(absl::Time now) const {
         break;
     }
   }
-  if (admin_ == PoolAdminState::kActive && failing_ && retry_at_ > now) next = std::min(next, retry_at_);
+  if (admin_ != PoolAdminState::kActive) return next;
+  if (failing_ && retry_at_ > now) next = std::min(next, retry_at_);
+  if (connect_at() > now) next = std::min(next, connect_at());
   return next;
 }
 

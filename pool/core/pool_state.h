@@ -61,6 +61,7 @@ const char* ToString(Action::Kind kind);
 struct SlotUse {
   uint32_t leases = 0;
   bool used = false;  // A lease was granted since the last tick.
+  uint32_t peak = 0;  // The most leases at one time since the last tick; what is below `leases` counts as that.
 };
 
 // One thread at a time.
@@ -95,7 +96,8 @@ class PoolState {
   void Start(absl::Time now);
 
   // Callers want `leases` places in all, those out included: opens what is missing at target_leases_per_connection,
-  // beside those that are suspected.
+  // and preconnect_ratio, beside those that are suspected. What max_connecting and max_connects_per_second hold back is
+  // opened as soon as they allow, until the next tick has another opinion.
   void OnDemand(int64_t leases, absl::Time now);
   // Somebody wants at least `connections`, at most max_connections.
   void EnsureConnections(int connections, absl::Time now);
@@ -114,7 +116,9 @@ class PoolState {
   // A DRAINING slot came to zero leases, and is CLOSED.
   void OnClosed(uint32_t slot, absl::Time now);
 
-  // Housekeeping: `use[i]` is slot i's; `demand` is leases and waiters together. Due by NextTick() at the latest.
+  // Housekeeping: `use[i]` is slot i's; `demand` is leases and waiters together. Due by NextTick() at the latest. Grows
+  // by what was wanted since the last tick: `demand`, with each slot's peak instead of its leases. Slots peak at
+  // different times, so this is an upper bound of the true peak.
   void OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Time now);
 
   void Recycle(absl::Time now);
@@ -139,6 +143,8 @@ class PoolState {
   // max_leases_per_connection, and target_leases_per_connection where that is lower.
   int limit() const { return options_.max_leases_per_connection; }
   int target() const;
+  // More leases than this on each connection, and another one is wanted.
+  int grow_above() const;
 
   PoolAdminState admin() const { return admin_; }
   const Record& record(uint32_t slot) const { return records_[slot]; }
@@ -154,14 +160,24 @@ class PoolState {
   const absl::Status& last_dial_error() const { return last_dial_error_; }  // OK if none since the pool began.
   // No dial before this, unless a call insists; InfinitePast when the last dial went well.
   absl::Time retry_at() const { return failing_ ? retry_at_ : absl::InfinitePast(); }
+  // The same for max_connects_per_second; not after now when it allows one.
+  absl::Time connect_at() const;
   uint64_t dial_failures() const { return dial_failures_; }
 
  private:
+  // What a connection is opened for.
+  enum class Cause { kMinConnections, kDemand, kCall, kAsked };
+
   void MoveTo(uint32_t slot, SlotState state, absl::Time now);
-  bool OpenOne(int replaces, absl::Time now);
-  bool OpenOrdinary(absl::Time now);
-  void OpenUpTo(int connections, absl::Time now);
-  bool MayDial(absl::Time now) const;
+  bool OpenOne(int replaces, absl::Time now, std::string why);
+  bool OpenOrdinary(Cause cause, absl::Time now);
+  void OpenUpTo(int connections, Cause cause, absl::Time now);
+  int ConnectionsFor(int64_t leases) const;
+  int64_t PeakBound(const std::vector<SlotUse>& use, int64_t demand) const;
+  std::string Why(Cause cause) const;
+  bool BacksOff(absl::Time now) const;
+  bool HeldBack(absl::Time now) const;
+  bool MayDial(absl::Time now) const { return !BacksOff(now) && !HeldBack(now); }
   void NoteFailure(const absl::Status& why, absl::Time began, absl::Time now);
   void BackOffFurther(absl::Time now);
   void BeginDrain(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);
@@ -190,6 +206,11 @@ class PoolState {
   absl::Time failed_at_ = absl::InfinitePast();  // When failures_ was last raised.
   absl::Status last_dial_error_;
   uint64_t dial_failures_ = 0;
+
+  // max_connects_per_second: each connection opened moves this on by the time that one takes.
+  absl::Time paid_until_ = absl::InfinitePast();
+  int held_back_ = 0;  // As many connections are wanted as soon as the limits on dials allow; 0 if they hold none back.
+  int64_t demand_ = 0;  // As last told, for people.
 
   int owed_ = 0;  // max_surge 0: connections that were closed first and are to be opened now.
   absl::Time owed_last_used_ = absl::InfinitePast();  // Of those, the one that was used last.

@@ -98,6 +98,9 @@ constexpr Row kRows[] = {
      }},
     CHANPOOL_DURATION(backoff_initial),
     CHANPOOL_DURATION(backoff_max),
+    CHANPOOL_SCALAR(preconnect_ratio),
+    CHANPOOL_SCALAR(max_connecting),
+    CHANPOOL_SCALAR(max_connects_per_second),
 };
 
 #undef CHANPOOL_SCALAR

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <set>
 #include <string>
 #include <utility>
@@ -37,7 +38,10 @@ TEST(OptionsTest, DefaultsAreThoseOfTheDocumentation) {
             "drain_grace: 30s\n"
             "overflow: overcommit\n"
             "backoff_initial: 100ms\n"
-            "backoff_max: 10s\n");
+            "backoff_max: 10s\n"
+            "preconnect_ratio: 1\n"
+            "max_connecting: 10\n"
+            "max_connects_per_second: 0\n");
 }
 
 // --- The table ----------------------------------------------------------------------------------------------------
@@ -77,7 +81,9 @@ TEST(OptionsTest, EachOptionIsInTheTableOnceWithAUnit) {
   std::set<std::string> names;
   for (const OptionInfo& option : PoolOptionTable()) {
     EXPECT_TRUE(names.insert(option.name).second) << option.name << " is there twice";
-    EXPECT_THAT(option.unit, AnyOf(StrEq("count"), StrEq("ratio"), StrEq("duration"), StrEq("policy"))) << option.name;
+    EXPECT_THAT(option.unit,
+                AnyOf(StrEq("count"), StrEq("count per second"), StrEq("ratio"), StrEq("duration"), StrEq("policy")))
+        << option.name;
     EXPECT_STREQ(ToString(option.change), "hot") << option.name;
   }
 }
@@ -93,6 +99,8 @@ TEST(OptionsTest, TheEndsOfEveryRangeAreValid) {
   low.acquire_timeout = low.drain_grace = absl::ZeroDuration();
   low.max_age_jitter = 0;
   low.overflow = OverflowPolicy::kReject;
+  low.max_connecting = 1;
+  low.max_connects_per_second = 0.001;
   EXPECT_EQ(low.Validate(), absl::OkStatus());
 
   PoolOptions high;
@@ -101,6 +109,9 @@ TEST(OptionsTest, TheEndsOfEveryRangeAreValid) {
   high.max_waiters = kMaxWaiters;
   high.acquire_timeout = high.max_idle = high.max_age = high.drain_grace = absl::InfiniteDuration();
   high.max_age_jitter = 1;
+  high.preconnect_ratio = 3;
+  high.max_connecting = kMaxConnections;
+  high.max_connects_per_second = 1e6;
   EXPECT_EQ(high.Validate(), absl::OkStatus());
 }
 
@@ -141,6 +152,16 @@ std::vector<BadValue> BadValues() {
       {"backoff_initial", "0", "at least 1ms", [](PoolOptions& o) { o.backoff_initial = absl::ZeroDuration(); }},
       {"backoff_max", "50ms", "at least 100ms", [](PoolOptions& o) { o.backoff_max = absl::Milliseconds(50); }},
       {"backoff_max", "infinite", "10s", [=](PoolOptions& o) { o.backoff_max = forever; }},
+      {"preconnect_ratio", "0.5", "at least 1", [](PoolOptions& o) { o.preconnect_ratio = 0.5; }},
+      {"preconnect_ratio", "3.5", "at most 3", [](PoolOptions& o) { o.preconnect_ratio = 3.5; }},
+      {"preconnect_ratio", "nan", "at least 1", [](PoolOptions& o) { o.preconnect_ratio = std::nan(""); }},
+      {"max_connecting", "0", "at least 1", [](PoolOptions& o) { o.max_connecting = 0; }},
+      {"max_connecting", "4097", "at most 4096", [](PoolOptions& o) { o.max_connecting = 4097; }},
+      {"max_connects_per_second", "-1", "at least 0.001", [](PoolOptions& o) { o.max_connects_per_second = -1; }},
+      {"max_connects_per_second", "inf", "at most 1000000, or 0",
+       [](PoolOptions& o) { o.max_connects_per_second = std::numeric_limits<double>::infinity(); }},
+      {"max_connects_per_second", "nan", "at least 0.001",
+       [](PoolOptions& o) { o.max_connects_per_second = std::nan(""); }},
   };
 }
 
@@ -210,6 +231,10 @@ std::vector<Suspicious> SuspiciousValues() {
       {"max_age: 5s ", "connect_timeout (10s)", "at least 10s",
        [](PoolOptions& o) { o.max_age = absl::Seconds(5), o.max_idle = o.drain_grace = absl::Seconds(1); }},
       {"drain_grace: 2h ", "max_age (1h)", "at most 1h", [](PoolOptions& o) { o.drain_grace = absl::Hours(2); }},
+      {"preconnect_ratio: 1.5 ", "max_connections (10)", "1",
+       [](PoolOptions& o) { o.preconnect_ratio = 1.5, o.min_connections = 10; }},
+      {"max_connects_per_second: 0.1 ", "takes 1m40s", "at least 0.333333",
+       [](PoolOptions& o) { o.max_connects_per_second = 0.1, o.min_connections = 10, o.max_connections = 11; }},
   };
 }
 

@@ -422,6 +422,214 @@ TEST(PoolStateTest, NeverOpensMoreThanMaxConnections) {
   EXPECT_FALSE(world.state.can_grow());
 }
 
+TEST(PoolStateTest, GrowsByThePeaksSinceTheLastTick) {
+  World world(Options(1, 5));
+  world.OpenAll();
+  world.use = {{/*leases=*/2, /*used=*/true, /*peak=*/8}};
+  EXPECT_THAT(world.Tick(2), IsEmpty());
+  world.use = {{2, true, 9}};
+  EXPECT_THAT(world.Tick(2), ElementsAre("open 1"));
+  world.Opened(1);
+  world.use = {{2, true, 8}, {0, true, 8}};
+  EXPECT_THAT(world.Tick(2), IsEmpty());
+  EXPECT_THAT(world.Tick(3), ElementsAre("open 2")) << "one waits besides";
+}
+
+TEST(PoolStateTest, PeaksOfConnectionsThatDrainAskForNothing) {
+  World world(Options(1, 5));
+  world.OpenAll();
+  world.now += absl::Minutes(1);
+  world.use = {{5, true, 100}};
+  world.Lost(0);
+  world.Opened(1);
+  world.use = {{5, true, 100}, {}};
+  EXPECT_THAT(world.Tick(0), IsEmpty());
+}
+
+TEST(PoolStateTest, PreconnectsByTheRatio) {
+  struct Case {
+    double ratio;
+    int demand, connections, grow_above;
+  };
+  const std::vector<Case> cases = {{1.0, 16, 2, 8}, {1.0, 17, 3, 8}, {1.5, 5, 1, 5},  {1.5, 6, 2, 5},
+                                   {1.5, 16, 3, 5}, {2.0, 4, 1, 4},  {2.0, 5, 2, 4},  {3.0, 8, 3, 2},
+                                   {3.0, 1, 1, 2},  {1.6, 5, 1, 5},  {1.6, 10, 2, 5}, {3.0, 1000, 5, 2}};
+  for (const Case& c : cases) {
+    PoolOptions options = Options(1, 5);
+    options.preconnect_ratio = c.ratio;
+    World world(options);
+    EXPECT_EQ(world.state.grow_above(), c.grow_above) << c.ratio << ": one more lease on each asks for another";
+    world.Demand(c.demand);
+    EXPECT_EQ(world.state.serving(), c.connections) << c.demand << " leases at 8 a connection, times " << c.ratio;
+  }
+}
+
+TEST(PoolStateTest, ANewConnectionSaysWhatItIsFor) {
+  PoolOptions options = Options(1, 5);
+  options.max_age = absl::InfiniteDuration();
+  World world(options);
+  world.OpenAll();
+  world.Demand(9);
+  world.Do([&] { world.state.EnsureConnections(3, world.now); });
+  world.OpenAll();
+  world.Recycle();
+  std::vector<std::string> why;
+  for (const PoolEvent& event : world.state.TakeEvents()) {
+    if (event.kind == PoolEvent::Kind::kConnecting) why.push_back(event.detail);
+  }
+  EXPECT_THAT(why, ElementsAre("min_connections", "demand for 9 leases", "asked for", "replaces 0-1"));
+}
+
+// --- Limits on dials ----------------------------------------------------------------------------------------------
+
+PoolOptions Limited(int min_connections, int max_connections, int max_connecting, double per_second) {
+  PoolOptions options = Options(min_connections, max_connections);
+  options.max_age = options.max_idle = absl::InfiniteDuration();
+  options.max_connecting = max_connecting;
+  options.max_connects_per_second = per_second;
+  return options;
+}
+
+TEST(PoolStateTest, DialsNoMoreThanMaxConnectingAtOneTime) {
+  World world(Limited(7, 7, /*max_connecting=*/3, 0));
+  EXPECT_THAT(world.done, ElementsAre("open 0", "open 1", "open 2"));
+  EXPECT_THAT(world.Opened(1), ElementsAre("publish 1", "open 3")) << "the next at once";
+  for (const uint32_t slot : {0, 2, 3}) {
+    world.Opened(slot);
+    EXPECT_LE(world.Count(SlotState::kConnecting), 3);
+  }
+  world.OpenAll();
+  EXPECT_EQ(world.Count(SlotState::kOpen), 7);
+}
+
+TEST(PoolStateTest, ReplacementsCountForMaxConnecting) {
+  PoolOptions options = Limited(5, 8, /*max_connecting=*/2, 0);
+  options.max_surge = 5;
+  World world(options);
+  world.OpenAll();
+  EXPECT_THAT(world.Recycle(), ElementsAre("open 5", "open 6"));
+  EXPECT_THAT(world.Demand(64), IsEmpty()) << "three more are wanted";
+  world.Opened(5);
+  EXPECT_EQ(world.state.serving(), 6) << "callers first, replacements after";
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_LE(world.Count(SlotState::kConnecting), 2);
+    for (uint32_t slot = 0; slot < world.state.size(); ++slot) {
+      if (world.state.record(slot).state == SlotState::kConnecting) {
+        world.Opened(slot);
+        break;
+      }
+    }
+  }
+  EXPECT_EQ(world.Count(SlotState::kOpen), 8);
+  EXPECT_EQ(world.state.replacements_under_way(), 0);
+  for (uint32_t slot = 0; slot < world.state.size(); ++slot) {
+    const PoolState::Record& record = world.state.record(slot);
+    EXPECT_FALSE(record.state == SlotState::kOpen && record.recycle) << slot;
+  }
+}
+
+TEST(PoolStateTest, GrowthThatWasHeldBackOpensWhenADialEnds) {
+  for (const bool opens : {true, false}) {
+    World world(Limited(1, 8, /*max_connecting=*/2, 0));
+    world.OpenAll();
+    EXPECT_THAT(world.Demand(40), ElementsAre("open 1", "open 2")) << "of four";
+    world.now += absl::Seconds(1);
+    if (opens) {
+      EXPECT_THAT(world.Opened(1), ElementsAre("publish 1", "open 3"));
+    } else {  // The target fails now: no dial before the other one has ended well.
+      EXPECT_THAT(world.Failed(1), ElementsAre("drain 1"));
+    }
+    world.OpenAll();
+    EXPECT_EQ(world.Count(SlotState::kOpen), 5);
+  }
+}
+
+TEST(PoolStateTest, WhatWasHeldBackIsForgottenWhenNobodyWantsIt) {
+  World world(Limited(1, 8, /*max_connecting=*/1, 0));
+  world.OpenAll();
+  EXPECT_THAT(world.Demand(40), ElementsAre("open 1"));
+  EXPECT_THAT(world.Tick(9), IsEmpty()) << "two are enough now";
+  EXPECT_THAT(world.Opened(1), ElementsAre("publish 1"));
+}
+
+TEST(PoolStateTest, OpensASecondsWorthAtOnceAndThenEvenly) {
+  World world(Limited(6, 6, 10, /*per_second=*/2));
+  EXPECT_THAT(world.done, ElementsAre("open 0", "open 1"));
+  world.OpenAll();
+  for (uint32_t slot = 2; slot < 6; ++slot) {
+    EXPECT_THAT(world.Tick(), IsEmpty());
+    const absl::Time next = world.state.NextTick(world.now);
+    EXPECT_EQ(next, world.now + absl::Milliseconds(500)) << "a tick is due then";
+    world.now = next - absl::Nanoseconds(1);
+    EXPECT_THAT(world.Tick(), IsEmpty());
+    world.now = next;
+    EXPECT_THAT(world.Tick(), ElementsAre(absl::StrCat("open ", slot)));
+    world.OpenAll();
+  }
+}
+
+TEST(PoolStateTest, OpensOneInManySecondsAtALowRate) {
+  World world(Limited(3, 3, 10, /*per_second=*/0.1));
+  EXPECT_THAT(world.done, ElementsAre("open 0"));
+  world.OpenAll();
+  for (int second = 1; second <= 40; ++second) {
+    world.now += absl::Seconds(1);
+    world.Tick();
+    world.OpenAll();
+    EXPECT_EQ(world.Count(SlotState::kOpen), std::min(1 + second / 10, 3)) << second;
+  }
+}
+
+TEST(PoolStateTest, TheRateHoldsReplacementsBackAndLosesNone) {
+  for (const int surge : {0, 1, 3}) {
+    PoolOptions options = Limited(3, 3, 10, /*per_second=*/1);
+    options.max_surge = surge;
+    World world(options);
+    for (int second = 0; second < 3; ++second) {
+      world.OpenAll();
+      world.now += absl::Seconds(1);
+      world.Tick();
+    }
+    world.OpenAll();
+    ASSERT_EQ(world.Count(SlotState::kOpen), 3);
+    world.now += absl::Seconds(10);
+    world.Recycle();
+    for (int second = 0; second < 2; ++second) {
+      world.OpenAll();
+      world.now += absl::Seconds(1);
+      world.Tick();
+    }
+    world.OpenAll();
+    int recycled = 0;
+    for (const PoolEvent& event : world.state.TakeEvents()) {
+      recycled += event.kind == PoolEvent::Kind::kClosed && event.reason == CloseReason::kRecycled;
+    }
+    EXPECT_EQ(recycled, 3) << "max_surge " << surge << ": one a second, all of them";
+    EXPECT_EQ(world.Count(SlotState::kOpen), 3);
+  }
+}
+
+TEST(PoolStateTest, ACallMayInsistOnADialPastTheRate) {
+  World world(Limited(0, 2, 10, /*per_second=*/1));
+  world.Demand(1);
+  world.OpenAll();
+  world.now += absl::Milliseconds(200);
+  world.Lost(0);
+  EXPECT_FALSE(world.state.OpenForCall(/*wait_for_ready=*/false, world.now));
+  EXPECT_EQ(world.state.connect_at(), world.now + absl::Milliseconds(800));
+  EXPECT_TRUE(world.state.OpenForCall(/*wait_for_ready=*/true, world.now));
+  EXPECT_EQ(world.state.connect_at(), world.now + absl::Milliseconds(1800)) << "and pays for it later";
+}
+
+TEST(PoolStateTest, ANewRateForgetsWhatASlowerOneCost) {
+  World world(Limited(2, 2, 10, /*per_second=*/0.001));
+  world.OpenAll();
+  world.Reconfigure(Limited(2, 2, 10, /*per_second=*/10));
+  EXPECT_LE(world.state.NextTick(world.now), world.now + absl::Seconds(1));
+  world.now += absl::Seconds(1);
+  EXPECT_THAT(world.Tick(), ElementsAre("open 1"));
+}
+
 TEST(PoolStateTest, ALostConnectionIsReplacedUpToMin) {
   World world(Options(2, 5));
   world.OpenAll();
@@ -641,7 +849,7 @@ TEST(PoolStateTest, AgesAreDrawnOnceAndCentredOnMaxAge) {
   options.max_age = absl::Hours(1);
   options.max_age_jitter = 0.5;
   options.max_idle = absl::InfiniteDuration();
-  options.max_surge = kConnections;
+  options.max_surge = options.max_connecting = kConnections;
   options.connect_timeout = absl::Hours(24);  // The replacements are not of interest: they dial until the end.
   World world(options);
   for (uint32_t slot = 0; slot < kConnections; ++slot) world.state.OnOpened(slot, world.now);

@@ -44,6 +44,14 @@ std::string Gauges(const PoolView& v) {
   if (s.connections_lingering > v.permitted_lingering) {
     return absl::StrCat(s.connections_lingering, " connections linger, ", v.permitted_lingering, " may");
   }
+  if (s.connections_connecting > v.permitted_connecting) {
+    return absl::StrCat(s.connections_connecting, " connections dial, ", v.permitted_connecting, " may");
+  }
+  const double rate = v.options.max_connects_per_second;
+  const double allowed = std::max(1.0, rate) + rate * absl::ToDoubleSeconds(v.rate_in_force) + v.insisted;
+  if (rate > 0 && v.opened_since > allowed + 1e-6) {
+    return absl::StrCat(v.opened_since, " connections were opened, max_connects_per_second allows ", allowed);
+  }
   if (s.state != PoolAdminState::kActive && s.waiters > 0) return "a pool that drains lets callers wait";
   if (s.state == PoolAdminState::kDrained && !v.connections.empty()) return "DRAINED with connections";
   return "";

@@ -113,6 +113,7 @@ void Simulation::CreatePool() {
                               std::make_unique<WatchedConnector>(life_->target.NewConnector(), &life_->asked), &clock_,
                               &closer_, /*seed=*/random_()});
   life_->watch = life_->pool;
+  life_->rate_since = clock_.Now();
   life_->subscription = life_->pool->Subscribe([this, life = life_](const PoolEvent& event) { OnEvent(life, event); });
   leave_ = PoolView();
   before_ = Look();
@@ -181,11 +182,16 @@ PoolView Simulation::Look() {
   view.destroyed = life_->target.destroyed();
   view.dials = life_->target.dials();
   view.opened_reports = static_cast<int>(life_->asked.reported_open + life_->rogue_opened);
+  view.opened_since = view.stats.opened - life_->opened_before;
+  view.rate_in_force = view.now - life_->rate_since;
+  view.insisted = life_->insisted;
   // What was under way when an option was lowered may go on, and only become less.
   view.permitted_replacing =
       std::max({1, view.options.max_surge, std::min(before_.permitted_replacing, view.stats.connections_replacing)});
   view.permitted_lingering =
       std::max(view.options.max_connections, std::min(before_.permitted_lingering, view.stats.connections_lingering));
+  view.permitted_connecting =
+      std::max(view.options.max_connecting, std::min(before_.permitted_connecting, view.stats.connections_connecting));
   return view;
 }
 
@@ -288,6 +294,7 @@ void Simulation::AcquireNow() {
 void Simulation::AcquireNowWaitForReady() {
   leave_.may_overcommit = life_->pool->options().overflow == OverflowPolicy::kOvercommit;
   leave_.may_insist = true;
+  ++life_->insisted;
   Hold(life_->pool->AcquireNow(/*wait_for_ready=*/true));
 }
 
@@ -455,6 +462,9 @@ PoolOptions Simulation::AnyOptions() {
   o.overflow = Pick({OverflowPolicy::kOvercommit, OverflowPolicy::kReject});
   o.backoff_initial = Pick({absl::Milliseconds(1), absl::Milliseconds(100)});
   o.backoff_max = Pick({absl::Milliseconds(100), absl::Seconds(10)});
+  o.preconnect_ratio = Pick({1.0, 1.0, 1.5, 3.0});
+  o.max_connecting = Pick({1, 2, 10});
+  o.max_connects_per_second = Pick({0.0, 0.0, 0.0, 0.5, 3.0, 100.0});
   const absl::Status valid = o.Validate();
   if (!valid.ok()) broken_ = absl::StrCat("options: ", valid.message());
   return o;
@@ -464,6 +474,11 @@ void Simulation::Reconfigure() {
   leave_.may_change_limits = true;
   const int was = life_->pool->options().max_leases_per_connection;
   const PoolOptions options = AnyOptions();
+  if (options.max_connects_per_second != life_->pool->options().max_connects_per_second) {
+    life_->rate_since = clock_.Now();
+    life_->opened_before = life_->pool->Stats().opened;
+    life_->insisted = 0;
+  }
   if (!life_->pool->Reconfigure(options).ok()) broken_ = "valid options were refused";
   if (options.max_leases_per_connection != was) {
     tally_.Count(ActionName(Action::Kind::kSetLimit), life_->pool->Connections().size());
@@ -551,7 +566,11 @@ void Simulation::Settle() {
   life_->target.Answer();
   life_->target.AnswerProbes(absl::OkStatus());
   const PoolOptions options = life_->pool->options();
-  clock_.Advance(options.backoff_max * 1.3 + options.connect_timeout + absl::Seconds(3));
+  absl::Duration dialling = options.connect_timeout;
+  if (options.max_connects_per_second > 0) {
+    dialling += absl::Seconds((options.max_connections + 2 * options.max_surge) / options.max_connects_per_second);
+  }
+  clock_.Advance(options.backoff_max * 1.3 + dialling + absl::Seconds(3));
   RunCloserNow();
   const PoolStats stats = life_->pool->Stats();
   if (stats.state != PoolAdminState::kActive) return;

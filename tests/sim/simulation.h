@@ -77,6 +77,8 @@ class Simulation {
     uint64_t acquires = 0;
     uint64_t cancelled = 0;
     uint64_t rogue_opened = 0;
+    absl::Time rate_since = absl::InfinitePast();  // Of max_connects_per_second, and what was opened and insisted then.
+    uint64_t opened_before = 0, insisted = 0;
     std::string broken;
   };
   struct Lease {
