@@ -20,7 +20,7 @@ enum class CloseReason {
   // reconfigured.
   kConnectFailed,
   kProbeFailed,    // Suspected, and gave no sign of life, or had no room for the probe that asks for one.
-  kShrunk,         // max_connections was lowered below the number of connections.
+  kShrunk,         // More than the load needs (shrink_below), or than a lowered max_connections allows.
   kDrained,        // The pool was drained.
   kPoolDestroyed,  // The pool was destroyed.
 };

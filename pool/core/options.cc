@@ -27,6 +27,9 @@ absl::Status InRange(absl::string_view option, int value, int low, absl::string_
 // Shorter would spin: a millisecond is below any round trip that is worth a pool.
 constexpr absl::Duration kShortest = absl::Milliseconds(1);
 
+// Above it there is less than a quarter of the load between shrinking and growing.
+constexpr double kHighestShrinkBelow = 0.8;
+
 absl::Status AtLeast(absl::string_view option, absl::Duration value, absl::Duration low, absl::string_view low_name) {
   if (value >= low) return absl::OkStatus();
   return Invalid(option, absl::FormatDuration(value), absl::StrCat("is shorter than ", low_name),
@@ -87,6 +90,10 @@ absl::Status PoolOptions::Validate() const {
                    absl::StrCat("backoff_initial (", absl::FormatDuration(backoff_initial), ")")),
            Finite("backoff_max", backoff_max, "10s or how late a return may be noticed"),
            InRange("max_connecting", max_connecting, 1, "1", kMaxConnections, "4096, the most one pool manages"),
+           AtLeast("shrink_interval", shrink_interval, kShortest, "1ms"),
+           Finite("shrink_interval", shrink_interval, "10s, or shrink_below 0"),
+           AtLeast("shrink_cooldown", shrink_cooldown, absl::ZeroDuration(), "0"),
+           InRange("max_shrink_step", max_shrink_step, 1, "1", kMaxConnections, "4096, the most one pool manages"),
        }) {
     if (!status.ok()) return status;
   }
@@ -105,6 +112,10 @@ absl::Status PoolOptions::Validate() const {
     return Invalid(
         "max_connects_per_second", Text(max_connects_per_second), "is not 0 or from 0.001 to 1000000",
         max_connects_per_second > 1e6 ? "at most 1000000, or 0 for no limit" : "at least 0.001, or 0 for no limit");
+  }
+  if (!(shrink_below >= 0) || shrink_below > 1) {
+    return Invalid("shrink_below", Text(shrink_below), "is not a ratio from 0 to 1",
+                   shrink_below > 1 ? "at most 1" : "at least 0 (never)");
   }
   return absl::OkStatus();
 }
@@ -162,6 +173,17 @@ std::vector<std::string> Warnings(const PoolOptions& o) {
                       Text(o.min_connections / absl::ToDoubleSeconds(std::min(
                                                    std::max(o.acquire_timeout, absl::Seconds(1)), absl::Minutes(1))))));
   }
+  // The last connection is not shrunk away, so that a pool of 0 to 1 has nothing to shrink either.
+  if (o.shrink_below > 0 && std::max(1, o.min_connections) == o.max_connections) {
+    warn("shrink_below", o.shrink_below,
+         absl::StrCat("has no effect while min_connections (", o.min_connections,
+                      ") leaves nothing of max_connections (", o.max_connections, ") to close"),
+         "0, or a lower min_connections");
+  }
+  if (o.shrink_below > kHighestShrinkBelow) {
+    warn("shrink_below", o.shrink_below, "closes connections that a little more load opens again",
+         absl::StrCat("at most ", Text(kHighestShrinkBelow)));
+  }
   return warnings;
 }
 
@@ -190,6 +212,10 @@ constexpr OptionInfo kOptions[] = {
     CHANPOOL_OPTION(preconnect_ratio, "1", "ratio"),
     CHANPOOL_OPTION(max_connecting, "10", "count"),
     CHANPOOL_OPTION(max_connects_per_second, "0", "count per second"),
+    CHANPOOL_OPTION(shrink_below, "0", "ratio"),
+    CHANPOOL_OPTION(shrink_interval, "10s", "duration"),
+    CHANPOOL_OPTION(shrink_cooldown, "1m", "duration"),
+    CHANPOOL_OPTION(max_shrink_step, "2", "count"),
 };
 
 #undef CHANPOOL_OPTION
@@ -201,7 +227,8 @@ bool operator==(const PoolOptions& a, const PoolOptions& b) {
     return std::tie(o.min_connections, o.max_connections, o.max_leases_per_connection, o.target_leases_per_connection,
                     o.max_surge, o.max_waiters, o.connect_timeout, o.acquire_timeout, o.max_idle, o.max_age,
                     o.max_age_jitter, o.drain_grace, o.overflow, o.backoff_initial, o.backoff_max, o.preconnect_ratio,
-                    o.max_connecting, o.max_connects_per_second);
+                    o.max_connecting, o.max_connects_per_second, o.shrink_below, o.shrink_interval, o.shrink_cooldown,
+                    o.max_shrink_step);
   };
   return fields(a) == fields(b);
 }

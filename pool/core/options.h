@@ -120,6 +120,25 @@ struct PoolOptions {
   // Default 0. More: a faster start and rotation, more handshakes for the servers. Hot.
   double max_connects_per_second = 0;
 
+  // The pool is too large when its leases would fill even one connection fewer to less than this part of
+  // target_leases_per_connection. It is looked at once each shrink_interval, by the peak since the last look; after
+  // three such looks in a row the least used connections drain, never below min_connections, and never the last one:
+  // that is max_idle's. Ratio, 0 to 1; 0 never shrinks by load.
+  // Default 0: only what is idle closes. More: fewer half-empty connections, reopened sooner when load returns. Hot.
+  double shrink_below = 0;
+
+  // The time between two looks at whether the pool is too large.
+  // Default 10 s. More: a longer lull is needed, and a smaller pool comes later. Hot.
+  absl::Duration shrink_interval = absl::Seconds(10);
+
+  // No shrinking by load for this long after a connection was opened because callers wanted it. Infinite: never after.
+  // Default 1 min. More: a load that comes and goes keeps its connections. Hot.
+  absl::Duration shrink_cooldown = absl::Minutes(1);
+
+  // The most connections that one look takes away. Count, 1 to 4,096.
+  // Default 2. More: a large pool shrinks sooner, and its load moves in larger pieces. Hot.
+  int max_shrink_step = 2;
+
   // OK, or kInvalidArgument: the first option that makes no sense, its value and the nearest one that does.
   absl::Status Validate() const;
 

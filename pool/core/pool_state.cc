@@ -168,6 +168,10 @@ bool PoolState::OpenOrdinary(Cause cause, absl::Time now) {
     records_[actions_.back().slot].makes_up = true;
     return true;
   }
+  if (cause != Cause::kMinConnections) {
+    grew_at_ = now;
+    BeginChecks(now);
+  }
   const auto debtor = std::find_if(records_.begin(), records_.end(), [](const Record& r) { return r.owes_one; });
   if (debtor != records_.end()) debtor->owes_one = false;
   return true;
@@ -201,7 +205,10 @@ void PoolState::OpenUpTo(int connections, Cause cause, absl::Time now) {
   }
 }
 
-void PoolState::Start(absl::Time now) { Maintain(now); }
+void PoolState::Start(absl::Time now) {
+  BeginChecks(now);
+  Maintain(now);
+}
 
 int PoolState::ConnectionsFor(int64_t leases) const {
   const double wanted = std::ceil(static_cast<double>(leases) * options_.preconnect_ratio / target() - kRounding);
@@ -220,6 +227,7 @@ int64_t PoolState::PeakBound(const std::vector<SlotUse>& use, int64_t demand) co
 void PoolState::OnDemand(int64_t leases, absl::Time now) {
   if (leases == 0) return;
   demand_ = leases;
+  peak_ = std::max(peak_, leases);
   // A suspected connection counts for max_connections, and not for what callers want: it may be dead.
   OpenUpTo(ConnectionsFor(leases) + count(SlotState::kChecking), Cause::kDemand, now);
 }
@@ -397,6 +405,7 @@ void PoolState::Resume(absl::Time now) {
   if (admin_ != PoolAdminState::kDraining && admin_ != PoolAdminState::kDrained) return;
   admin_ = PoolAdminState::kActive;
   Tell(PoolEvent::Kind::kPoolResumed, now);
+  BeginChecks(now);
   Maintain(now);
 }
 
@@ -486,6 +495,7 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
   const bool new_rate = options.max_connects_per_second != options_.max_connects_per_second;
   options_ = options;
   held_back_ = 0;
+  BeginChecks(now);
   if (new_rate) paid_until_ = std::min(paid_until_, now + absl::Seconds(1));  // A slower one was paid in longer times.
   retry_at_ = std::min(retry_at_, now + options_.backoff_max);  // A shorter back-off holds for the present wait too.
   Tell(PoolEvent::Kind::kReconfigured, now);
@@ -524,6 +534,48 @@ uint32_t PoolState::LeastMissed(const std::vector<SlotUse>& use) const {
 }
 
 // --- Housekeeping -----------------------------------------------------------------------------------------------
+
+// What was seen until now says nothing about the size of today.
+void PoolState::BeginChecks(absl::Time now) {
+  check_began_ = now;
+  checks_ = 0;
+  peak_ = 0;
+}
+
+// So many connections are filled to shrink_below of their target by `peak`. Never more than growth would open for it.
+int PoolState::NeededFor(int64_t peak) const {
+  const double full = options_.shrink_below * target();
+  const double needed = std::ceil(static_cast<double>(peak) * options_.preconnect_ratio / full - kRounding);
+  return std::max({options_.min_connections, 1, static_cast<int>(std::min<double>(needed, kMaxConnections))});
+}
+
+void PoolState::TickShrink(const std::vector<SlotUse>& use, absl::Time now) {
+  if (options_.shrink_below == 0 || now - check_began_ < options_.shrink_interval) return;
+  // A target that fails makes callers few; so do its suspected connections.
+  if (failing_ || count(SlotState::kChecking) > 0) return BeginChecks(now);
+  std::rotate(check_peaks_.begin(), check_peaks_.begin() + 1, check_peaks_.end());
+  check_peaks_.back() = std::exchange(peak_, 0);
+  check_began_ = now;
+  checks_ = std::min(checks_ + 1, kLowChecks);
+  const int64_t peak = *std::max_element(check_peaks_.begin(), check_peaks_.end());
+  const int size = serving(), needed = NeededFor(peak);
+  if (checks_ < kLowChecks || size <= needed || now - grew_at_ < options_.shrink_cooldown) return;
+  std::vector<uint32_t> open;
+  for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
+    // One that is being replaced would leave its replacement behind.
+    if (records_[slot].state == SlotState::kOpen && records_[slot].replaced_by < 0) open.push_back(slot);
+  }
+  const size_t step = std::min<size_t>(open.size(), std::min(options_.max_shrink_step, size - needed));
+  // The oldest of those that are used alike: it would be replaced first.
+  const auto use_of = [&](uint32_t slot) {
+    return std::make_tuple(use[slot].leases, use[slot].peak, records_[slot].opened_at, slot);
+  };
+  std::partial_sort(open.begin(), open.begin() + step, open.end(),
+                    [&](uint32_t a, uint32_t b) { return use_of(a) < use_of(b); });
+  const std::string why =
+      absl::StrCat("at most ", peak, " leases in ", kLowChecks, " checks need ", needed, " of ", size, " connections");
+  for (size_t i = 0; i < step; ++i) BeginDrain(open[i], CloseReason::kShrunk, /*by_choice=*/false, why, now);
+}
 
 void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
   std::vector<uint32_t> idle;
@@ -569,6 +621,7 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
   held_back_ = 0;
   OnDemand(PeakBound(use, demand), now);
   Maintain(now);
+  TickShrink(use, now);
   TickIdle(use, now);  // Last, so that none is both replaced and closed.
 }
 
@@ -605,6 +658,9 @@ absl::Time PoolState::NextTick(absl::Time now) const {
   if (admin_ != PoolAdminState::kActive) return next;
   if (failing_ && retry_at_ > now) next = std::min(next, retry_at_);
   if (connect_at() > now) next = std::min(next, connect_at());
+  if (options_.shrink_below > 0 && count(SlotState::kOpen) > 0) {
+    next = std::min(next, check_began_ + options_.shrink_interval);
+  }
   return next;
 }
 

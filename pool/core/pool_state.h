@@ -187,6 +187,9 @@ class PoolState {
   void StartReplacements(absl::Time now);
   uint32_t LeastMissed(const std::vector<SlotUse>& use) const;
   absl::Time AgeDue(const Record& record) const;
+  void BeginChecks(absl::Time now);
+  int NeededFor(int64_t peak) const;
+  void TickShrink(const std::vector<SlotUse>& use, absl::Time now);
   void TickIdle(const std::vector<SlotUse>& use, absl::Time now);
   void Act(Action::Kind kind, uint32_t slot, CloseReason reason = CloseReason::kIdle);
   void Tell(PoolEvent::Kind kind, absl::Time now, std::string detail = "");
@@ -211,6 +214,14 @@ class PoolState {
   absl::Time paid_until_ = absl::InfinitePast();
   int held_back_ = 0;  // As many connections are wanted as soon as the limits on dials allow; 0 if they hold none back.
   int64_t demand_ = 0;  // As last told, for people.
+
+  // Shrinking by load. A check is one shrink_interval.
+  static constexpr int kLowChecks = 3;
+  std::array<int64_t, kLowChecks> check_peaks_{};  // The peaks of the last checks, an upper bound each.
+  int checks_ = 0;                                 // Since something made them begin anew, at most kLowChecks.
+  int64_t peak_ = 0;                               // Of the present one.
+  absl::Time check_began_ = absl::InfinitePast();
+  absl::Time grew_at_ = absl::InfinitePast();
 
   int owed_ = 0;  // max_surge 0: connections that were closed first and are to be opened now.
   absl::Time owed_last_used_ = absl::InfinitePast();  // Of those, the one that was used last.

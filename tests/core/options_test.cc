@@ -41,7 +41,11 @@ TEST(OptionsTest, DefaultsAreThoseOfTheDocumentation) {
             "backoff_max: 10s\n"
             "preconnect_ratio: 1\n"
             "max_connecting: 10\n"
-            "max_connects_per_second: 0\n");
+            "max_connects_per_second: 0\n"
+            "shrink_below: 0\n"
+            "shrink_interval: 10s\n"
+            "shrink_cooldown: 1m\n"
+            "max_shrink_step: 2\n");
 }
 
 // --- The table ----------------------------------------------------------------------------------------------------
@@ -101,6 +105,9 @@ TEST(OptionsTest, TheEndsOfEveryRangeAreValid) {
   low.overflow = OverflowPolicy::kReject;
   low.max_connecting = 1;
   low.max_connects_per_second = 0.001;
+  low.shrink_interval = absl::Milliseconds(1);
+  low.shrink_cooldown = absl::ZeroDuration();
+  low.max_shrink_step = 1;
   EXPECT_EQ(low.Validate(), absl::OkStatus());
 
   PoolOptions high;
@@ -112,6 +119,9 @@ TEST(OptionsTest, TheEndsOfEveryRangeAreValid) {
   high.preconnect_ratio = 3;
   high.max_connecting = kMaxConnections;
   high.max_connects_per_second = 1e6;
+  high.shrink_below = 1;
+  high.shrink_cooldown = absl::InfiniteDuration();
+  high.max_shrink_step = kMaxConnections;
   EXPECT_EQ(high.Validate(), absl::OkStatus());
 }
 
@@ -162,6 +172,14 @@ std::vector<BadValue> BadValues() {
        [](PoolOptions& o) { o.max_connects_per_second = std::numeric_limits<double>::infinity(); }},
       {"max_connects_per_second", "nan", "at least 0.001",
        [](PoolOptions& o) { o.max_connects_per_second = std::nan(""); }},
+      {"shrink_below", "-0.5", "at least 0", [](PoolOptions& o) { o.shrink_below = -0.5; }},
+      {"shrink_below", "1.5", "at most 1", [](PoolOptions& o) { o.shrink_below = 1.5; }},
+      {"shrink_below", "nan", "at least 0", [](PoolOptions& o) { o.shrink_below = std::nan(""); }},
+      {"shrink_interval", "0", "at least 1ms", [](PoolOptions& o) { o.shrink_interval = absl::ZeroDuration(); }},
+      {"shrink_interval", "infinite", "10s", [=](PoolOptions& o) { o.shrink_interval = forever; }},
+      {"shrink_cooldown", "-1s", "at least 0", [=](PoolOptions& o) { o.shrink_cooldown = negative; }},
+      {"max_shrink_step", "0", "at least 1", [](PoolOptions& o) { o.max_shrink_step = 0; }},
+      {"max_shrink_step", "4097", "at most 4096", [](PoolOptions& o) { o.max_shrink_step = 4097; }},
   };
 }
 
@@ -233,6 +251,11 @@ std::vector<Suspicious> SuspiciousValues() {
       {"drain_grace: 2h ", "max_age (1h)", "at most 1h", [](PoolOptions& o) { o.drain_grace = absl::Hours(2); }},
       {"preconnect_ratio: 1.5 ", "max_connections (10)", "1",
        [](PoolOptions& o) { o.preconnect_ratio = 1.5, o.min_connections = 10; }},
+      {"shrink_below: 0.5 ", "max_connections (10)", "0, or a lower min_connections",
+       [](PoolOptions& o) { o.shrink_below = 0.5, o.min_connections = 10; }},
+      {"shrink_below: 0.5 ", "max_connections (1)", "0, or a lower min_connections",
+       [](PoolOptions& o) { o.shrink_below = 0.5, o.min_connections = 0, o.max_connections = 1; }},
+      {"shrink_below: 0.9 ", "a little more load", "at most 0.8", [](PoolOptions& o) { o.shrink_below = 0.9; }},
       {"max_connects_per_second: 0.1 ", "takes 1m40s", "at least 0.333333",
        [](PoolOptions& o) { o.max_connects_per_second = 0.1, o.min_connections = 10, o.max_connections = 11; }},
   };

@@ -1110,6 +1110,204 @@ TEST(PoolStateTest, AnIdleConnectionThatIsAlsoTooOldDrainsOnce) {
   }
 }
 
+// --- Shrinking by load --------------------------------------------------------------------------------------------
+
+// One check every 10 s, low below half of 8 leases a connection; connections neither age nor idle away.
+PoolOptions Shrinking(int min_connections, int max_connections) {
+  PoolOptions options = Options(min_connections, max_connections);
+  options.max_age = options.max_idle = absl::InfiniteDuration();
+  options.shrink_below = 0.5;
+  options.shrink_interval = absl::Seconds(10);
+  options.shrink_cooldown = absl::ZeroDuration();
+  return options;
+}
+
+// `connections` are open, the next check begins.
+World Grown(const PoolOptions& options, int connections) {
+  World world(options);
+  world.Demand(connections * options.target_leases_per_connection);
+  world.OpenAll();
+  EXPECT_EQ(world.Count(SlotState::kOpen), connections);
+  return world;
+}
+
+// Another shrink_interval passes, with `leases` at a time spread over the connections. What the tick at its end asks.
+std::vector<std::string> Check(World& world, int leases) {
+  world.now += world.state.options().shrink_interval;
+  const std::vector<SlotUse> use = std::exchange(world.use, std::vector<SlotUse>(world.state.size()));
+  int open = world.Count(SlotState::kOpen);
+  for (uint32_t slot = 0; slot < world.state.size(); ++slot) {
+    if (world.state.record(slot).state != SlotState::kOpen) {
+      if (slot < use.size()) world.use[slot] = use[slot];
+      continue;
+    }
+    const uint32_t share = static_cast<uint32_t>(leases / open);
+    world.use[slot] = {0, share > 0, share};
+    leases -= static_cast<int>(share), --open;
+  }
+  return world.Tick(0);
+}
+
+TEST(PoolStateTest, ShrinksAfterThreeLowChecksAndThenWithEach) {
+  World world = Grown(Shrinking(1, 6), 6);
+  EXPECT_THAT(Check(world, 4), IsEmpty());
+  EXPECT_THAT(Check(world, 4), IsEmpty());
+  EXPECT_THAT(Check(world, 4), ElementsAre("drain 0", "drain 1")) << "max_shrink_step";
+  EXPECT_THAT(Check(world, 4), ElementsAre("drain 2", "drain 3"));
+  EXPECT_THAT(Check(world, 4), ElementsAre("drain 4")) << "4 leases fill one connection to half of its target";
+  EXPECT_THAT(Check(world, 0), IsEmpty());
+}
+
+TEST(PoolStateTest, NeverShrinksByLoadUnlessAsked) {
+  PoolOptions options = Shrinking(1, 6);
+  options.shrink_below = PoolOptions().shrink_below;
+  World world = Grown(options, 6);
+  for (int i = 0; i < 10; ++i) EXPECT_THAT(Check(world, 0), IsEmpty());
+}
+
+TEST(PoolStateTest, ACheckThatIsNotLowBeginsTheCountAnew) {
+  World world = Grown(Shrinking(1, 6), 6);
+  for (int round = 0; round < 5; ++round) {
+    EXPECT_THAT(Check(world, 4), IsEmpty());
+    EXPECT_THAT(Check(world, 4), IsEmpty());
+    EXPECT_THAT(Check(world, 21), IsEmpty()) << "of 6 * 8, with one fewer more than half is used";
+  }
+  EXPECT_THAT(Check(world, 20), IsEmpty());
+  EXPECT_THAT(Check(world, 20), IsEmpty());
+  EXPECT_THAT(Check(world, 20), ElementsAre("drain 0")) << "exactly half of five";
+}
+
+TEST(PoolStateTest, APeakBetweenTwoTicksIsSeenByTheCheck) {
+  World world = Grown(Shrinking(1, 6), 6);
+  for (int check = 0; check < 6; ++check) {
+    world.now += absl::Seconds(5);
+    world.use.assign(6, {0, true, 5});  // 30 leases, for a moment; the check ends 5 s later.
+    EXPECT_THAT(world.Tick(0), IsEmpty());
+    world.now -= absl::Seconds(5);
+    EXPECT_THAT(Check(world, 0), IsEmpty()) << check;
+  }
+}
+
+TEST(PoolStateTest, DoesNotShrinkWithinTheCooldownAfterGrowth) {
+  PoolOptions options = Shrinking(1, 6);
+  options.shrink_cooldown = absl::Minutes(2);
+  World world = Grown(options, 6);
+  const absl::Time grew = world.now;
+  while (world.now - grew < absl::Seconds(110)) EXPECT_THAT(Check(world, 0), IsEmpty());
+  EXPECT_THAT(Check(world, 0), ElementsAre("drain 0", "drain 1"));
+  EXPECT_THAT(Check(world, 48), ElementsAre("open 0", "open 1"));
+  const absl::Time again = world.now;
+  world.OpenAll();
+  while (world.now - again < absl::Seconds(110)) EXPECT_THAT(Check(world, 0), IsEmpty());
+  EXPECT_EQ(Check(world, 0).size(), 2u);
+}
+
+TEST(PoolStateTest, WhatIsOpenedForMinConnectionsIsNoGrowth) {
+  PoolOptions options = Shrinking(2, 6);
+  options.shrink_cooldown = absl::Minutes(10);
+  World world = Grown(options, 6);
+  world.now += absl::Minutes(10);
+  for (int check = 0; check < 2; ++check) Check(world, 0);
+  for (const uint32_t slot : {0, 1, 2, 3, 4}) world.Lost(slot);
+  ASSERT_EQ(world.Count(SlotState::kConnecting), 1) << "the second of two";
+  world.OpenAll();
+  world.Demand(24);  // Growth: three.
+  world.OpenAll();
+  for (int check = 0; check < 10; ++check) EXPECT_THAT(Check(world, 0), IsEmpty());
+}
+
+TEST(PoolStateTest, ShrinksToMinConnectionsAndKeepsTheLastForMaxIdle) {
+  for (const int min : {0, 1, 3}) {
+    World world = Grown(Shrinking(min, 6), 6);
+    for (int check = 0; check < 20; ++check) Check(world, 0);
+    EXPECT_EQ(world.Count(SlotState::kOpen), std::max(min, 1));
+  }
+}
+
+TEST(PoolStateTest, ShrinksTheLeastUsedFirst) {
+  PoolOptions options = Shrinking(1, 4);
+  options.max_shrink_step = 1;
+  World world = Grown(options, 4);
+  const std::vector<SlotUse> use = {{1, true, 3}, {0, true, 2}, {0, true, 1}, {2, true, 2}};
+  std::vector<std::string> drained;
+  for (int check = 0; check < 5; ++check) {
+    world.now += options.shrink_interval;
+    world.use = use;
+    for (const std::string& action : world.Tick(3)) drained.push_back(action);
+  }
+  EXPECT_THAT(drained, ElementsAre("drain 2", "drain 1")) << "8, then 7 and 5 leases at most need 2 connections";
+}
+
+TEST(PoolStateTest, ShrinkingDoesNotLeaveAReplacementBehind) {
+  PoolOptions options = Shrinking(1, 3);
+  options.connect_timeout = absl::Hours(1);
+  World world = Grown(options, 3);
+  world.Recycle();
+  ASSERT_EQ(world.state.record(3).replaces, 0);
+  for (int check = 0; check < 3; ++check) Check(world, 0);
+  EXPECT_EQ(world.state.record(0).state, SlotState::kOpen) << "it is being replaced";
+  EXPECT_EQ(world.state.serving(), 1);
+}
+
+TEST(PoolStateTest, AFailingTargetIsNoReasonToShrink) {
+  World world = Grown(Shrinking(1, 6), 6);
+  world.now += absl::Milliseconds(1);
+  world.Lost(0);
+  ASSERT_NE(world.state.retry_at(), absl::InfinitePast());
+  for (int check = 0; check < 10; ++check) EXPECT_THAT(Check(world, 0), IsEmpty());
+}
+
+TEST(PoolStateTest, ShrinkingCountsWhatPreconnectingWants) {
+  PoolOptions options = Shrinking(1, 6);
+  options.preconnect_ratio = 2;
+  World world = Grown(options, 6);
+  for (int check = 0; check < 10; ++check) Check(world, 8);
+  EXPECT_EQ(world.Count(SlotState::kOpen), 4) << "8 * 2 at 4 a connection";
+}
+
+TEST(PoolStateTest, EveryShrinkSaysWhy) {
+  World world = Grown(Shrinking(1, 6), 6);
+  world.state.TakeEvents();
+  for (int check = 0; check < 3; ++check) Check(world, 4);
+  const std::vector<PoolEvent> events = world.state.TakeEvents();
+  ASSERT_FALSE(events.empty());
+  EXPECT_EQ(events[0].reason, CloseReason::kShrunk);
+  EXPECT_EQ(events[0].detail, "at most 4 leases in 3 checks need 1 of 6 connections");
+}
+
+TEST(PoolStateTest, ALoadThatOscillatesDoesNotOpenAndCloseInTurn) {
+  const auto changes = [](const PoolOptions& options, int low) {
+    World world = Grown(options, 1);
+    world.state.TakeEvents();
+    for (int tenth = 0; tenth < 36'000; ++tenth) {  // An hour; high and low in turn, 7 s each.
+      world.now += absl::Milliseconds(100);
+      const int leases = tenth / 70 % 2 == 0 ? 33 : low;
+      world.use.assign(world.state.size(), {});
+      world.Tick(leases);
+      world.OpenAll();
+    }
+    std::pair<int, int> opened_closed;
+    for (const PoolEvent& event : world.state.TakeEvents()) {
+      opened_closed.first += event.kind == PoolEvent::Kind::kOpened;
+      opened_closed.second += event.kind == PoolEvent::Kind::kClosed;
+    }
+    return opened_closed;
+  };
+  PoolOptions options = Shrinking(1, 10);
+  for (const int low : {0, 15, 16, 17, 24, 31, 32}) {
+    EXPECT_EQ(changes(options, low), std::make_pair(4, 0)) << "33 leases need five connections; between: " << low;
+  }
+  options.shrink_interval = absl::Seconds(1);  // Three checks are shorter than half a turn, but not the cool-down.
+  options.shrink_cooldown = absl::Minutes(1);
+  for (const int low : {0, 15, 31}) {
+    const auto [opened, closed] = changes(options, low);
+    EXPECT_LE(closed, 60 * options.max_shrink_step * 2) << low;
+    EXPECT_LE(opened, closed + 4);
+  }
+  options.shrink_cooldown = absl::ZeroDuration();
+  EXPECT_GT(changes(options, 0).second, 1000) << "the test can fail: with neither it flaps at each turn";
+}
+
 TEST(PoolStateTest, ShrinksTheUnopenedFirstThenTheLeastLoaded) {
   PoolOptions options = Options(0, 5);
   World world(options);

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "pool/core/pick_random.h"
 
@@ -85,6 +86,7 @@ std::vector<std::string> EverythingThatCanHappen() {
   for (int i = 0; i < kCloseReasons; ++i) names.push_back(ReasonName(static_cast<CloseReason>(i)));
   for (int i = 0; i < kPoolEventKinds; ++i) names.push_back(EventName(static_cast<PoolEvent::Kind>(i)));
   for (const auto& step : Simulation::Steps()) names.emplace_back(step.name);
+  names.emplace_back("shrunk by load");
   return names;
 }
 
@@ -114,6 +116,7 @@ void Simulation::CreatePool() {
                               &closer_, /*seed=*/random_()});
   life_->watch = life_->pool;
   life_->rate_since = clock_.Now();
+  life_->options = life_->pool->options();
   life_->subscription = life_->pool->Subscribe([this, life = life_](const PoolEvent& event) { OnEvent(life, event); });
   leave_ = PoolView();
   before_ = Look();
@@ -244,6 +247,9 @@ void Simulation::OnEvent(Life* life, const PoolEvent& event) {
       if (known != life->last_event.end()) return broken("it connects twice");
       life->last_event[id] = event.kind;
       tally_.Count("action open");
+      for (const char* grows : {"demand", "a call", "asked"}) {
+        if (absl::StartsWith(event.detail, grows)) life->grew_at = event.time;
+      }
       break;
     case Kind::kClosed:
       if (!from_before && (known == life->last_event.end() || known->second == Kind::kConnecting)) {
@@ -266,6 +272,14 @@ void Simulation::OnEvent(Life* life, const PoolEvent& event) {
       if (event.kind == Kind::kOpened) tally_.Count("action publish");
       if (event.kind == Kind::kDraining) {
         tally_.Count(event.reason == CloseReason::kIdle ? "action drain_if_unused" : "action drain");
+        if (event.reason == CloseReason::kShrunk && !event.detail.empty()) {
+          tally_.Count("shrunk by load");
+          if (event.time != life->shrank_at) life->shrunk = 0;
+          life->shrank_at = event.time;
+          if (++life->shrunk > life->options.max_shrink_step) return broken("more than max_shrink_step at once");
+          if (event.time - life->grew_at < life->options.shrink_cooldown) return broken("within the cool-down");
+          if (life->options.shrink_below == 0) return broken("nobody asked for that");
+        }
       }
       break;
     default:
@@ -465,6 +479,10 @@ PoolOptions Simulation::AnyOptions() {
   o.preconnect_ratio = Pick({1.0, 1.0, 1.5, 3.0});
   o.max_connecting = Pick({1, 2, 10});
   o.max_connects_per_second = Pick({0.0, 0.0, 0.0, 0.5, 3.0, 100.0});
+  o.shrink_below = Pick({0.0, 0.5, 0.8, 1.0});
+  o.shrink_interval = Pick({absl::Milliseconds(1), absl::Milliseconds(50), absl::Seconds(1)});
+  o.shrink_cooldown = Pick({absl::ZeroDuration(), absl::Milliseconds(200), absl::Seconds(30)});
+  o.max_shrink_step = Pick({1, 2, 4096});
   const absl::Status valid = o.Validate();
   if (!valid.ok()) broken_ = absl::StrCat("options: ", valid.message());
   return o;
@@ -474,6 +492,8 @@ void Simulation::Reconfigure() {
   leave_.may_change_limits = true;
   const int was = life_->pool->options().max_leases_per_connection;
   const PoolOptions options = AnyOptions();
+  RunCloserNow();  // What happened until now is told, and judged, under the old ones.
+  life_->options = options;
   if (options.max_connects_per_second != life_->pool->options().max_connects_per_second) {
     life_->rate_since = clock_.Now();
     life_->opened_before = life_->pool->Stats().opened;

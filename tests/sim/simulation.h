@@ -79,6 +79,9 @@ class Simulation {
     uint64_t rogue_opened = 0;
     absl::Time rate_since = absl::InfinitePast();  // Of max_connects_per_second, and what was opened and insisted then.
     uint64_t opened_before = 0, insisted = 0;
+    PoolOptions options;  // In force when the events that are delivered now happened.
+    absl::Time grew_at = absl::InfinitePast(), shrank_at = absl::InfinitePast();
+    int shrunk = 0;  // At shrank_at.
     std::string broken;
   };
   struct Lease {
