@@ -16,6 +16,10 @@ namespace {
 constexpr double kBackoffMultiplier = 1.6;
 constexpr double kBackoffJitter = 0.2;
 
+// Replacements that begin within one longest period, however fast they end; max_surge may ask for more. 4,096
+// connections of the default age and jitter need 6 a second, and a pool of the default size is rotated at once.
+constexpr int kReplacementsPerPeriod = 10;
+
 // Of ratios of small numbers: far above a double's error, far below what anybody could configure.
 constexpr double kRounding = 1e-9;
 
@@ -432,10 +436,15 @@ void PoolState::StartReplacements(absl::Time now) {
   std::sort(due.begin(), due.end(), [this](uint32_t a, uint32_t b) {
     return std::make_pair(AgeDue(records_[a]), a) < std::make_pair(AgeDue(records_[b]), b);
   });
+  if (now - replacing_since_ >= kLongestPeriod) {
+    replacing_since_ = now;
+    replacements_begun_ = 0;
+  }
+  const int per_period = std::max(kReplacementsPerPeriod, options_.max_surge);
   const int at_once = std::max(1, options_.max_surge);
   int under_way = replacements_under_way();
   for (const uint32_t slot : due) {
-    if (under_way >= at_once || !MayDial(now)) return;
+    if (under_way >= at_once || replacements_begun_ >= per_period || !MayDial(now)) return;
     if (options_.max_surge == 0) {
       BeginDrain(slot, records_[slot].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "",
                  now);
@@ -446,6 +455,7 @@ void PoolState::StartReplacements(absl::Time now) {
       return;
     }
     ++under_way;
+    ++replacements_begun_;
   }
 }
 

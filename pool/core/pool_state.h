@@ -223,6 +223,9 @@ class PoolState {
   absl::Time check_began_ = absl::InfinitePast();
   absl::Time grew_at_ = absl::InfinitePast();
 
+  absl::Time replacing_since_ = absl::InfinitePast();  // A period in which only so many replacements begin...
+  int replacements_begun_ = 0;                         // ...and how many have.
+
   int owed_ = 0;  // max_surge 0: connections that were closed first and are to be opened now.
   absl::Time owed_last_used_ = absl::InfinitePast();  // Of those, the one that was used last.
   std::vector<Action> actions_;

@@ -1023,6 +1023,41 @@ TEST(PoolStateTest, RecycleReplacesEachConnectionOnce) {
   EXPECT_THAT(world.Tick(), IsEmpty());
 }
 
+// Dials that succeed at once must not turn a recycle, or an age that all have reached together, into one burst.
+TEST(PoolStateTest, AWaveOfReplacementsBeginsABoundedNumberEachSecond) {
+  for (const int max_surge : {0, 1, 10, 25}) {
+    for (const bool by_age : {true, false}) {
+      PoolOptions options = Ageing(/*connections=*/100, max_surge);
+      options.max_connecting = 100;
+      World world(options);
+      world.OpenAll();
+      world.now += by_age ? options.max_age : absl::Minutes(5);
+      const auto replaced = [&] {
+        int n = 0;
+        for (const PoolEvent& event : world.state.TakeEvents()) n += event.kind == PoolEvent::Kind::kClosed;
+        return n;
+      };
+      replaced();
+      if (!by_age) world.Recycle();
+      const int each_second = std::max(10, max_surge);
+      for (int second = 0; second < 100 / each_second; ++second) {
+        world.Tick();
+        world.OpenAll();
+        EXPECT_EQ(replaced(), each_second) << "second " << second << ", max_surge " << max_surge;
+        EXPECT_LE(world.state.NextTick(world.now), world.now + absl::Seconds(1));
+        world.now += absl::Milliseconds(999);
+        world.Tick();
+        world.OpenAll();
+        EXPECT_EQ(replaced(), 0);
+        world.now += absl::Milliseconds(1);
+      }
+      EXPECT_EQ(world.Count(SlotState::kOpen), 100);
+      world.Tick();
+      EXPECT_EQ(world.Count(SlotState::kConnecting), 0) << "all of them, once";
+    }
+  }
+}
+
 // --- Idle and shrink ----------------------------------------------------------------------------------------------
 
 TEST(PoolStateTest, ClosesIdleConnectionsButNeverBelowMin) {
