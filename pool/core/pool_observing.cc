@@ -48,6 +48,7 @@ PoolStats Pool::Stats() const {
 PoolStats Pool::StatsLocked() const {
   PoolStats stats = counted_;
   stats.state = state_.admin();
+  if (state_.paused()) stats.pause_left = std::max(absl::ZeroDuration(), state_.paused_until() - clock_->Now());
   stats.connections_open = state_.count(SlotState::kOpen);
   stats.connections_connecting = state_.count(SlotState::kConnecting);
   stats.connections_backoff = state_.count(SlotState::kBackoff);
@@ -147,9 +148,10 @@ absl::Status Pool::CheckInvariants() const {
         if (!word.slow()) return broken(i, "DRAINING without SLOW");
         break;
       case SlotState::kOpen:
-        if (word.slow() != somebody_waits)
-          return broken(i, somebody_waits ? "waiters, but no SLOW" : "SLOW, but nobody waits");
-        if (somebody_waits && word.leases() < word.limit()) return broken(i, "somebody waits while a place is free");
+        if (word.slow() != (somebody_waits || state_.paused()))
+          return broken(i, word.slow() ? "SLOW, but nobody waits" : "waiters or a pause, but no SLOW");
+        if (somebody_waits && !state_.paused() && word.leases() < word.limit())
+          return broken(i, "somebody waits while a place is free");
         if (held_[i].connection == nullptr) return broken(i, "OPEN without a connection");
         break;
       default:
@@ -159,7 +161,7 @@ absl::Status Pool::CheckInvariants() const {
   }
   if (state_.serving() > state_.options().max_connections)
     return absl::InternalError("more connections than max_connections");
-  if (state_.admin() != PoolAdminState::kActive && (somebody_waits || state_.serving() > 0)) {
+  if (!state_.in_service() && (somebody_waits || state_.serving() > 0)) {
     return absl::InternalError("a pool that drains still serves");
   }
   return absl::OkStatus();

@@ -33,6 +33,8 @@ const char* ToString(PoolAdminState state) {
   switch (state) {
     case PoolAdminState::kActive:
       return "ACTIVE";
+    case PoolAdminState::kPaused:
+      return "PAUSED";
     case PoolAdminState::kDraining:
       return "DRAINING";
     case PoolAdminState::kDrained:
@@ -63,6 +65,10 @@ const char* ToString(Action::Kind kind) {
       return "cancel_calls";
     case Action::Kind::kSetLimit:
       return "set_limit";
+    case Action::Kind::kPause:
+      return "pause";
+    case Action::Kind::kUnpause:
+      return "unpause";
   }
   return "unknown";
 }
@@ -198,7 +204,7 @@ bool PoolState::HeldBack(absl::Time now) const {
 }
 
 void PoolState::OpenUpTo(int connections, Cause cause, absl::Time now) {
-  if (admin_ != PoolAdminState::kActive) return;
+  if (!in_service()) return;
   const int wanted = std::min(connections, options_.max_connections);
   for (int n = serving(); n < wanted && !BacksOff(now); ++n) {
     if (HeldBack(now)) {
@@ -239,7 +245,7 @@ void PoolState::OnDemand(int64_t leases, absl::Time now) {
 void PoolState::EnsureConnections(int connections, absl::Time now) { OpenUpTo(connections, Cause::kAsked, now); }
 
 bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
-  if (admin_ != PoolAdminState::kActive || serving() >= options_.max_connections) return false;
+  if (!in_service() || serving() >= options_.max_connections) return false;
   if (count(SlotState::kConnecting) >= options_.max_connecting) return false;
   if (!wait_for_ready && now < std::max(retry_at(), connect_at())) return false;
   return OpenOrdinary(Cause::kCall, now);
@@ -394,8 +400,26 @@ void PoolState::DrainAll(CloseReason reason, absl::Time now) {
   }
 }
 
+void PoolState::Pause(absl::Duration max_hold, absl::Time now) {
+  if (!in_service()) return;
+  const absl::Time until = now + max_hold;
+  paused_until_ = paused() ? std::max(paused_until_, until) : until;
+  if (!paused()) Act(Action::Kind::kPause, 0);
+  admin_ = PoolAdminState::kPaused;
+  Tell(PoolEvent::Kind::kPoolPaused, now, absl::StrCat("for ", absl::FormatDuration(paused_until_ - now)));
+}
+
+void PoolState::Unpause(absl::Time now) {
+  if (!paused()) return;
+  admin_ = PoolAdminState::kActive;
+  Act(Action::Kind::kUnpause, 0);
+  Tell(PoolEvent::Kind::kPoolUnpaused, now, now < paused_until_ ? "" : "its time was over");
+  BeginChecks(now);
+  Maintain(now);
+}
+
 void PoolState::Drain(absl::Time now) {
-  if (admin_ != PoolAdminState::kActive) return;
+  if (!in_service()) return;
   admin_ = PoolAdminState::kDraining;
   Tell(PoolEvent::Kind::kPoolDraining, now);
   DrainAll(CloseReason::kDrained, now);
@@ -460,7 +484,7 @@ void PoolState::StartReplacements(absl::Time now) {
 }
 
 void PoolState::Maintain(absl::Time now) {
-  if (admin_ != PoolAdminState::kActive) return;
+  if (!in_service()) return;
   // Break before make: what is to follow a connection that still drains is not missing yet, unless callers want it.
   const auto owing = std::count_if(records_.begin(), records_.end(), [](const Record& r) { return r.owes_one; });
   OpenUpTo(options_.min_connections - static_cast<int>(owing), Cause::kMinConnections, now);
@@ -521,7 +545,7 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
     BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "its back-off was reconfigured", now);
   }
   // One at a time: when a connection that is being replaced goes, its replacement begins to count.
-  while (admin_ == PoolAdminState::kActive && serving() > options_.max_connections) {
+  while (in_service() && serving() > options_.max_connections) {
     BeginDrain(LeastMissed(use), CloseReason::kShrunk, /*by_choice=*/false, "", now);
   }
   Maintain(now);
@@ -561,8 +585,8 @@ int PoolState::NeededFor(int64_t peak) const {
 
 void PoolState::TickShrink(const std::vector<SlotUse>& use, absl::Time now) {
   if (options_.shrink_below == 0 || now - check_began_ < options_.shrink_interval) return;
-  // A target that fails makes callers few; so do its suspected connections.
-  if (failing_ || count(SlotState::kChecking) > 0) return BeginChecks(now);
+  // A pause makes leases few, and so does a target that fails or hangs.
+  if (paused() || failing_ || count(SlotState::kChecking) > 0) return BeginChecks(now);
   std::rotate(check_peaks_.begin(), check_peaks_.begin() + 1, check_peaks_.end());
   check_peaks_.back() = std::exchange(peak_, 0);
   check_began_ = now;
@@ -592,7 +616,7 @@ void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
   for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
     Record& r = records_[slot];
     if (r.state != SlotState::kOpen) continue;
-    if (use[slot].used || use[slot].leases > 0) {
+    if (use[slot].used || use[slot].leases > 0 || paused()) {
       r.last_used = now;
     } else if (r.replaced_by < 0 && now - r.last_used >= options_.max_idle) {
       idle.push_back(slot);
@@ -627,7 +651,8 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
       TellOf(PoolEvent::Kind::kLingering, slot, now);
     }
   }
-  if (admin_ != PoolAdminState::kActive) return;
+  if (!in_service()) return;
+  if (paused() && now >= paused_until_) Unpause(now);
   held_back_ = 0;
   OnDemand(PeakBound(use, demand), now);
   Maintain(now);
@@ -665,7 +690,8 @@ absl::Time PoolState::NextTick(absl::Time now) const {
         break;
     }
   }
-  if (admin_ != PoolAdminState::kActive) return next;
+  if (!in_service()) return next;
+  if (paused()) next = std::min(next, paused_until_);
   if (failing_ && retry_at_ > now) next = std::min(next, retry_at_);
   if (connect_at() > now) next = std::min(next, connect_at());
   if (options_.shrink_below > 0 && count(SlotState::kOpen) > 0) {

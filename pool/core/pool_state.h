@@ -29,12 +29,21 @@ namespace chanpool {
 // What the operator or owner has decided about the whole pool.
 enum class PoolAdminState {
   kActive,
+  kPaused,     // Lends nothing for a while: callers wait. What is out goes on, and connections are kept as ever.
   kDraining,   // Refuses callers; leases are still out.
   kDrained,    // Refuses callers; nothing is out, no connection is left.
   kDestroyed,  // For ever.
 };
 
 const char* ToString(PoolAdminState state);
+
+// Takes callers, now or when its pause ends: it keeps the connections that they need.
+constexpr bool InService(PoolAdminState state) {
+  return state == PoolAdminState::kActive || state == PoolAdminState::kPaused;
+}
+
+// The longest that a pause may hold callers back.
+inline constexpr absl::Duration kLongestPause = absl::Minutes(10);
 
 // What the pool must do now.
 struct Action {
@@ -48,12 +57,14 @@ struct Action {
     kDrainIfUnused,  // The same, if no call has used it meanwhile; then tell OnUnusedDrained.
     kCancelCalls,    // It was found dead: end its calls.
     kSetLimit,       // Give it the present max_leases_per_connection.
+    kPause,          // No slot: lend nothing more.
+    kUnpause,        // No slot: waiters first, then everybody.
   };
   Kind kind;
   uint32_t slot;
   CloseReason reason = CloseReason::kIdle;  // For kDrainIfUnused.
 };
-inline constexpr int kActionKinds = 9;
+inline constexpr int kActionKinds = 11;
 
 const char* ToString(Action::Kind kind);
 
@@ -126,6 +137,9 @@ class PoolState {
   void Redirected(absl::Time now);
   void StopRecycle();
   void Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now);
+  // Until `max_hold` from now, or the end of the present pause if that is later. Only while in_service().
+  void Pause(absl::Duration max_hold, absl::Time now);
+  void Unpause(absl::Time now);
   void Drain(absl::Time now);
   void Resume(absl::Time now);
   void Destroy(absl::Time now);
@@ -147,6 +161,9 @@ class PoolState {
   int grow_above() const;
 
   PoolAdminState admin() const { return admin_; }
+  bool in_service() const { return InService(admin_); }
+  bool paused() const { return admin_ == PoolAdminState::kPaused; }
+  absl::Time paused_until() const { return paused_until_; }  // While paused().
   const Record& record(uint32_t slot) const { return records_[slot]; }
   uint32_t size() const { return static_cast<uint32_t>(records_.size()); }
   int count(SlotState state) const { return counts_[static_cast<int>(state)]; }
@@ -155,7 +172,7 @@ class PoolState {
   // By choice: replacements on their way or owed, and replaced ones that still lend and do not linger.
   int replacements_under_way() const;
   int lingering() const;
-  bool can_grow() const { return admin_ == PoolAdminState::kActive && serving() < options_.max_connections; }
+  bool can_grow() const { return in_service() && serving() < options_.max_connections; }
 
   const absl::Status& last_dial_error() const { return last_dial_error_; }  // OK if none since the pool began.
   // No dial before this, unless a call insists; InfinitePast when the last dial went well.
@@ -198,6 +215,7 @@ class PoolState {
   PoolOptions options_;
   std::mt19937_64 random_;
   PoolAdminState admin_ = PoolAdminState::kActive;
+  absl::Time paused_until_ = absl::InfinitePast();
   std::vector<Record> records_;
   std::array<int, kSlotStates> counts_{};
 

@@ -23,6 +23,7 @@ namespace chanpool {
 
 struct PoolStats {
   PoolAdminState state = PoolAdminState::kActive;
+  absl::Duration pause_left;  // Zero unless PAUSED: until the pause ends by itself.
 
   // --- Gauges ---
   int connections = 0;             // Not destroyed yet, in any state: opened - closed + connections_extra.

@@ -49,6 +49,7 @@ class World {
       for (const Action& action : actions) {
         done.push_back(absl::StrCat(ToString(action.kind), " ", action.slot));
         if (use.size() < state.size()) use.resize(state.size());
+        if (action.kind == Action::Kind::kPause || action.kind == Action::Kind::kUnpause) continue;
         const bool drains = action.kind == Action::Kind::kDrain || action.kind == Action::Kind::kDrainIfUnused;
         if (!drains || use[action.slot].leases > 0) continue;
         if (action.kind == Action::Kind::kDrainIfUnused) {
@@ -178,12 +179,14 @@ enum class Event {
   kShrink,
   kRecycle,
   kRedirected,
+  kPaused,
+  kUnpaused,
 };
 
 const char* Name(Event event) {
-  static const char* const names[] = {"opened",     "failed",         "lost",        "suspected",       "probed ok",
-                                      "probed bad", "probed no room", "tick before", "tick at timeout", "drain",
-                                      "destroy",    "shrink",         "recycle",     "redirected"};
+  static const char* const names[] = {
+      "opened",          "failed", "lost",    "suspected", "probed ok", "probed bad", "probed no room", "tick before",
+      "tick at timeout", "drain",  "destroy", "shrink",    "recycle",   "redirected", "paused",         "unpaused"};
   return names[static_cast<int>(event)];
 }
 
@@ -222,6 +225,11 @@ std::vector<std::string> Tell(World& world, Event event) {
         return state.Recycle(world.now);
       case Event::kRedirected:
         return state.Redirected(world.now);
+      case Event::kPaused:
+        return state.Pause(absl::Seconds(1), world.now);
+      case Event::kUnpaused:
+        state.Pause(absl::Seconds(1), world.now);
+        return state.Unpause(world.now);
     }
   });
 }
@@ -251,6 +259,8 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {closed, Event::kShrink, closed, ""},
       {closed, Event::kRecycle, closed, ""},  // The target fails now: slot 1 must wait for its replacement.
       {closed, Event::kRedirected, connecting, "open 0"},
+      {closed, Event::kPaused, closed, "pause 0"},
+      {closed, Event::kUnpaused, closed, "pause 0,unpause 0"},
 
       {connecting, Event::kOpened, open, "publish 0"},
       {connecting, Event::kFailed, closed, "drain 0"},
@@ -266,6 +276,8 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {connecting, Event::kShrink, closed, "drain 0"},
       {connecting, Event::kRecycle, connecting, "open 2"},
       {connecting, Event::kRedirected, closed, "drain 0,open 2"},
+      {connecting, Event::kPaused, connecting, "pause 0"},
+      {connecting, Event::kUnpaused, connecting, "pause 0,unpause 0"},
 
       {open, Event::kOpened, open, ""},
       {open, Event::kFailed, open, ""},
@@ -281,6 +293,8 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {open, Event::kShrink, closed, "drain 0"},
       {open, Event::kRecycle, open, "open 2"},
       {open, Event::kRedirected, open, "open 2"},
+      {open, Event::kPaused, open, "pause 0"},
+      {open, Event::kUnpaused, open, "pause 0,unpause 0"},
 
       {checking, Event::kOpened, checking, ""},
       {checking, Event::kFailed, checking, ""},
@@ -296,6 +310,8 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {checking, Event::kShrink, closed, "drain 0"},
       {checking, Event::kRecycle, checking, "open 2"},
       {checking, Event::kRedirected, checking, "open 2"},
+      {checking, Event::kPaused, checking, "pause 0"},
+      {checking, Event::kUnpaused, checking, "pause 0,unpause 0"},
 
       {backoff, Event::kOpened, open, "publish 0"},
       {backoff, Event::kFailed, backoff, ""},
@@ -311,6 +327,8 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {backoff, Event::kShrink, closed, "drain 0"},
       {backoff, Event::kRecycle, backoff, "open 2"},
       {backoff, Event::kRedirected, closed, "drain 0,open 2"},
+      {backoff, Event::kPaused, backoff, "pause 0"},
+      {backoff, Event::kUnpaused, backoff, "pause 0,unpause 0"},
 
       {draining, Event::kOpened, draining, ""},
       {draining, Event::kFailed, draining, ""},
@@ -326,8 +344,10 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {draining, Event::kShrink, draining, ""},
       {draining, Event::kRecycle, draining, "open 2"},
       {draining, Event::kRedirected, draining, "open 2"},
+      {draining, Event::kPaused, draining, "pause 0"},
+      {draining, Event::kUnpaused, draining, "pause 0,unpause 0"},
   };
-  EXPECT_EQ(table.size(), 6u * 14u) << "every pair is listed";
+  EXPECT_EQ(table.size(), 6u * 16u) << "every pair is listed";
   for (const Row& row : table) {
     World world = In(row.before, /*other_open=*/true);
     ASSERT_EQ(world.state.record(0).state, row.before) << "the table's own beginning";
@@ -362,9 +382,10 @@ TEST(PoolStateTest, TheOnlyWayBacksOffInsteadOfClosing) {
 TEST(PoolStateTest, ADestroyedPoolIgnoresEverything) {
   World world = In(SlotState::kOpen, true);
   world.Do([&] { world.state.Destroy(world.now); });
-  for (const Event event : {Event::kOpened, Event::kFailed, Event::kLost, Event::kSuspected, Event::kProbedOk,
-                            Event::kProbedBad, Event::kProbedNoRoom, Event::kTickBefore, Event::kTickAtTimeout,
-                            Event::kDrain, Event::kDestroy, Event::kShrink, Event::kRecycle}) {
+  for (const Event event :
+       {Event::kOpened, Event::kFailed, Event::kLost, Event::kSuspected, Event::kProbedOk, Event::kProbedBad,
+        Event::kProbedNoRoom, Event::kTickBefore, Event::kTickAtTimeout, Event::kDrain, Event::kDestroy, Event::kShrink,
+        Event::kRecycle, Event::kPaused, Event::kUnpaused}) {
     EXPECT_THAT(Tell(world, event), IsEmpty()) << Name(event);
   }
   EXPECT_THAT(world.Demand(100), IsEmpty());
@@ -1401,6 +1422,110 @@ TEST(PoolStateTest, ADrainForgetsTheReplacementsThatWereOwed) {
   world.Do([&] { world.state.Drain(world.now); });
   EXPECT_THAT(world.Emptied(0), IsEmpty());
   EXPECT_THAT(world.Do([&] { world.state.Resume(world.now); }), ElementsAre("open 0"));
+}
+
+// --- Pause --------------------------------------------------------------------------------------------------------
+
+// Paused for `hold`.
+World PausedFor(absl::Duration hold, const PoolOptions& options) {
+  World world(options);
+  world.OpenAll();
+  EXPECT_THAT(world.Do([&] { world.state.Pause(hold, world.now); }), ElementsAre("pause 0"));
+  return world;
+}
+
+TEST(PoolStateTest, APauseEndsByItself) {
+  World world = PausedFor(absl::Milliseconds(1500), Options(1, 5));
+  EXPECT_EQ(world.state.admin(), PoolAdminState::kPaused);
+  world.now += absl::Seconds(1);
+  EXPECT_THAT(world.Tick(), IsEmpty());
+  EXPECT_LE(world.state.NextTick(world.now), world.state.paused_until()) << "a tick is due";
+  world.now = world.state.paused_until() - absl::Nanoseconds(1);
+  EXPECT_THAT(world.Tick(), IsEmpty());
+  world.now += absl::Nanoseconds(1);
+  EXPECT_THAT(world.Tick(), ElementsAre("unpause 0"));
+  EXPECT_EQ(world.state.admin(), PoolAdminState::kActive);
+}
+
+TEST(PoolStateTest, OfTwoPausesTheLaterEndHolds) {
+  World world = PausedFor(absl::Seconds(30), Options(1, 5));
+  const absl::Time end = world.state.paused_until();
+  world.now += absl::Seconds(10);
+  EXPECT_THAT(world.Do([&] { world.state.Pause(absl::Seconds(5), world.now); }), IsEmpty());
+  EXPECT_EQ(world.state.paused_until(), end);
+  world.Do([&] { world.state.Pause(absl::Seconds(25), world.now); });
+  EXPECT_EQ(world.state.paused_until(), world.now + absl::Seconds(25));
+  for (int i = 0; i < 100; ++i) {
+    world.now += absl::Seconds(1);
+    world.Do([&] { world.state.Pause(kLongestPause, world.now); });
+    EXPECT_EQ(world.state.paused_until(), world.now + kLongestPause) << "never beyond the longest from now";
+  }
+}
+
+TEST(PoolStateTest, APausedPoolKeepsItsConnections) {
+  PoolOptions options = Options(2, 5);
+  options.max_age = absl::Hours(1);
+  World world = PausedFor(absl::Minutes(10), options);
+  world.now += absl::Minutes(1);
+  EXPECT_THAT(world.Lost(0), ElementsAre("drain 0", "open 2"));
+  EXPECT_THAT(world.Opened(2), ElementsAre("publish 2"));
+  EXPECT_THAT(world.Recycle(), ElementsAre("open 0"));
+  EXPECT_THAT(world.Demand(40), ElementsAre("open 3", "open 4", "open 5")) << "for those who wait";
+  PoolOptions one = options;
+  one.min_connections = one.max_connections = 1;
+  world.Reconfigure(one);
+  EXPECT_EQ(world.state.serving(), 1);
+  EXPECT_EQ(world.state.admin(), PoolAdminState::kPaused);
+}
+
+TEST(PoolStateTest, APauseIsNoReasonToClose) {
+  PoolOptions options = Shrinking(1, 6);
+  options.max_idle = absl::Minutes(2);
+  World world = Grown(options, 6);
+  world.Do([&] { world.state.Pause(absl::Minutes(5), world.now); });
+  while (world.now < world.state.paused_until() - absl::Seconds(1)) {
+    world.now += absl::Seconds(1);
+    EXPECT_THAT(world.Tick(), IsEmpty());
+  }
+  world.now += absl::Seconds(1);
+  EXPECT_THAT(world.Tick(), ElementsAre("unpause 0"));
+  for (int second = 1; second < 20; ++second) {
+    world.now += absl::Seconds(1);
+    EXPECT_THAT(world.Tick(), IsEmpty()) << "idle times and checks begin anew";
+  }
+}
+
+TEST(PoolStateTest, ADrainEndsAPauseForGood) {
+  World world = PausedFor(absl::Minutes(1), Options(1, 5));
+  world.Do([&] { world.state.Drain(world.now); });
+  EXPECT_EQ(world.state.admin(), PoolAdminState::kDrained);
+  EXPECT_THAT(world.Do([&] { world.state.Pause(absl::Minutes(1), world.now); }), IsEmpty());
+  EXPECT_THAT(world.Do([&] { world.state.Unpause(world.now); }), IsEmpty());
+  EXPECT_THAT(world.Do([&] { world.state.Resume(world.now); }), ElementsAre("open 0"));
+  EXPECT_EQ(world.state.admin(), PoolAdminState::kActive);
+}
+
+TEST(PoolStateTest, AResumeDoesNotEndAPause) {
+  World world = PausedFor(absl::Minutes(1), Options(1, 5));
+  EXPECT_THAT(world.Do([&] { world.state.Resume(world.now); }), IsEmpty());
+  EXPECT_EQ(world.state.admin(), PoolAdminState::kPaused);
+}
+
+TEST(PoolStateTest, EveryPauseAndItsEndAreTold) {
+  World world = PausedFor(absl::Seconds(3), Options(1, 5));
+  world.now += absl::Seconds(3);
+  world.Tick();
+  world.Do([&] { world.state.Pause(absl::Seconds(3), world.now); });
+  world.Do([&] { world.state.Unpause(world.now); });
+  world.Do([&] { world.state.Unpause(world.now); });
+  std::vector<std::string> told;
+  for (const PoolEvent& event : world.state.TakeEvents()) {
+    if (event.kind == PoolEvent::Kind::kPoolPaused || event.kind == PoolEvent::Kind::kPoolUnpaused) {
+      told.push_back(absl::StrCat(ToString(event.kind), " ", event.detail));
+    }
+  }
+  EXPECT_THAT(told, ElementsAre("pool_paused for 3s", "pool_unpaused its time was over", "pool_paused for 3s",
+                                "pool_unpaused "));
 }
 
 }  // namespace

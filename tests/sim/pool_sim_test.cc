@@ -130,6 +130,19 @@ TEST(PoolSimTest, EveryRuleCanFail) {
          v.stats.waiters = v.pending = v.pending_in_time = 1;
          v.stats.free = 0;
        }},
+      {"a pause has outlived its maximum",
+       [](PoolView&, PoolView& v) {
+         v.stats.state = PoolAdminState::kPaused;
+         v.paused_until = v.now = absl::UnixEpoch();
+       }},
+      {"pause_left is wrong", [](PoolView&, PoolView& v) { v.stats.pause_left = absl::Seconds(1); }},
+      {"granted by a pool that is paused",
+       [](PoolView& was, PoolView& is) {
+         was.stats.state = is.stats.state = PoolAdminState::kPaused;
+         is.paused_until = absl::UnixEpoch() + absl::Seconds(1), is.now = absl::UnixEpoch();
+         is.stats.pause_left = absl::Seconds(1);
+         --was.stats.acquired;
+       }},
       {"DRAINED with connections", [](PoolView&, PoolView& v) { v.stats.state = PoolAdminState::kDrained; }},
       {"acquired != hits + misses", [](PoolView&, PoolView& v) { ++v.stats.hits; }},
       {"released != acquired - leases", [](PoolView&, PoolView& v) { ++v.stats.released; }},

@@ -43,6 +43,8 @@ struct PoolView {
   bool may_insist = false;         // A call that waits for ready may dial before the back-off is over.
   bool may_resume = false;
 
+  absl::Time paused_until = absl::InfinitePast();  // As the pauses ask: never later.
+
   // The most connections that may be replacing now: max(1, max_surge), or what was under way when it was lowered.
   int permitted_replacing = 1;
   // The most that may linger: max_connections, or what lingered when it was lowered.

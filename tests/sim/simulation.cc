@@ -65,6 +65,8 @@ const std::vector<Simulation::Step>& Simulation::Steps() {
       {"advance_far", 4, &Simulation::AdvanceFar},
       {"reconfigure", 4, &Simulation::Reconfigure},
       {"recycle", 5, &Simulation::Recycle},
+      {"pause", 6, &Simulation::Pause},
+      {"unpause", 6, &Simulation::Unpause},
       {"begin_drain", 3, &Simulation::BeginDrain},
       {"drain_without_patience", 1, &Simulation::DrainWithoutPatience},
       {"resume", 12, &Simulation::Resume},
@@ -185,6 +187,7 @@ PoolView Simulation::Look() {
   view.destroyed = life_->target.destroyed();
   view.dials = life_->target.dials();
   view.opened_reports = static_cast<int>(life_->asked.reported_open + life_->rogue_opened);
+  view.paused_until = life_->paused_until;
   view.opened_since = view.stats.opened - life_->opened_before;
   view.rate_in_force = view.now - life_->rate_since;
   view.insisted = life_->insisted;
@@ -281,6 +284,9 @@ void Simulation::OnEvent(Life* life, const PoolEvent& event) {
           if (life->options.shrink_below == 0) return broken("nobody asked for that");
         }
       }
+      break;
+    case Kind::kPoolUnpaused:
+      tally_.Count("action unpause");
       break;
     default:
       break;
@@ -506,6 +512,23 @@ void Simulation::Reconfigure() {
 }
 
 void Simulation::Recycle() { life_->pool->Recycle(); }
+
+void Simulation::Pause() {
+  const absl::Duration hold = Pick(
+      {absl::Nanoseconds(1), absl::Milliseconds(5), absl::Milliseconds(300), absl::Seconds(20), absl::Minutes(10)});
+  const PoolAdminState was = life_->pool->state();
+  const bool can = InService(was);
+  if (life_->pool->Pause(hold).ok() != can) broken_ = "a pause was refused, or ought to be";
+  if (can) {
+    const absl::Time until = clock_.Now() + hold;
+    life_->paused_until = was == PoolAdminState::kPaused ? std::max(life_->paused_until, until) : until;
+    tally_.Count(ActionName(Action::Kind::kPause));
+  }
+}
+
+void Simulation::Unpause() {
+  if (!life_->pool->Unpause().ok()) broken_ = "an unpause was refused";
+}
 
 void Simulation::BeginDrain() { life_->pool->BeginDrain(); }
 
