@@ -127,7 +127,7 @@ std::string PoolOptions::DebugString() const {
   return text;
 }
 
-std::vector<std::string> Warnings(const PoolOptions& o) {
+std::vector<std::string> Warnings(const PoolOptions& o, int64_t peak) {
   std::vector<std::string> warnings;
   const auto warn = [&warnings](absl::string_view option, const auto& value, const std::string& why,
                                 const std::string& nearest) {
@@ -183,6 +183,19 @@ std::vector<std::string> Warnings(const PoolOptions& o) {
   if (o.shrink_below > kHighestShrinkBelow) {
     warn("shrink_below", o.shrink_below, "closes connections that a little more load opens again",
          absl::StrCat("at most ", Text(kHighestShrinkBelow)));
+  }
+  // Of max_connections first: while that is too low, more of min_connections would not help. 0 of them is a choice.
+  const int64_t each = o.max_leases_per_connection;
+  const auto too_few = [&](absl::string_view option, int connections, absl::string_view then) {
+    warn(option, connections,
+         absl::StrCat("of ", each, " leases carry ", connections * each, ", and up to ", peak,
+                      " were wanted at one time: ", then),
+         absl::StrCat("at least ", (peak + each - 1) / each));
+  };
+  if (o.max_connections * each < peak) {
+    too_few("max_connections", o.max_connections, "callers wait, or go beyond the limit");
+  } else if (o.min_connections > 0 && o.min_connections * each < peak) {
+    too_few("min_connections", o.min_connections, "a burst waits for dials");
   }
   return warnings;
 }

@@ -9,6 +9,7 @@
 #ifndef CHANPOOL_POOL_CORE_OPTIONS_H_
 #define CHANPOOL_POOL_CORE_OPTIONS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -170,8 +171,9 @@ struct OptionInfo {
 absl::Span<const OptionInfo> PoolOptionTable();
 
 // What is valid, and hardly meant: for each the option, its value, why, and the nearest right value. Empty when there
-// is nothing to say.
-std::vector<std::string> Warnings(const PoolOptions& options);
+// is nothing to say. `peak` is how many leases a running pool has seen wanted at one time
+// (PoolStats::leases_peak_bound, Pool::Warnings), 0 where none is known.
+std::vector<std::string> Warnings(const PoolOptions& options, int64_t peak = 0);
 
 }  // namespace chanpool
 #endif  // CHANPOOL_POOL_CORE_OPTIONS_H_

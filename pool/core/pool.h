@@ -192,6 +192,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   PoolOptions options() const;
   // What Create or the last Reconfigure was given.
   PoolOptions owner_options() const;
+  // What is odd about the options in force, given what callers have wanted since they hold: see options.h.
+  std::vector<std::string> Warnings() const;
   PoolStats Stats() const;
   // Stats().state alone: asks no connection, and may be called under a lock that is not the pool's.
   PoolAdminState state() const;

@@ -19,6 +19,12 @@ PoolOptions Pool::owner_options() const {
   return sources_.owner;
 }
 
+std::vector<std::string> Pool::Warnings() const {
+  if (Forked()) return {};
+  MutexLock lock(&mu_);
+  return chanpool::Warnings(state_.options(), state_.peak_bound());
+}
+
 PoolAdminState Pool::state() const {
   if (Forked()) return PoolAdminState::kDestroyed;
   MutexLock lock(&mu_);
@@ -78,6 +84,7 @@ PoolStats Pool::StatsLocked() const {
   // What was told once stays told: a lease seen before its count would make a counter go down.
   released_ = std::max(released_, stats.acquired - std::min<uint64_t>(stats.acquired, stats.leases));
   stats.released = released_;
+  stats.leases_peak_bound = state_.peak_bound();
   stats.dial_failures = state_.dial_failures();
   stats.last_dial_error = state_.last_dial_error();
   stats.retry_at = state_.retry_at();

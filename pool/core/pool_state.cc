@@ -237,7 +237,10 @@ int64_t PoolState::PeakBound(const std::vector<SlotUse>& use, int64_t demand) co
 void PoolState::OnDemand(int64_t leases, absl::Time now) {
   if (leases == 0) return;
   demand_ = leases;
-  peak_ = std::max(peak_, leases);
+  if (!paused()) {
+    peak_ = std::max(peak_, leases);
+    peak_bound_ = std::max(peak_bound_, leases);
+  }
   // A suspected connection counts for max_connections, and not for what callers want: it may be dead.
   OpenUpTo(ConnectionsFor(leases) + count(SlotState::kChecking), Cause::kDemand, now);
 }
@@ -529,6 +532,7 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
   const bool new_rate = options.max_connects_per_second != options_.max_connects_per_second;
   options_ = options;
   held_back_ = 0;
+  peak_bound_ = 0;
   BeginChecks(now);
   if (new_rate) paid_until_ = std::min(paid_until_, now + absl::Seconds(1));  // A slower one was paid in longer times.
   retry_at_ = std::min(retry_at_, now + options_.backoff_max);  // A shorter back-off holds for the present wait too.

@@ -174,6 +174,10 @@ class PoolState {
   int lingering() const;
   bool can_grow() const { return in_service() && serving() < options_.max_connections; }
 
+  // The most leases that callers wanted at one time since the options were last changed, those out included: an upper
+  // bound (OnTick). What piles up in a pause does not count.
+  int64_t peak_bound() const { return peak_bound_; }
+
   const absl::Status& last_dial_error() const { return last_dial_error_; }  // OK if none since the pool began.
   // No dial before this, unless a call insists; InfinitePast when the last dial went well.
   absl::Time retry_at() const { return failing_ ? retry_at_ : absl::InfinitePast(); }
@@ -232,6 +236,7 @@ class PoolState {
   absl::Time paid_until_ = absl::InfinitePast();
   int held_back_ = 0;  // As many connections are wanted as soon as the limits on dials allow; 0 if they hold none back.
   int64_t demand_ = 0;  // As last told, for people.
+  int64_t peak_bound_ = 0;
 
   // Shrinking by load. A check is one shrink_interval.
   static constexpr int kLowChecks = 3;

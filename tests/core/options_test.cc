@@ -271,5 +271,22 @@ TEST(OptionsTest, EachWarningNamesOptionValueReasonAndTheNearestRightValue) {
   }
 }
 
+TEST(OptionsTest, APeakAboveTheCapacityIsAWarning) {
+  PoolOptions options;
+  options.min_connections = 2;
+  options.max_connections = 5;
+  options.max_leases_per_connection = 10;
+  options.target_leases_per_connection = 8;
+  EXPECT_THAT(Warnings(options, 20), IsEmpty());
+  EXPECT_THAT(Warnings(options, 21),
+              ElementsAre("min_connections: 2 of 10 leases carry 20, and up to 21 were wanted at "
+                          "one time: a burst waits for dials; set at least 3"));
+  EXPECT_THAT(Warnings(options, 51),
+              ElementsAre("max_connections: 5 of 10 leases carry 50, and up to 51 were wanted at one time: callers "
+                          "wait, or go beyond the limit; set at least 6"));
+  options.min_connections = 0;
+  EXPECT_THAT(Warnings(options, 21), IsEmpty()) << "a pool that opens nothing ahead is a choice";
+}
+
 }  // namespace
 }  // namespace chanpool

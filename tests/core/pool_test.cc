@@ -993,5 +993,42 @@ TEST_F(PoolTest, APoolWithoutConnectionsCanBePaused) {
   EXPECT_EQ(waiting->status, absl::OkStatus());
 }
 
+// --- Warnings -----------------------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, WarnsOfAPeakThatItsOptionsDoNotCarry) {
+  Start(SmallPool());
+  EXPECT_THAT(pool_->Warnings(), testing::IsEmpty());
+  std::vector<Place> places = TakeAll();
+  const auto waiting = Begin(In(absl::Hours(1)));
+  EXPECT_EQ(pool_->Stats().leases_peak_bound, 5);
+  places.clear();
+  closer_.RunAll();
+  EXPECT_THAT(pool_->Warnings(),
+              ElementsAre(testing::StartsWith("max_connections: 2 of 2 leases carry 4, and up to 5 were wanted")));
+  PoolOptions larger = SmallPool();
+  larger.max_connections = 3;
+  ASSERT_EQ(pool_->Reconfigure(larger), absl::OkStatus());
+  EXPECT_THAT(pool_->Warnings(), testing::IsEmpty()) << "what was seen under other options is forgotten";
+}
+
+TEST_F(PoolTest, ThePeakBoundCountsABurstBetweenTwoLooks) {
+  Start(SmallPool());
+  {
+    const Place first = pool_->TryAcquire(), second = pool_->TryAcquire();
+    ASSERT_TRUE(first && second);
+  }
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(pool_->Stats().leases_peak_bound, 2);
+}
+
+TEST_F(PoolTest, WhoWaitsForAPauseToEndIsNoPeak) {
+  Start(SmallPool());
+  ASSERT_EQ(pool_->Pause(absl::Seconds(10)), absl::OkStatus());
+  std::vector<std::shared_ptr<Async>> asyncs;
+  for (int i = 0; i < 9; ++i) asyncs.push_back(Begin(In(absl::Seconds(5))));
+  clock_.Advance(absl::Seconds(9));
+  EXPECT_EQ(pool_->Stats().leases_peak_bound, 0);
+}
+
 }  // namespace
 }  // namespace chanpool
