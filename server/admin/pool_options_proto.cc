@@ -98,6 +98,13 @@ constexpr Row kRows[] = {
      }},
     CHANPOOL_DURATION(backoff_initial),
     CHANPOOL_DURATION(backoff_max),
+    CHANPOOL_SCALAR(preconnect_ratio),
+    CHANPOOL_SCALAR(max_connecting),
+    CHANPOOL_SCALAR(max_connects_per_second),
+    CHANPOOL_SCALAR(shrink_below),
+    CHANPOOL_DURATION(shrink_interval),
+    CHANPOOL_DURATION(shrink_cooldown),
+    CHANPOOL_SCALAR(max_shrink_step),
 };
 
 #undef CHANPOOL_SCALAR
