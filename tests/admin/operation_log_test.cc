@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -101,6 +103,26 @@ TEST_F(OperationLogTest, ADrainNamesWhatItWaitsForAndEndsWithTheLastCall) {
   EXPECT_EQ(GetPool("pools/orders").admin_state(), v1::ADMIN_STATE_DRAINED);
   EXPECT_THAT(MessagesOf(v1::EVENT_TYPE_OPERATION_STARTED), ElementsAre("drain began: new version"));
   EXPECT_THAT(MessagesOf(v1::EVENT_TYPE_OPERATION_ENDED), ElementsAre("drain succeeded"));
+}
+
+TEST_F(OperationLogTest, ADrainIsToldToBeginBeforeItIsToldToEnd) {
+  // Every event makes the log look at what runs: here from a second thread all the time.
+  std::atomic<bool> over{false};
+  std::thread busy([&] {
+    while (!over.load()) events_.Append(v1::Event());
+  });
+  int begun = 0;
+  for (int i = 0; i < 300 && !HasFailure(); ++i) {
+    const uint64_t before = events_.head();
+    Drain();
+    Get(&Stub::UndrainPool, undrain_);
+    for (const v1::Event& event : events_.Read(before, EventLog::kCapacity).events) {
+      begun += event.type() == v1::EVENT_TYPE_OPERATION_STARTED;
+      EXPECT_TRUE(event.type() != v1::EVENT_TYPE_OPERATION_ENDED || begun == i + 1) << "ended before it began";
+    }
+  }
+  over = true;
+  busy.join();
 }
 
 TEST_F(OperationLogTest, AnIdlePoolIsDrainedAtOnce) { EXPECT_EQ(Drain().state(), v1::OPERATION_STATE_SUCCEEDED); }
