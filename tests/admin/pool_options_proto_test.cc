@@ -34,6 +34,13 @@ PoolOptions Unlike() {
   options.overflow = OverflowPolicy::kReject;
   options.backoff_initial = absl::Milliseconds(3);
   options.backoff_max = absl::Hours(24 * 365);
+  options.preconnect_ratio = 1.5;
+  options.max_connecting = 3;
+  options.max_connects_per_second = 0.25;
+  options.shrink_below = 0.5;
+  options.shrink_interval = absl::Seconds(7);
+  options.shrink_cooldown = absl::InfiniteDuration();
+  options.max_shrink_step = 5;
   return options;
 }
 
