@@ -45,6 +45,7 @@ std::string Text(int value) { return absl::StrCat(value); }
 std::string Text(double value) { return absl::StrFormat("%g", value); }
 std::string Text(absl::Duration value) { return absl::FormatDuration(value); }
 std::string Text(OverflowPolicy value) { return ToString(value); }
+std::string Text(SelectionPolicy value) { return ToString(value); }
 
 }  // namespace
 
@@ -64,6 +65,22 @@ const char* ToString(OverflowPolicy policy) {
       return "overcommit";
     case OverflowPolicy::kReject:
       return "reject";
+  }
+  return "unknown";
+}
+
+const char* ToString(SelectionPolicy policy) {
+  switch (policy) {
+    case SelectionPolicy::kLeastLoaded:
+      return "least_loaded";
+    case SelectionPolicy::kPack:
+      return "pack";
+    case SelectionPolicy::kRoundRobin:
+      return "round_robin";
+    case SelectionPolicy::kLeastRecentlyUsed:
+      return "least_recently_used";
+    case SelectionPolicy::kMostRecentlyUsed:
+      return "most_recently_used";
   }
   return "unknown";
 }
@@ -100,6 +117,10 @@ absl::Status PoolOptions::Validate() const {
   if (!(max_age_jitter >= 0) || max_age_jitter > 1) {
     return Invalid("max_age_jitter", absl::StrCat(max_age_jitter), "is not a ratio from 0 to 1",
                    max_age_jitter > 1 ? "at most 1 (100 %)" : "at least 0");
+  }
+  if (selection < SelectionPolicy::kLeastLoaded || selection > SelectionPolicy::kMostRecentlyUsed) {
+    return Invalid("selection", absl::StrCat(static_cast<int>(selection)), "is no policy",
+                   "kLeastLoaded, kPack, kRoundRobin, kLeastRecentlyUsed or kMostRecentlyUsed");
   }
   if (overflow != OverflowPolicy::kOvercommit && overflow != OverflowPolicy::kReject) {
     return Invalid("overflow", absl::StrCat(static_cast<int>(overflow)), "is no policy", "kOvercommit or kReject");
@@ -229,6 +250,7 @@ constexpr OptionInfo kOptions[] = {
     CHANPOOL_OPTION(shrink_interval, "10s", "duration"),
     CHANPOOL_OPTION(shrink_cooldown, "1m", "duration"),
     CHANPOOL_OPTION(max_shrink_step, "2", "count"),
+    CHANPOOL_OPTION(selection, "least_loaded", "policy"),
 };
 
 #undef CHANPOOL_OPTION
@@ -241,7 +263,7 @@ bool operator==(const PoolOptions& a, const PoolOptions& b) {
                     o.max_surge, o.max_waiters, o.connect_timeout, o.acquire_timeout, o.max_idle, o.max_age,
                     o.max_age_jitter, o.drain_grace, o.overflow, o.backoff_initial, o.backoff_max, o.preconnect_ratio,
                     o.max_connecting, o.max_connects_per_second, o.shrink_below, o.shrink_interval, o.shrink_cooldown,
-                    o.max_shrink_step);
+                    o.max_shrink_step, o.selection);
   };
   return fields(a) == fields(b);
 }

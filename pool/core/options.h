@@ -27,6 +27,24 @@ enum class OverflowPolicy {
 
 const char* ToString(OverflowPolicy policy);
 
+// Which of the open connections with room carries the next call.
+enum class SelectionPolicy {
+  // The one that this thread used last, unless a random other carries fewer calls. Loads stay level, a caller alone
+  // stays on one connection, and threads keep apart. Constant time.
+  kLeastLoaded,
+  // The lowest-numbered below target_leases_per_connection, and beyond that the least loaded. The fewest connections
+  // carry the load, and the others become idle.
+  kPack,
+  // Each in turn, whatever it carries.
+  kRoundRobin,
+  // The one to which the last call went longest ago; of exclusive connections, none becomes idle.
+  kLeastRecentlyUsed,
+  // The one to which the last call went just now; of exclusive connections, those that are not needed become idle.
+  kMostRecentlyUsed,
+};
+
+const char* ToString(SelectionPolicy policy);
+
 // The highest max_connections: each is a socket here and on the server, and a statistics read visits each.
 inline constexpr int kMaxConnections = 4096;
 // The highest max_leases_per_connection: 16 bits of the slot's word.
@@ -139,6 +157,11 @@ struct PoolOptions {
   // The most connections that one look takes away. Count, 1 to 4,096.
   // Default 2. More: a large pool shrinks sooner, and its load moves in larger pieces. Hot.
   int max_shrink_step = 2;
+
+  // Which connection carries the next call. All but kLeastLoaded look at every open connection for each call (about 1
+  // ns each), and their order is that of the calls that found room at once: who had to wait gets the first place there
+  // is. Default kLeastLoaded. Hot.
+  SelectionPolicy selection = SelectionPolicy::kLeastLoaded;
 
   // OK, or kInvalidArgument: the first option that makes no sense, its value and the nearest one that does.
   absl::Status Validate() const;

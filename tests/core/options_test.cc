@@ -45,7 +45,8 @@ TEST(OptionsTest, DefaultsAreThoseOfTheDocumentation) {
             "shrink_below: 0\n"
             "shrink_interval: 10s\n"
             "shrink_cooldown: 1m\n"
-            "max_shrink_step: 2\n");
+            "max_shrink_step: 2\n"
+            "selection: least_loaded\n");
 }
 
 // --- The table ----------------------------------------------------------------------------------------------------
@@ -159,6 +160,8 @@ std::vector<BadValue> BadValues() {
       {"max_age_jitter", "nan", "at least 0", [](PoolOptions& o) { o.max_age_jitter = std::nan(""); }},
       {"drain_grace", "-1s", "at least 0", [=](PoolOptions& o) { o.drain_grace = negative; }},
       {"overflow", "7", "kOvercommit or kReject", [](PoolOptions& o) { o.overflow = static_cast<OverflowPolicy>(7); }},
+      {"selection", "5", "kLeastLoaded, kPack, kRoundRobin, kLeastRecentlyUsed or kMostRecentlyUsed",
+       [](PoolOptions& o) { o.selection = static_cast<SelectionPolicy>(5); }},
       {"backoff_initial", "0", "at least 1ms", [](PoolOptions& o) { o.backoff_initial = absl::ZeroDuration(); }},
       {"backoff_max", "50ms", "at least 100ms", [](PoolOptions& o) { o.backoff_max = absl::Milliseconds(50); }},
       {"backoff_max", "infinite", "10s", [=](PoolOptions& o) { o.backoff_max = forever; }},

@@ -480,6 +480,8 @@ PoolOptions Simulation::AnyOptions() {
   o.max_age_jitter = Pick({0.0, 0.1, 1.0});
   o.drain_grace = Pick({absl::ZeroDuration(), absl::Milliseconds(100), absl::Seconds(30)});
   o.overflow = Pick({OverflowPolicy::kOvercommit, OverflowPolicy::kReject});
+  o.selection = Pick({SelectionPolicy::kLeastLoaded, SelectionPolicy::kPack, SelectionPolicy::kRoundRobin,
+                      SelectionPolicy::kLeastRecentlyUsed, SelectionPolicy::kMostRecentlyUsed});
   o.backoff_initial = Pick({absl::Milliseconds(1), absl::Milliseconds(100)});
   o.backoff_max = Pick({absl::Milliseconds(100), absl::Seconds(10)});
   o.preconnect_ratio = Pick({1.0, 1.0, 1.5, 3.0});
