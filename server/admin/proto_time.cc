@@ -53,6 +53,7 @@ absl::Time FromProto(const google::protobuf::Timestamp& time) {
 
 std::string DurationText(absl::Duration duration) {
   if (duration == absl::InfiniteDuration()) return "infinite";
+  if (duration == absl::ZeroDuration()) return "0s";  // A bare 0 is no duration in a configuration.
   return absl::FormatDuration(duration);
 }
 

@@ -98,7 +98,7 @@ TEST(PoolOptionsProtoTest, FieldsArePrintedAsAPersonWritesThem) {
   const Proto proto = ToProto(Unlike());
   const std::map<std::string, std::string> expected = {{"max_connections", "21"}, {"connect_timeout", "1.5s"},
                                                        {"max_idle", "infinite"},  {"max_age_jitter", "0.25"},
-                                                       {"overflow", "reject"},    {"drain_grace", "0"}};
+                                                       {"overflow", "reject"},    {"drain_grace", "0s"}};
   for (const auto& [field, text] : expected) EXPECT_EQ(FieldText(proto, field), text) << field;
   EXPECT_EQ(FieldText(Proto(), "max_idle"), "");
   EXPECT_EQ(FieldText(proto, "no_such_field"), "");

@@ -42,6 +42,7 @@ TEST(ConfigWriterTest, WritesWhatAPersonWouldWrite) {
       "    connect_timeout: 250ms\n"
       "    max_age: infinite\n"
       "    max_age_jitter: 0.2\n"
+      "    drain_grace: 0s\n"
       "    overflow: reject\n"
       "  - name: billing\n"
       "    target: \"odd \\\"name\\\\\"\n";
