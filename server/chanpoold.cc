@@ -5,9 +5,14 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -18,6 +23,7 @@
 #include "server/config/diagnostics.h"
 #include "server/sidecar/file_config.h"
 #include "server/sidecar/sidecar.h"
+#include "server/socket/unix_listener.h"
 
 namespace chanpool::sidecar {
 namespace {
@@ -32,7 +38,8 @@ constexpr int kGoOn = -1;
 
 // How long SIGTERM waits for calls in flight before it ends all the same.
 constexpr absl::Duration kDrainGrace = absl::Seconds(30);
-constexpr timespec kDrainLook = {0, 20'000'000};
+constexpr timespec kEndingLook = {0, 20'000'000};
+constexpr timespec kNoWait = {0, 0};
 
 void Log(absl::string_view line) {
   const std::string text = absl::StrCat(
@@ -62,6 +69,37 @@ int CheckConfig(const std::string& path) {
   return kExitOk;
 }
 
+// From the first SIGTERM on. Signals stay with this thread to the last, while another one ends the sidecar: SIGHUP must
+// not kill what ends, and whoever asks twice has waited enough.
+int End(std::unique_ptr<Sidecar> sidecar, const sigset_t& signals) {
+  const std::vector<std::shared_ptr<SocketFile>> sockets = sidecar->socket_files();
+  const auto serve_signal = [&](timespec wait) {
+    const int signal = sigtimedwait(&signals, nullptr, &wait);
+    if (signal == SIGHUP) Log("SIGHUP: not while ending");
+    if (signal != SIGTERM && signal != SIGINT) return;
+    Log("ending at once");
+    for (const auto& socket : sockets) socket->Remove();
+    // Nothing is worth waiting for: not destructors either.
+    _exit(kExitInterrupted);
+  };
+  sidecar->BeginDrain();
+  const absl::Time deadline = RealClock()->Now() + kDrainGrace;
+  while (!sidecar->Drained() && RealClock()->Now() < deadline) serve_signal(kEndingLook);
+  Log(sidecar->Drained()
+          ? "drained, ending"
+          : absl::StrCat("not drained within ", absl::FormatDuration(kDrainGrace), ", ending all the same"));
+  std::atomic<bool> ended = false;
+  std::thread ending([&sidecar, &ended] {
+    sidecar = nullptr;
+    ended = true;
+  });
+  while (!ended) serve_signal(kEndingLook);
+  ending.join();
+  // One that came during the last look still says how it ended; later ones stay blocked.
+  serve_signal(kNoWait);
+  return kExitOk;
+}
+
 int Serve(const std::string& path, const sigset_t& signals) {
   if (!path.empty() && !ReadConfigFile(path).ok()) return CheckConfig(path);
   absl::StatusOr<std::unique_ptr<Sidecar>> sidecar = Sidecar::Start({path, Log});
@@ -81,22 +119,7 @@ int Serve(const std::string& path, const sigset_t& signals) {
       break;
     }
   }
-  (*sidecar)->BeginDrain();
-  const absl::Time deadline = RealClock()->Now() + kDrainGrace;
-  while (!(*sidecar)->Drained() && RealClock()->Now() < deadline) {
-    const int signal = sigtimedwait(&signals, nullptr, &kDrainLook);
-    if (signal == SIGHUP) Log("SIGHUP: not while ending");
-    if (signal == SIGTERM || signal == SIGINT) {
-      Log("ending at once");
-      return kExitInterrupted;
-    }
-  }
-  Log((*sidecar)->Drained()
-          ? "drained, ending"
-          : absl::StrCat("not drained within ", absl::FormatDuration(kDrainGrace), ", ending all the same"));
-  // What still holds it up is not worth waiting for twice: the next signal ends it.
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-  return kExitOk;
+  return End(*std::move(sidecar), signals);
 }
 
 // kGoOn, or what to end with: help and errors are printed already.
@@ -114,8 +137,8 @@ int Main(int argc, char** argv) {
       "may write to, where poolctl finds it, and on http://127.0.0.1:9402/metrics.\n",
       "chanpoold"};
   app.footer(
-      "Signals: SIGHUP reads the configuration again; SIGTERM drains and ends.\n"
-      "Exit codes: 0 ok, 1 cannot start, 2 wrong arguments, 6 the configuration is wrong, 130 ended before drained.\n\n"
+      "Signals: SIGHUP reads the configuration again; SIGTERM or SIGINT drains and ends, once more ends at once.\n"
+      "Exit codes: 0 ok, 1 cannot start, 2 wrong arguments, 6 the configuration is wrong, 130 ended at once.\n\n"
       "Examples:\n"
       "  chanpoold --config /etc/chanpool/chanpoold.yaml\n"
       "  chanpoold --config chanpoold.yaml --check-config\n"

@@ -15,7 +15,6 @@
 #include "server/admin/pool_admin_service.h"
 #include "server/admin/reflection_service.h"
 #include "server/sidecar/socket_mode.h"
-#include "server/socket/unix_listener.h"
 
 namespace chanpool::sidecar {
 namespace {
@@ -110,6 +109,9 @@ class AdminServer::UnixEndpoints {
     return absl::OkStatus();
   }
 
+  // After Bind.
+  std::shared_ptr<SocketFile> file() const { return listener_->file(); }
+
   void Shutdown(absl::Time deadline) {
     listener_ = nullptr;
     for (const auto& [uid, endpoint] : by_user_) {
@@ -158,6 +160,12 @@ AdminServer::~AdminServer() {
   const absl::Time deadline = RealClock()->WallNow() + kShutdownGrace;
   for (const auto& sockets : unix_) sockets->Shutdown(deadline);
   for (const auto& endpoint : tcp_) endpoint->Shutdown(deadline);
+}
+
+std::vector<std::shared_ptr<SocketFile>> AdminServer::socket_files() const {
+  std::vector<std::shared_ptr<SocketFile>> files;
+  for (const auto& sockets : unix_) files.push_back(sockets->file());
+  return files;
 }
 
 absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const chanpool::config::v1::Admin& config,

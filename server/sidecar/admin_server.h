@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "chanpool/config/v1/config.pb.h"
 #include "server/admin/pool_admin.h"
+#include "server/socket/unix_listener.h"
 
 namespace chanpool::sidecar {
 
@@ -34,6 +35,8 @@ class AdminServer {
 
   // As in Instance.listeners, with the ports that were really taken.
   const std::vector<std::string>& listeners() const { return listeners_; }
+  // Of its UNIX sockets.
+  std::vector<std::shared_ptr<SocketFile>> socket_files() const;
 
  private:
   class Endpoint;  // One gRPC server with its services.

@@ -209,6 +209,12 @@ void Sidecar::BeginDrain() {
   for (const std::shared_ptr<Pool>& pool : Engines(*registry_)) pool->BeginDrain();
 }
 
+std::vector<std::shared_ptr<SocketFile>> Sidecar::socket_files() const {
+  std::vector<std::shared_ptr<SocketFile>> files = admin_server_->socket_files();
+  if (attach_listener_ != nullptr) files.push_back(attach_listener_->file());
+  return files;
+}
+
 bool Sidecar::Drained() const {
   for (const std::shared_ptr<Pool>& pool : Engines(*registry_)) {
     if (pool->Stats().state == PoolAdminState::kDraining) return false;

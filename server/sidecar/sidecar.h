@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -47,6 +48,8 @@ class Sidecar {
 
   // Tells watchers and health checks that the end is near, and drains the pools. The doors stay open.
   void BeginDrain();
+  // For who ends the process without waiting for the destructor; valid during it and after.
+  std::vector<std::shared_ptr<SocketFile>> socket_files() const;
   // Whether every pool is drained.
   bool Drained() const;
 

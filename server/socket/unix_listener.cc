@@ -140,9 +140,15 @@ absl::Status CheckReplaceable(const std::string& path) {
                                                "; stop it, or choose another path"));
 }
 
+// A socket that is bound and listens; by these facts it is known again.
+struct Bound {
+  int fd = -1;
+  struct stat facts = {};
+};
+
 // Under a name of its own first, moved to the public one when it has its mode and listens: no moment with a wrong mode,
 // none without a listener.
-absl::StatusOr<int> BindAt(int folder, const std::string& path, mode_t mode) {
+absl::StatusOr<Bound> BindAt(int folder, const std::string& path, mode_t mode) {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return SystemError(errno, "cannot make a socket");
   auto close_fd = absl::MakeCleanup([fd] { close(fd); });
@@ -155,14 +161,17 @@ absl::StatusOr<int> BindAt(int folder, const std::string& path, mode_t mode) {
   if (fchmod(fd, mode) != 0 || bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     return SystemError(errno, absl::StrCat("cannot bind socket ", path));
   }
+  Bound bound;
+  bound.fd = fd;
   if (fchmodat(folder, staged.c_str(), mode, 0) != 0 || listen(fd, kBacklog) != 0 ||
+      fstatat(folder, staged.c_str(), &bound.facts, AT_SYMLINK_NOFOLLOW) != 0 ||
       renameat(folder, staged.c_str(), folder, name.c_str()) != 0) {
     const int error = errno;
     unlinkat(folder, staged.c_str(), 0);
     return SystemError(error, absl::StrCat("cannot listen on socket ", path));
   }
   std::move(close_fd).Cancel();
-  return fd;
+  return bound;
 }
 
 }  // namespace
@@ -174,6 +183,23 @@ absl::StatusOr<UnixPeer> PeerOf(int fd) {
     return SystemError(errno, "cannot ask the kernel for the peer of a socket");
   }
   return UnixPeer{peer.pid, peer.uid, peer.gid};
+}
+
+SocketFile::SocketFile(std::string path, int lock_fd, dev_t device, ino_t inode)
+    : path_(std::move(path)), device_(device), inode_(inode), lock_fd_(lock_fd) {}
+
+SocketFile::~SocketFile() { Remove(); }
+
+void SocketFile::Remove() {
+  MutexLock lock(&mu_);
+  if (lock_fd_ < 0) return;
+  // Somebody may have put a socket of theirs there meanwhile: theirs stays. The inode of ours is not used again for as
+  // long as our socket is open.
+  struct stat there;
+  if (lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_) unlink(path_.c_str());
+  unlink(absl::StrCat(path_, ".lock").c_str());
+  close(lock_fd_);
+  lock_fd_ = -1;
 }
 
 absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Bind(
@@ -190,25 +216,27 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Bind(
   auto release_lock = absl::MakeCleanup([&lock] { close(*lock); });
   // And again with it: whoever held it may have bound meanwhile, and be of a version that lets go of it.
   if (absl::Status free = CheckReplaceable(options.path); !free.ok()) return free;
-  const absl::StatusOr<int> fd = BindAt(*folder, options.path, options.mode);
-  if (!fd.ok()) return fd.status();
+  const absl::StatusOr<Bound> bound = BindAt(*folder, options.path, options.mode);
+  if (!bound.ok()) return bound.status();
+  std::move(release_lock).Cancel();
+  auto file = std::make_shared<SocketFile>(options.path, *lock, bound->facts.st_dev, bound->facts.st_ino);
   const int stop_fd = eventfd(0, EFD_CLOEXEC);
   if (stop_fd < 0) {
     const int error = errno;
-    close(*fd);
+    file->Remove();
+    close(bound->fd);
     return SystemError(error, "cannot make an eventfd");
   }
-  std::move(release_lock).Cancel();
   return std::unique_ptr<UnixListener>(
-      new UnixListener(std::move(options), std::move(on_connection), *fd, *lock, stop_fd));
+      new UnixListener(std::move(options), std::move(on_connection), bound->fd, std::move(file), stop_fd));
 }
 
 UnixListener::UnixListener(Options options, std::function<void(int, const UnixPeer&)> on_connection, int fd,
-                           int lock_fd, int stop_fd)
+                           std::shared_ptr<SocketFile> file, int stop_fd)
     : options_(std::move(options)),
       on_connection_(std::move(on_connection)),
       fd_(fd),
-      lock_fd_(lock_fd),
+      file_(std::move(file)),
       stop_fd_(stop_fd),
       thread_([this] { Run(); }) {}
 
@@ -217,18 +245,8 @@ UnixListener::~UnixListener() {
   // Cannot fail: the counter is far from full.
   [[maybe_unused]] const ssize_t written = write(stop_fd_, &one, sizeof(one));
   thread_.join();
-  // Somebody may have put a socket of theirs there meanwhile: theirs stays. Ours still accepts, so a socket there that
-  // connects to this process is ours.
-  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  const sockaddr_un address = Address(options_.path);
-  if (probe >= 0 && connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
-    const absl::StatusOr<UnixPeer> server = PeerOf(probe);
-    if (server.ok() && server->pid == getpid()) unlink(options_.path.c_str());
-  }
-  if (probe >= 0) close(probe);
+  file_->Remove();
   close(fd_);
-  unlink(absl::StrCat(options_.path, ".lock").c_str());
-  close(lock_fd_);
   close(stop_fd_);
 }
 

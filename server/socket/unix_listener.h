@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "pool/core/mutex.h"
 
 namespace chanpool {
 
@@ -27,6 +28,29 @@ struct UnixPeer {
 
 // Of a connected UNIX socket.
 absl::StatusOr<UnixPeer> PeerOf(int fd);
+
+// What a listener has in the file system: its socket, and the lock beside it. Whoever ends the process without waiting
+// for the listener removes them by this. Thread-safe.
+class SocketFile {
+ public:
+  // Owns `lock_fd`. `device` and `inode` are the socket's.
+  SocketFile(std::string path, int lock_fd, dev_t device, ino_t inode);
+  ~SocketFile();  // Removes.
+  SocketFile(const SocketFile&) = delete;
+  SocketFile& operator=(const SocketFile&) = delete;
+
+  // Removes the socket, if it is still the one that was bound, and lets go of the lock. Idempotent.
+  void Remove();
+
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+  const dev_t device_;
+  const ino_t inode_;
+  Mutex mu_;
+  int lock_fd_ ABSL_GUARDED_BY(mu_);  // -1: removed.
+};
 
 // Listens from Bind to destruction. Thread-safe.
 class UnixListener {
@@ -56,16 +80,17 @@ class UnixListener {
   UnixListener& operator=(const UnixListener&) = delete;
 
   const std::string& path() const { return options_.path; }
+  const std::shared_ptr<SocketFile>& file() const { return file_; }
 
  private:
-  UnixListener(Options options, std::function<void(int, const UnixPeer&)> on_connection, int fd, int lock_fd,
-               int stop_fd);
+  UnixListener(Options options, std::function<void(int, const UnixPeer&)> on_connection, int fd,
+               std::shared_ptr<SocketFile> file, int stop_fd);
   void Run();
 
   const Options options_;
   const std::function<void(int, const UnixPeer&)> on_connection_;
   const int fd_;
-  const int lock_fd_;
+  const std::shared_ptr<SocketFile> file_;
   const int stop_fd_;  // An eventfd; readable: end.
   std::thread thread_;
 };

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "chanpool/admin/v1/pool_admin.pb.h"
 #include "examples/processes/program.h"
 #include "tests/e2e/sidecar_under_test.h"
@@ -24,6 +25,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr char kNobodyAnswers[] = "  - {name: orders, target: \"ipv4:127.0.0.1:1\"}\n";
@@ -289,6 +291,55 @@ TEST(ChanpooldTest, SignalsInAnyOrderEndItAllTheSame) {
   SidecarUnderTest sidecar;
   for (const int signal : {SIGHUP, SIGHUP, SIGTERM, SIGHUP}) sidecar.program().Signal(signal);
   EXPECT_EQ(sidecar.program().AwaitExit(), 0) << sidecar.program().output();
+}
+
+// What is left of it in the folder, but for its configuration.
+std::vector<std::string> LeftBehind(const SidecarUnderTest& sidecar) {
+  std::vector<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(sidecar.folder())) {
+    if (entry.path() != sidecar.config_path()) left.push_back(entry.path().filename());
+  }
+  return left;
+}
+
+// A chance that it comes at the very end is enough: often.
+constexpr int kTimes = 20;
+
+TEST(ChanpooldTest, ASighupWhileItEndsDoesNotKillIt) {
+  SidecarUnderTest sidecar;
+  for (int i = 0; i < kTimes; ++i) {
+    if (i > 0) sidecar.Start();
+    sidecar.program().Signal(SIGTERM);
+    ASSERT_TRUE(sidecar.program().AwaitOutput("SIGTERM: draining")) << sidecar.program().output();
+    while (!sidecar.program().AwaitExit(absl::ZeroDuration()).has_value()) sidecar.program().Signal(SIGHUP);
+    EXPECT_EQ(sidecar.program().AwaitExit(), 0) << sidecar.program().output();
+    EXPECT_THAT(LeftBehind(sidecar), IsEmpty());
+  }
+}
+
+TEST(ChanpooldTest, ASecondSignalEndsItAtOnceAndLeavesNothing) {
+  SidecarUnderTest sidecar;
+  for (int i = 0; i < kTimes; ++i) {
+    if (i > 0) sidecar.Start();
+    sidecar.program().Signal(SIGTERM);
+    ASSERT_TRUE(sidecar.program().AwaitOutput("SIGTERM: draining")) << sidecar.program().output();
+    sidecar.program().Signal(SIGTERM);
+    const auto code = sidecar.program().AwaitExit();
+    // Without callers it has ended by itself, now and then, before it was told again.
+    const bool told = sidecar.program().output().find("ending at once") != std::string::npos;
+    EXPECT_EQ(code, told ? 130 : 0) << sidecar.program().output();
+    EXPECT_THAT(LeftBehind(sidecar), IsEmpty());
+  }
+}
+
+TEST(ChanpooldTest, TwoSignalsThatComeTogetherAreTwo) {
+  SidecarUnderTest sidecar;
+  sidecar.program().Signal(SIGSTOP);
+  sidecar.program().Signal(SIGTERM);
+  sidecar.program().Signal(SIGINT);
+  sidecar.program().Signal(SIGCONT);
+  EXPECT_EQ(sidecar.program().AwaitExit(), 130) << sidecar.program().output();
+  EXPECT_THAT(LeftBehind(sidecar), IsEmpty());
 }
 
 TEST(ChanpooldTest, AWatchEndsWithUnavailableWhenTheProcessEnds) {
