@@ -31,7 +31,7 @@ const std::map<std::string, std::vector<std::string>>& Arrows() {
       {"pool/grpc", {"pool/core", kGrpc}},
       {"proto", {kGrpc, kProtobuf}},
       {"server", {"server/", "pool/core", "proto", kProtobuf}},  // The program's main alone.
-      {"server/socket", {}},
+      {"server/socket", {"pool/core"}},
       {"server/admin", {"pool/core", "proto", kGrpc, kProtobuf}},
       {"server/attach", {"server/admin", "server/socket", "pool/core", "proto", kGrpc, kProtobuf}},
       {"server/config", {"server/admin", "pool/", "proto", kGrpc, kProtobuf}},
