@@ -14,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/sim/pool_view.h"
+#include "tests/sim/script.h"
 #include "tests/sim/simulation.h"
 
 namespace chanpool {
@@ -28,7 +29,7 @@ namespace {
 #ifdef CHANPOOL_SANITIZED
 constexpr int kStepsPerSeed = 30'000;
 #else
-constexpr int kStepsPerSeed = 1'000'000;
+constexpr int kStepsPerSeed = 300'000;
 #endif
 
 uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
@@ -63,6 +64,34 @@ TEST(PoolSimTest, ASeedReplaysTheSameLife) {
   };
   EXPECT_EQ(trace(42), trace(42));
   EXPECT_NE(trace(42), trace(43));
+}
+
+TEST(PoolSimTest, AScriptReplaysTheLifeThatWasRecorded) {
+  Script recorded;
+  Simulation first(/*seed=*/42, &recorded);
+  ASSERT_EQ(first.Run(5'000), "");
+  ASSERT_EQ(recorded.size(), 5'001u);
+  const absl::StatusOr<Script> read = Parse(Print(recorded));
+  ASSERT_TRUE(read.ok()) << read.status();
+
+  Simulation again(*read);
+
+  EXPECT_EQ(again.Replay(), "");
+  EXPECT_EQ(again.trace(), first.trace());
+}
+
+TEST(PoolSimTest, ALifeWithoutSomeOfItsStepsKeepsEveryRule) {
+  Script recorded;
+  ASSERT_EQ(Simulation(/*seed=*/7, &recorded).Run(20'000), "");
+  for (const size_t every : {2, 3, 7}) {
+    Script some;
+    for (size_t i = 0; i < recorded.size(); i += every) some.push_back(recorded[i]);
+    EXPECT_EQ(Simulation(some).Replay(), "");
+  }
+}
+
+TEST(PoolSimTest, AStepThatDoesNotExistIsNamed) {
+  EXPECT_EQ(Simulation(Script{{"create", {}}, {"dance", {1}}}).Replay(), "there is no step \"dance\"");
 }
 
 ConnectionStats Connected(ConnectionId id, SlotState state, uint32_t leases) {

@@ -15,6 +15,8 @@ namespace {
 constexpr size_t kManyLeases = 24;
 // Lives that may wait for their last lease.
 constexpr size_t kManyLives = 4;
+// A seed is drawn below this.
+constexpr uint64_t kAnySeed = uint64_t{1} << 32;
 
 std::string EventName(PoolEvent::Kind kind) { return absl::StrCat("event ", ToString(kind)); }
 std::string ReasonName(CloseReason reason) { return absl::StrCat("closed: ", ToString(reason)); }
@@ -94,8 +96,15 @@ std::vector<std::string> EverythingThatCanHappen() {
 
 // --- Beginning and end --------------------------------------------------------------------------------------------
 
-Simulation::Simulation(uint64_t seed) : random_(seed) {
-  ThisThreadsRandom() = PickRandom(seed);
+Simulation::Simulation(uint64_t seed, Script* record) : seed_(seed), record_(record) {
+  if (record_ != nullptr) record_->push_back({kCreate, {}});
+  Begin(0, nullptr);
+  CreatePool();
+}
+
+Simulation::Simulation(Script script) : script_(std::move(script)) {
+  const ScriptStep bare{kCreate, {}};
+  Begin(0, !script_.empty() && script_[0].name == kCreate ? &script_[0] : &bare);
   CreatePool();
 }
 
@@ -115,7 +124,7 @@ void Simulation::CreatePool() {
   life_ = lives_.back().get();
   life_->pool = Pool::Create({"simulated", AnyOptions(),
                               std::make_unique<WatchedConnector>(life_->target.NewConnector(), &life_->asked), &clock_,
-                              &closer_, /*seed=*/random_()});
+                              &closer_, /*seed=*/Draw(kAnySeed)});
   life_->watch = life_->pool;
   life_->rate_since = clock_.Now();
   life_->options = life_->pool->options();
@@ -135,20 +144,61 @@ std::string Simulation::HowItOutlived(const Life& life) {
   return "";
 }
 
+// What the step numbered `index` draws from now on, and what the pool draws during it.
+void Simulation::Begin(uint64_t index, const ScriptStep* replayed) {
+  if (replayed != nullptr) {
+    draws_.BeginReplay(replayed->draws);
+  } else {
+    draws_.BeginStream(seed_, index, record_ == nullptr ? nullptr : &record_->back().draws);
+  }
+  ThisThreadsRandom() = PickRandom(Draw(kAnySeed));
+}
+
+std::string Simulation::Make(int number, const Step& step) {
+  if (begun_ != nullptr) begun_(number);
+  leave_ = PoolView();
+  Hash(&step - Steps().data());
+  (this->*step.make)();
+  tally_.Count(step.name);
+  std::string broken = Check();
+  if (told_ != nullptr) told_(number, step.name, before_);
+  if (!broken.empty()) broken = absl::StrCat("step ", number, " (", step.name, "): ", broken);
+  return broken;
+}
+
 std::string Simulation::Run(int steps) {
   int all_weights = 0;
   for (const Step& step : Steps()) all_weights += step.weight;
   for (int i = 0; i < steps; ++i) {
-    int at = static_cast<int>(Draw(all_weights));
+    const uint64_t index = static_cast<uint64_t>(i) + 1;
+    // Which step it is comes from a stream apart: what a step draws does not depend on how it was chosen.
+    draws_.BeginStream(~seed_, index, nullptr);
+    int at = static_cast<int>(draws_.Below(all_weights));
     const Step* step = Steps().data();
     while (at >= step->weight) at -= (step++)->weight;
-    leave_ = PoolView();
-    Hash(step - Steps().data());
-    (this->*step->make)();
-    tally_.Count(step->name);
-    std::string broken = Check();
-    if (!broken.empty()) return absl::StrCat("step ", i, " (", step->name, "): ", broken);
+    if (record_ != nullptr) record_->push_back({step->name, {}});
+    Begin(index, nullptr);
+    const std::string broken = Make(i, *step);
+    if (!broken.empty()) return broken;
   }
+  return End();
+}
+
+std::string Simulation::Replay() {
+  for (size_t i = 0; i < script_.size(); ++i) {
+    const ScriptStep& replayed = script_[i];
+    if (i == 0 && replayed.name == kCreate) continue;
+    const auto step =
+        std::find_if(Steps().begin(), Steps().end(), [&](const Step& s) { return s.name == replayed.name; });
+    if (step == Steps().end()) return absl::StrCat("there is no step \"", replayed.name, "\"");
+    Begin(0, &replayed);
+    const std::string broken = Make(static_cast<int>(i), *step);
+    if (!broken.empty()) return broken;
+  }
+  return End();
+}
+
+std::string Simulation::End() {
   // The end: everybody gives back, everything is closed.
   for (auto& life : lives_) {
     if (life->pool != nullptr) life->pool->Destroy();

@@ -5,15 +5,17 @@
 //   std::string broken = simulation.Run(/*steps=*/250'000);     // "" or "step 812 (lose_one): somebody waits while
 //   ..." simulation.tally().Print();
 //
-// The same seed gives the same steps and the same trace(): nothing depends on real time, addresses or threads.
+// The same seed gives the same steps and the same trace(): nothing depends on real time, addresses or threads. Each
+// step draws from a stream of its own, so a life can be written down as a script (script.h), and replayed without some
+// of its steps.
 #ifndef CHANPOOL_TESTS_SIM_SIMULATION_H_
 #define CHANPOOL_TESTS_SIM_SIMULATION_H_
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,7 @@
 #include "pool/testing/fake_clock.h"
 #include "pool/testing/fake_target.h"
 #include "tests/sim/pool_view.h"
+#include "tests/sim/script.h"
 #include "tests/sim/watched_connector.h"
 
 namespace chanpool {
@@ -46,11 +49,21 @@ std::vector<std::string> EverythingThatCanHappen();
 // One thread at a time.
 class Simulation {
  public:
-  explicit Simulation(uint64_t seed);
+  // The life that `seed` names. What it does is appended to `record`, unless that is null.
+  explicit Simulation(uint64_t seed, Script* record = nullptr);
+  // The life that `script` tells.
+  explicit Simulation(Script script);
   ~Simulation();
 
   // Makes `steps` steps and ends the pool. Empty, or what was broken first, and in which step.
   std::string Run(int steps);
+  // The same with the steps of the script.
+  std::string Replay();
+
+  // Told after each step: its number, its name, and the pool then.
+  void OnStep(std::function<void(int, const char*, const PoolView&)> told) { told_ = std::move(told); }
+  // Told before each step, and never afterwards: for what may not come back.
+  void BeforeStep(std::function<void(int)> begun) { begun_ = std::move(begun); }
 
   const Tally& tally() const { return tally_; }
   // A hash of every step and of what could be seen after it.
@@ -99,7 +112,13 @@ class Simulation {
   static const std::vector<Step>& Steps();
   friend std::vector<std::string> EverythingThatCanHappen();
 
-  uint64_t Draw(uint64_t below) { return random_() % below; }
+  // What a script calls the making of the first pool.
+  static constexpr char kCreate[] = "create";
+
+  void Begin(uint64_t index, const ScriptStep* replayed);
+  std::string Make(int number, const Step& step);
+  std::string End();
+  uint64_t Draw(uint64_t below) { return draws_.Below(below); }
   bool OneIn(uint64_t n) { return Draw(n) == 0; }
   template <typename T>
   T Pick(std::initializer_list<T> choices) {
@@ -152,7 +171,12 @@ class Simulation {
   void ReportTwice();
   void Settle();
 
-  std::mt19937_64 random_;
+  const uint64_t seed_ = 0;
+  Script script_;             // To be replayed.
+  Script* record_ = nullptr;  // Null: nobody wants it.
+  Draws draws_;
+  std::function<void(int, const char*, const PoolView&)> told_;
+  std::function<void(int)> begun_;
   FakeClock clock_;
   ManualCloser closer_;
   std::vector<std::unique_ptr<Life>> lives_;  // The last one is the present.
