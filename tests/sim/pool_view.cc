@@ -16,17 +16,6 @@ const ConnectionStats* Find(const PoolView& view, ConnectionId id) {
 
 uint32_t OverLimit(const ConnectionStats& row) { return row.leases > row.limit ? row.leases - row.limit : 0; }
 
-std::string Numbers(const PoolView& v) {
-  const PoolStats& s = v.stats;
-  std::string text =
-      absl::StrCat(ToString(s.state), ", ", s.connections_open, " open of max ", v.options.max_connections, ", ",
-                   s.leases, " leases, ", s.free, " free, ", s.waiters, " waiting");
-  for (const ConnectionStats& row : v.connections) {
-    absl::StrAppend(&text, "\n    ", row.id.ToString(), " ", ToString(row.state), " ", row.leases, "/", row.limit);
-  }
-  return text;
-}
-
 std::string Gauges(const PoolView& v) {
   const PoolStats& s = v.stats;
   // A lease that is granted and not delivered yet belongs to an AcquireAsync that has not ended.
@@ -129,9 +118,20 @@ std::string Changes(const PoolView& before, const PoolView& after) {
 
 }  // namespace
 
+std::string Describe(const PoolView& view) {
+  const PoolStats& s = view.stats;
+  std::string text =
+      absl::StrCat(ToString(s.state), ", ", s.connections_open, " open of max ", view.options.max_connections, ", ",
+                   s.leases, " leases, ", s.free, " free, ", s.waiters, " waiting");
+  for (const ConnectionStats& row : view.connections) {
+    absl::StrAppend(&text, "\n    ", row.id.ToString(), " ", ToString(row.state), " ", row.leases, "/", row.limit);
+  }
+  return text;
+}
+
 std::string Violation(const PoolView& before, const PoolView& after) {
   for (std::string broken : {Gauges(after), Identities(after), Changes(before, after)}) {
-    if (!broken.empty()) return absl::StrCat(broken, "\n  ", Numbers(after), "\n  before: ", Numbers(before));
+    if (!broken.empty()) return absl::StrCat(broken, "\n  ", Describe(after), "\n  before: ", Describe(before));
   }
   return "";
 }

@@ -60,5 +60,8 @@ struct PoolView {
 // Empty, or the first rule that `after` breaks, given what was before.
 std::string Violation(const PoolView& before, const PoolView& after);
 
+// The numbers of one view, for people: a line, and one more for each connection.
+std::string Describe(const PoolView& view);
+
 }  // namespace chanpool
 #endif  // CHANPOOL_TESTS_SIM_POOL_VIEW_H_

@@ -42,9 +42,9 @@ absl::StatusOr<Script> Parse(absl::string_view text) {
   return script;
 }
 
-void Draws::BeginStream(uint64_t seed, uint64_t index, std::vector<uint64_t>* record) {
+void Draws::BeginStream(uint64_t seed, uint64_t index, const ScriptWriter& record) {
   replays_ = false;
-  record_ = record;
+  record_ = record == nullptr ? nullptr : &record;
   // Neighbours in either number must not be neighbours here.
   stream_ = seed;
   stream_ = Next() ^ (index * 0xd1342543de82ef95ull);
@@ -61,7 +61,7 @@ void Draws::BeginReplay(std::vector<uint64_t> draws) {
 uint64_t Draws::Below(uint64_t n) {
   if (replays_) return at_ < replayed_.size() ? replayed_[at_++] % n : 0;
   const uint64_t draw = Next() % n;
-  if (record_ != nullptr) record_->push_back(draw);
+  if (record_ != nullptr) (*record_)(absl::StrCat(" ", draw));
   return draw;
 }
 

@@ -10,6 +10,7 @@
 #define CHANPOOL_TESTS_SIM_SCRIPT_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,10 @@ struct ScriptStep {
 
 using Script = std::vector<ScriptStep>;
 
+// Takes the text of a script piece by piece, each draw as it is drawn: what is written when a step crashes has the
+// step.
+using ScriptWriter = std::function<void(absl::string_view)>;
+
 // One step a line: its name, then its draws but for the zeros at the end.
 std::string Print(const Script& script);
 // The reverse; empty lines and what follows a '#' are skipped. kInvalidArgument names the line.
@@ -35,9 +40,9 @@ absl::StatusOr<Script> Parse(absl::string_view text);
 // The draws of one step after another. One thread at a time.
 class Draws {
  public:
-  // The next step's draws come from a stream of its own, which `seed` and `index` name, and are kept in `record` unless
-  // it is null.
-  void BeginStream(uint64_t seed, uint64_t index, std::vector<uint64_t>* record);
+  // The next step's draws come from a stream of its own, which `seed` and `index` name, and are told to `record` unless
+  // it is null. `record` lives as long as this.
+  void BeginStream(uint64_t seed, uint64_t index, const ScriptWriter& record);
   // The next step's draws are these.
   void BeginReplay(std::vector<uint64_t> draws);
 
@@ -51,7 +56,7 @@ class Draws {
   uint64_t stream_ = 0;
   std::vector<uint64_t> replayed_;
   size_t at_ = 0;
-  std::vector<uint64_t>* record_ = nullptr;
+  const ScriptWriter* record_ = nullptr;
 };
 
 }  // namespace chanpool

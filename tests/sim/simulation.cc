@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "pool/core/pick_random.h"
 
 namespace chanpool {
@@ -17,6 +19,8 @@ constexpr size_t kManyLeases = 24;
 constexpr size_t kManyLives = 4;
 // A seed is drawn below this.
 constexpr uint64_t kAnySeed = uint64_t{1} << 32;
+
+const ScriptWriter kNobody;
 
 std::string EventName(PoolEvent::Kind kind) { return absl::StrCat("event ", ToString(kind)); }
 std::string ReasonName(CloseReason reason) { return absl::StrCat("closed: ", ToString(reason)); }
@@ -45,6 +49,22 @@ uint64_t Tally::of(absl::string_view name) const {
 void Tally::Print() const {
   for (const auto& [name, n] : counts_)
     std::printf("  %-32s %10llu\n", name.c_str(), static_cast<unsigned long long>(n));
+}
+
+std::string Tally::ToText() const {
+  std::string text;
+  for (const auto& [name, n] : counts_) absl::StrAppend(&text, name, "\t", n, "\n");
+  return text;
+}
+
+Tally Tally::FromText(absl::string_view text) {
+  Tally tally;
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(line, '\t');
+    uint64_t n = 0;
+    if (absl::SimpleAtoi(parts.second, &n)) tally.Count(parts.first, n);
+  }
+  return tally;
 }
 
 const std::vector<Simulation::Step>& Simulation::Steps() {
@@ -96,8 +116,8 @@ std::vector<std::string> EverythingThatCanHappen() {
 
 // --- Beginning and end --------------------------------------------------------------------------------------------
 
-Simulation::Simulation(uint64_t seed, Script* record) : seed_(seed), record_(record) {
-  if (record_ != nullptr) record_->push_back({kCreate, {}});
+Simulation::Simulation(uint64_t seed, ScriptWriter record) : seed_(seed), record_(std::move(record)) {
+  if (record_ != nullptr) record_(kCreate);
   Begin(0, nullptr);
   CreatePool();
 }
@@ -149,7 +169,7 @@ void Simulation::Begin(uint64_t index, const ScriptStep* replayed) {
   if (replayed != nullptr) {
     draws_.BeginReplay(replayed->draws);
   } else {
-    draws_.BeginStream(seed_, index, record_ == nullptr ? nullptr : &record_->back().draws);
+    draws_.BeginStream(seed_, index, record_);
   }
   ThisThreadsRandom() = PickRandom(Draw(kAnySeed));
 }
@@ -172,11 +192,11 @@ std::string Simulation::Run(int steps) {
   for (int i = 0; i < steps; ++i) {
     const uint64_t index = static_cast<uint64_t>(i) + 1;
     // Which step it is comes from a stream apart: what a step draws does not depend on how it was chosen.
-    draws_.BeginStream(~seed_, index, nullptr);
+    draws_.BeginStream(~seed_, index, kNobody);
     int at = static_cast<int>(draws_.Below(all_weights));
     const Step* step = Steps().data();
     while (at >= step->weight) at -= (step++)->weight;
-    if (record_ != nullptr) record_->push_back({step->name, {}});
+    if (record_ != nullptr) record_(absl::StrCat("\n", step->name));
     Begin(index, nullptr);
     const std::string broken = Make(i, *step);
     if (!broken.empty()) return broken;

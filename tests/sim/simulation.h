@@ -37,6 +37,9 @@ class Tally {
   void Add(const Tally& other);
   uint64_t of(absl::string_view name) const;
   void Print() const;
+  // One name and its count a line, and the reverse.
+  std::string ToText() const;
+  static Tally FromText(absl::string_view text);
 
  private:
   std::map<std::string, uint64_t, std::less<>> counts_;
@@ -49,8 +52,8 @@ std::vector<std::string> EverythingThatCanHappen();
 // One thread at a time.
 class Simulation {
  public:
-  // The life that `seed` names. What it does is appended to `record`, unless that is null.
-  explicit Simulation(uint64_t seed, Script* record = nullptr);
+  // The life that `seed` names. `record` gets its script, unless it is null.
+  explicit Simulation(uint64_t seed, ScriptWriter record = nullptr);
   // The life that `script` tells.
   explicit Simulation(Script script);
   ~Simulation();
@@ -172,8 +175,8 @@ class Simulation {
   void Settle();
 
   const uint64_t seed_ = 0;
-  Script script_;             // To be replayed.
-  Script* record_ = nullptr;  // Null: nobody wants it.
+  Script script_;              // To be replayed.
+  const ScriptWriter record_;  // Null: nobody wants it.
   Draws draws_;
   std::function<void(int, const char*, const PoolView&)> told_;
   std::function<void(int)> begun_;
