@@ -221,7 +221,7 @@ int Explore(const Options& options) {
   }
   tally.Print();
   for (const std::string& name : EverythingThatCanHappen()) {
-    if (tally.of(name) == 0) std::printf("never seen: %s\n", name.c_str());
+    if (broken == 0 && tally.of(name) == 0) std::printf("never seen: %s\n", name.c_str());
   }
   const bool few = broken == 0 && steps < options.min_steps;
   if (few) std::printf("fewer than %s steps\n", Thousands(options.min_steps).c_str());

@@ -148,6 +148,10 @@ TEST(PoolSimTest, EveryRuleCanFail) {
       {"more connections take calls", [](PoolView&, PoolView& v) { v.options.max_connections = 1; }},
       {"2 connections are being replaced, 1 may be", [](PoolView&, PoolView& v) { v.stats.connections_replacing = 2; }},
       {"2 connections linger, 1 may", [](PoolView&, PoolView& v) { v.stats.connections_lingering = 2; }},
+      {"1 callers wait, 0 may",
+       [](PoolView&, PoolView& v) {
+         v.stats.waiters = v.pending = v.pending_in_time = 1, v.stats.free = 0, v.permitted_waiters = 0;
+       }},
       {"3 connections dial, 2 may",
        [](PoolView&, PoolView& v) { v.permitted_connecting = 2, v.stats.connections_connecting = 3; }},
       {"max_connects_per_second allows 7",

@@ -33,6 +33,9 @@ std::string Gauges(const PoolView& v) {
   if (s.connections_lingering > v.permitted_lingering) {
     return absl::StrCat(s.connections_lingering, " connections linger, ", v.permitted_lingering, " may");
   }
+  if (s.waiters > v.permitted_waiters) {
+    return absl::StrCat(s.waiters, " callers wait, ", v.permitted_waiters, " may");
+  }
   if (s.connections_connecting > v.permitted_connecting) {
     return absl::StrCat(s.connections_connecting, " connections dial, ", v.permitted_connecting, " may");
   }

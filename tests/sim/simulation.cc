@@ -77,19 +77,26 @@ const std::vector<Simulation::Step>& Simulation::Steps() {
       {"release_many", 6, &Simulation::ReleaseMany},
       {"cancel_one", 25, &Simulation::CancelOne},
       {"suspect_one", 25, &Simulation::SuspectOne},
+      {"check_one", 8, &Simulation::CheckOne},
       {"change_probes", 10, &Simulation::ChangeProbes},
       {"answer_probes", 15, &Simulation::AnswerProbes},
       {"change_dials", 12, &Simulation::ChangeDials},
       {"answer_dials", 40, &Simulation::AnswerDials},
+      {"answer_one_dial", 20, &Simulation::AnswerOneDial},
       {"lose_one", 15, &Simulation::LoseOne},
       {"lose_all", 3, &Simulation::LoseAll},
       {"advance_a_bit", 90, &Simulation::AdvanceABit},
       {"advance_far", 4, &Simulation::AdvanceFar},
+      {"advance_to_alarm", 20, &Simulation::AdvanceToAlarm},
       {"reconfigure", 4, &Simulation::Reconfigure},
+      {"override", 3, &Simulation::Override},
       {"recycle", 5, &Simulation::Recycle},
+      {"stop_recycle", 3, &Simulation::StopRecycle},
+      {"redirect", 2, &Simulation::Redirect},
       {"pause", 6, &Simulation::Pause},
       {"unpause", 6, &Simulation::Unpause},
       {"begin_drain", 3, &Simulation::BeginDrain},
+      {"cancel_draining_calls", 3, &Simulation::CancelDrainingCalls},
       {"drain_without_patience", 1, &Simulation::DrainWithoutPatience},
       {"resume", 12, &Simulation::Resume},
       {"destroy_and_create", 1, &Simulation::DestroyAndCreate},
@@ -266,6 +273,7 @@ PoolView Simulation::Look() {
       std::max({1, view.options.max_surge, std::min(before_.permitted_replacing, view.stats.connections_replacing)});
   view.permitted_lingering =
       std::max(view.options.max_connections, std::min(before_.permitted_lingering, view.stats.connections_lingering));
+  view.permitted_waiters = std::max(view.options.max_waiters, std::min(before_.permitted_waiters, view.stats.waiters));
   view.permitted_connecting =
       std::max(view.options.max_connecting, std::min(before_.permitted_connecting, view.stats.connections_connecting));
   return view;
@@ -448,6 +456,8 @@ void Simulation::SuspectOne() {
   leases_[Draw(leases_.size())].place.Suspect();
 }
 
+void Simulation::CheckOne() { life_->pool->Check(AnyConnection()); }
+
 // --- The network --------------------------------------------------------------------------------------------------
 
 void Simulation::ChangeProbes() {
@@ -462,11 +472,17 @@ void Simulation::AnswerProbes() {
 }
 
 void Simulation::ChangeDials() {
-  life_->target.SetDial(
-      Pick({FakeTarget::Dial::kAccept, FakeTarget::Dial::kAccept, FakeTarget::Dial::kRefuse, FakeTarget::Dial::kHang}));
+  life_->target.SetDial(Pick({FakeTarget::Dial::kAccept, FakeTarget::Dial::kAccept, FakeTarget::Dial::kRefuse,
+                              FakeTarget::Dial::kHang, FakeTarget::Dial::kFlap}));
 }
 
 void Simulation::AnswerDials() { life_->target.Answer(); }
+
+void Simulation::AnswerOneDial() {
+  const std::vector<ConnectionId> dialling = life_->target.dialling();
+  if (dialling.empty()) return;
+  life_->target.Answer(dialling[Draw(dialling.size())]);
+}
 
 void Simulation::LoseOne() {
   const std::vector<ConnectionId> open = life_->target.open();
@@ -526,6 +542,13 @@ void Simulation::AdvanceABit() {
 
 void Simulation::AdvanceFar() { clock_.Advance(Pick({absl::Seconds(7), absl::Seconds(31), absl::Minutes(2)})); }
 
+// To the instant at which the pool wants to be asked again, and to the last one before it.
+void Simulation::AdvanceToAlarm() {
+  const absl::Time next = clock_.NextAlarm();
+  if (next == absl::InfiniteFuture() || next < clock_.Now()) return;
+  clock_.Advance(std::max(absl::ZeroDuration(), next - clock_.Now() - absl::Nanoseconds(static_cast<int>(Draw(2)))));
+}
+
 void Simulation::JumpWall() {
   const absl::Time was = clock_.Now();
   const std::vector<ConnectionStats> rows = life_->pool->Connections();
@@ -583,7 +606,25 @@ void Simulation::Reconfigure() {
   }
 }
 
+// Of options that no rule here knows from elsewhere.
+void Simulation::Override() {
+  if (OneIn(3)) {
+    if (!life_->pool->Override(nullptr).ok()) broken_ = "an override could not be cleared";
+    return;
+  }
+  const absl::Duration max_idle = Pick({absl::Milliseconds(100), absl::Seconds(3), absl::InfiniteDuration()});
+  const absl::Status changed = life_->pool->Override([max_idle](PoolOptions& options) { options.max_idle = max_idle; });
+  if (!changed.ok()) broken_ = "a valid override was refused";
+  if (life_->pool->options().max_idle != max_idle) broken_ = "an override is not in force";
+}
+
 void Simulation::Recycle() { life_->pool->Recycle(); }
+
+void Simulation::StopRecycle() { life_->pool->StopRecycle(); }
+
+void Simulation::Redirect() { life_->pool->Redirected(); }
+
+void Simulation::CancelDrainingCalls() { life_->pool->CancelDrainingCalls(); }
 
 void Simulation::Pause() {
   const absl::Duration hold = Pick(
