@@ -37,8 +37,9 @@ absl::Status FromGrpc(const grpc::Status& status, const std::string& endpoint, a
   std::string message = status.error_message();
   if (status.error_details().empty()) {  // Made by gRPC, here or there, and not by PoolAdmin.
     if (code == absl::StatusCode::kUnavailable) {
-      message = absl::StrCat(absl::StrContains(message, "connect") ? "cannot connect to " : "lost the connection to ",
-                             endpoint, ": ", LastReason(message));
+      const bool never_there = absl::StrContains(message, "connect") || absl::StrContains(message, "resolution");
+      message = absl::StrCat(never_there ? "cannot connect to " : "lost the connection to ", endpoint, ": ",
+                             LastReason(message));
     } else if (code == absl::StatusCode::kDeadlineExceeded) {
       message = absl::StrCat("no answer from ", endpoint, " within ", absl::FormatDuration(timeout));
     } else if (code == absl::StatusCode::kUnimplemented) {

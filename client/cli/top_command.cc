@@ -93,6 +93,9 @@ absl::StatusOr<int> Top(Session& session, const Invocation& invocation) {
   const absl::StatusOr<AdminClient*> client = session.client();
   if (!client.ok()) return client.status();
 
+  // A watch has no deadline; a server that does not answer is noticed by this.
+  const absl::StatusOr<v1::GetInstanceResponse> alive = (*client)->GetInstance({}, session.timeout());
+  if (!alive.ok()) return alive.status();
   session.env().interrupts();
   const auto stream = (*client)->WatchStats(request, absl::InfiniteDuration());
   Terminal* const screen = batch ? nullptr : session.env().terminal;

@@ -151,7 +151,10 @@ bool PoolState::OpenOne(int replaces, absl::Time now, std::string why) {
   Act(Action::Kind::kOpen, slot);
   TellOf(PoolEvent::Kind::kConnecting, slot, now, std::move(why));
   if (options_.max_connects_per_second > 0) {
-    paid_until_ = std::max(paid_until_, now) + absl::Seconds(1 / options_.max_connects_per_second);
+    // Calls that insist go into debt, which never holds the next connection up for longer than the time of one.
+    const double rate = options_.max_connects_per_second;
+    paid_until_ =
+        std::min(std::max(paid_until_, now) + absl::Seconds(1 / rate), now + absl::Seconds(std::max(1.0, rate) / rate));
   }
   return true;
 }

@@ -257,6 +257,7 @@ absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
       if (sources_changed_ != seen) continue;
       ++sources_changed_;
       std::swap(sources_, next);
+      if (*in_force == state_.options()) return absl::OkStatus();  // Nothing to do, and nothing to tell.
       state_.Reconfigure(*in_force, ReadUse(/*clear=*/false), clock_->Now());
       RunActions(effects);
     }

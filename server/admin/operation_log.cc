@@ -207,19 +207,22 @@ absl::StatusOr<Operation> OperationLog::Recycle(const std::shared_ptr<ManagedPoo
 
 absl::StatusOr<Operation> OperationLog::Begin(Entry entry) {
   const auto kept = std::make_shared<Entry>(std::move(entry));
-  Operation shown;
   {
     MutexLock lock(&mu_);
     kept->id = next_id_++;
-    kept->shown.set_name(absl::StrCat("operations/", kept->id));
-    kept->shown.set_state(v1::OPERATION_STATE_RUNNING);
+  }
+  kept->shown.set_name(absl::StrCat("operations/", kept->id));
+  kept->shown.set_state(v1::OPERATION_STATE_RUNNING);
+  // Told before anybody can find it, so before anybody can end it.
+  Tell(v1::EVENT_TYPE_OPERATION_STARTED, kept->shown,
+       absl::StrCat(KindText(kept->shown.kind()), " began", kept->shown.reason().empty() ? "" : ": ",
+                    kept->shown.reason()),
+       kept->shown.requested_by());
+  {
+    MutexLock lock(&mu_);
     entries_[kept->id] = kept;
-    shown = kept->shown;
     SetAlarm();
   }
-  Tell(v1::EVENT_TYPE_OPERATION_STARTED, shown,
-       absl::StrCat(KindText(shown.kind()), " began", shown.reason().empty() ? "" : ": ", shown.reason()),
-       shown.requested_by());
   StepOne(kept);
   MutexLock lock(&mu_);
   return kept->shown;

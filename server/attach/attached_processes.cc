@@ -78,6 +78,12 @@ bool Changes(absl::string_view method) {
   return found != nullptr && found->options().GetExtension(chanpool::admin::v1::mutates);
 }
 
+bool TellsOfAnEnd(const google::protobuf::Message& response) {
+  const auto* const got =
+      google::protobuf::DynamicCastToGenerated<chanpool::admin::v1::GetOperationResponse>(&response);
+  return got != nullptr && got->operation().has_end_time();
+}
+
 }  // namespace
 
 AttachedProcesses::AttachedProcesses(Options options)
@@ -535,8 +541,8 @@ void AttachedProcesses::Call(absl::string_view process, absl::string_view method
               wake = wake_](const absl::Status& status) {
                if (status.ok()) {
                  attach::FromProcess(name, *response);
-                 // Whoever has just changed something looks at the list next.
-                 if (changes) {
+                 // Whoever has just changed something, or hears that a drain has ended, looks at the list next.
+                 if (changes || TellsOfAnEnd(*response)) {
                    ask_soon->store(true);
                    wake->Wake();
                  }

@@ -222,6 +222,8 @@ absl::StatusOr<ReloadConfigResponse> FileConfig::Reload(const ReloadConfigReques
     MutexLock lock(&mu_);
     response = Change(request, gone);
     if (request.validate_only()) return response;
+    // The caller decided on what does not hold any more; of the file nothing was read.
+    if (absl::IsAborted(response.status())) return response;
     chanpool::admin::v1::Reload& last = last_reload_.emplace();
     *last.mutable_time() = admin::ToProto(clock_->WallNow());
     last.set_ok(response.ok());

@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -101,6 +104,34 @@ TEST_F(OperationLogTest, ADrainNamesWhatItWaitsForAndEndsWithTheLastCall) {
   EXPECT_EQ(GetPool("pools/orders").admin_state(), v1::ADMIN_STATE_DRAINED);
   EXPECT_THAT(MessagesOf(v1::EVENT_TYPE_OPERATION_STARTED), ElementsAre("drain began: new version"));
   EXPECT_THAT(MessagesOf(v1::EVENT_TYPE_OPERATION_ENDED), ElementsAre("drain succeeded"));
+}
+
+TEST_F(OperationLogTest, ADrainIsToldToBeginBeforeItIsToldToEnd) {
+  // Every event makes the log look at what runs: here from a second thread all the time.
+  std::atomic<bool> over{false};
+  std::atomic<int> wanted{0};
+  std::thread busy([&] {
+    while (!over.load()) {
+      if (wanted.load() > 0) events_.Append(v1::Event()), --wanted;
+    }
+  });
+  for (int i = 0; i < 3'000 && !HasFailure(); ++i) {
+    const uint64_t before = events_.head();
+    wanted = 1'000;  // Fewer than the log keeps.
+    Drain();
+    Get(&Stub::UndrainPool, undrain_);
+    int begun = 0;
+    std::set<std::string> ended;
+    for (const v1::Event& event : events_.Read(before, EventLog::kCapacity).events) {
+      if (event.type() == v1::EVENT_TYPE_OPERATION_ENDED) ended.insert(event.operation());
+      if (event.type() != v1::EVENT_TYPE_OPERATION_STARTED) continue;
+      ++begun;
+      EXPECT_EQ(ended.count(event.operation()), 0u) << event.operation() << " ended before it began";
+    }
+    EXPECT_EQ(begun, 1);
+  }
+  over = true;
+  busy.join();
 }
 
 TEST_F(OperationLogTest, AnIdlePoolIsDrainedAtOnce) { EXPECT_EQ(Drain().state(), v1::OPERATION_STATE_SUCCEEDED); }

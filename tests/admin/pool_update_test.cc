@@ -147,6 +147,14 @@ TEST_F(PoolUpdateTest, TheEtagChangesWithEachChangeAlsoThereAndBack) {
   EXPECT_NE(GetPool("pools/orders").etag(), second);
 }
 
+TEST_F(PoolUpdateTest, TakingBackWhatIsNotThereIsNoChange) {
+  const std::string etag = GetPool("pools/orders").etag();
+  const size_t events = MessagesOf(v1::EVENT_TYPE_POOL_RECONFIGURED).size();
+  Mask("options.max_connections");
+  EXPECT_EQ(Update().etag(), etag);
+  EXPECT_THAT(MessagesOf(v1::EVENT_TYPE_POOL_RECONFIGURED), SizeIs(events));
+}
+
 TEST_F(PoolUpdateTest, EverythingThatIsWrongIsSaidAtOnce) {
   SetMaxConnections(0);
   request_.mutable_pool()->mutable_options()->set_max_age_jitter(2);

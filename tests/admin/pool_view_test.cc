@@ -5,6 +5,7 @@
 namespace chanpool::admin {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -81,6 +82,15 @@ TEST(PoolViewTest, WhatWasDecidedIsNoQuestionOfHealth) {
   EXPECT_THAT(ConditionsOf(stats, PoolOptions(), kNow), ElementsAre("it drains: 41 calls on 3 connections"));
   stats.state = PoolAdminState::kDrained;
   EXPECT_EQ(AdminStateOf(stats), v1::ADMIN_STATE_DRAINED);
+}
+
+TEST(PoolViewTest, APausedPoolSaysForHowLong) {
+  PoolStats stats = Open(1, 0, 2);
+  stats.state = PoolAdminState::kPaused;
+  stats.pause_left = absl::Milliseconds(7499);
+  EXPECT_EQ(HealthOf(stats, kNow), v1::HEALTH_UNSPECIFIED);
+  EXPECT_EQ(AdminStateOf(stats), v1::ADMIN_STATE_PAUSED);
+  EXPECT_THAT(ConditionsOf(stats, PoolOptions(), kNow), Contains("it is paused for 7.5s more: callers wait"));
 }
 
 TEST(PoolViewTest, ConnectionsOfTheTransportsOwnAreNamed) {

@@ -344,6 +344,30 @@ TEST_F(AttachedProcessesTest, PassesACallOnWithItsCallerAndTheProcessesOwnNames)
   EXPECT_EQ(response.operation().target(), "processes/shop/pools/orders");
 }
 
+TEST_F(AttachedProcessesTest, AsksAtOnceForWhatBelongsToAnEndThatItHasTold) {
+  FakeApplication shop("shop");
+  shop.AddPool("orders");
+  shop.AddOperation("7", "orders");
+  ASSERT_THAT(Attach(shop), IsOk());
+  ASSERT_TRUE(Eventually([this] { return attached_->Operations().size() == 1; }));
+  const auto look = [this] {
+    chanpool::admin::v1::GetOperationRequest request;
+    request.set_name("processes/shop/operations/7");
+    chanpool::admin::v1::GetOperationResponse response;
+    Signal done;
+    attached_->Call("shop", "GetOperation", request, {"uid:1000", admin::Role::ROLE_VIEWER}, In(absl::Seconds(30)),
+                    &response, [&](const absl::Status&) { done.Notify(); });
+    EXPECT_TRUE(done.Await());
+    return response.operation().has_end_time();
+  };
+  EXPECT_FALSE(look());
+  EXPECT_EQ(shop.asked(), 1) << "an operation that runs is no news";
+
+  shop.EndOperation("7");
+  EXPECT_TRUE(look());
+  EXPECT_TRUE(Eventually([this] { return attached_->Operations()[0].has_end_time(); })) << "and no second has passed";
+}
+
 TEST_F(AttachedProcessesTest, PassesAnErrorBackWithItsDetails) {
   FakeApplication shop("shop");
   ASSERT_THAT(Attach(shop), IsOk());

@@ -137,6 +137,16 @@ class FakeApplication::Service : public PoolAdmin::CallbackService {
     Change([&operations](Service& self) { operations = self.operations_; });
     return Reply(context, response, operations);
   }
+  ServerUnaryReactor* GetOperation(CallbackServerContext* context, const GetOperationRequest* request,
+                                   GetOperationResponse* response) override {
+    GetOperationResponse found;
+    Change([&](Service& self) {
+      for (const Operation& operation : self.operations_.operations()) {
+        if (operation.name() == request->name()) *found.mutable_operation() = operation;
+      }
+    });
+    return Reply(context, response, found);
+  }
   ServerUnaryReactor* DrainPool(CallbackServerContext* context, const DrainPoolRequest* request,
                                 DrainPoolResponse* response) override {
     Change([request](Service& self) { self.drains_.push_back(*request); });
@@ -219,6 +229,16 @@ void FakeApplication::AddOperation(const std::string& id, const std::string& poo
     operation.set_name(absl::StrCat("operations/", id));
     operation.set_target(absl::StrCat("pools/", pool));
     operation.set_state(chanpool::admin::v1::OPERATION_STATE_RUNNING);
+  });
+}
+
+void FakeApplication::EndOperation(const std::string& id) {
+  service_->Change([&](Service& service) {
+    for (Operation& operation : *service.operations_.mutable_operations()) {
+      if (operation.name() != absl::StrCat("operations/", id)) continue;
+      operation.set_state(chanpool::admin::v1::OPERATION_STATE_SUCCEEDED);
+      operation.mutable_end_time()->set_seconds(1);
+    }
   });
 }
 

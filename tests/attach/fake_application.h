@@ -37,6 +37,7 @@ class FakeApplication {
 
   void AddPool(const std::string& name);
   void AddOperation(const std::string& id, const std::string& pool);
+  void EndOperation(const std::string& id);
   // From now on calls get no answer, or get one again; those that wait get theirs.
   void Hang();
   void Answer();

@@ -17,6 +17,7 @@ namespace {
 using ::chanpool::testing::CommandRun;
 using ::chanpool::testing::Eventually;
 using ::chanpool::testing::FakePoolAdmin;
+using ::chanpool::testing::Signal;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -52,6 +53,17 @@ class StreamsTest : public ::testing::Test {
   FakePoolAdmin server;
   CommandRun run;
 };
+
+TEST_F(StreamsTest, WatchesEndInTimeWhenNobodyAnswers) {
+  for (const std::string words : {"top --once", "events", "events -f"}) {
+    Signal over;
+    server.on_call = [&over](const std::string&) { over.Await(); };
+    EXPECT_EQ(Poolctl(words + " --timeout 100ms"), 8) << words;
+    EXPECT_THAT(run.err(), HasSubstr("within 100ms")) << words;
+    over.Notify();
+    server.on_call = nullptr;
+  }
+}
 
 TEST_F(StreamsTest, DrainSaysWhatItWaitsForUntilItIsDone) {
   v1::Operation less = server.drain;

@@ -503,10 +503,14 @@ TEST_F(PoolTest, ASlowSubscriberLosesEventsVisiblyAndHoldsNobodyUp) {
   const Subscription subscription =
       pool_->Subscribe([&](const PoolEvent& event) { sequences.push_back(event.sequence); });
   PoolOptions options = SmallPool();
-  for (int i = 0; i < 1500; ++i) ASSERT_EQ(pool_->Reconfigure(options), absl::OkStatus());
+  const auto change = [&] {
+    ++options.max_waiters;
+    return pool_->Reconfigure(options);
+  };
+  for (int i = 0; i < 1500; ++i) ASSERT_EQ(change(), absl::OkStatus());
   closer_.RunAll();
   ASSERT_EQ(sequences.size(), EventFeed::kMaxQueued);
-  ASSERT_EQ(pool_->Reconfigure(options), absl::OkStatus());
+  ASSERT_EQ(change(), absl::OkStatus());
   closer_.RunAll();
   EXPECT_EQ(sequences.back() - sequences[sequences.size() - 2], 1500 - EventFeed::kMaxQueued + 1) << "the gap";
 }
@@ -682,6 +686,16 @@ TEST_F(PoolTest, AHigherLimitServesWaitersAtOnceAndALowerOneCutsNobody) {
   options.max_surge = 9;
   EXPECT_EQ(pool_->Reconfigure(options).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(pool_->options().max_surge, 1) << "all or nothing";
+}
+
+TEST_F(PoolTest, OptionsThatHoldAlreadyAreNoChange) {
+  Start(SmallPool());
+  std::vector<PoolEvent::Kind> told;
+  const Subscription subscription = pool_->Subscribe([&](const PoolEvent& event) { told.push_back(event.kind); });
+  EXPECT_EQ(pool_->Reconfigure(SmallPool()), absl::OkStatus());
+  EXPECT_EQ(pool_->Override(nullptr), absl::OkStatus());
+  closer_.RunAll();
+  EXPECT_THAT(told, testing::Not(testing::Contains(PoolEvent::Kind::kReconfigured)));
 }
 
 TEST_F(PoolTest, AConnectionIsMadeWithTheOptionsThatThePoolHasThen) {

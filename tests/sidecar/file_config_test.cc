@@ -171,6 +171,9 @@ TEST_F(FileConfigTest, AnotherGenerationThanExpectedIsAborted) {
   ReloadConfigRequest request;
   request.set_expected_generation(5);
   EXPECT_THAT(Reload(Pool("orders"), request).status(), StatusIs(absl::StatusCode::kAborted, HasSubstr("1 holds")));
+  chanpool::admin::v1::Instance instance;
+  config_->Describe(instance);
+  EXPECT_FALSE(instance.has_last_reload()) << "a lost race says nothing of the file";
 }
 
 TEST_F(FileConfigTest, NewOptionsThatAnOverrideDoesNotGoWithAreRefused) {

@@ -581,7 +581,7 @@ PoolOptions Simulation::AnyOptions() {
   o.max_connecting = Pick({1, 2, 10});
   o.max_connects_per_second = Pick({0.0, 0.0, 0.0, 0.5, 3.0, 100.0});
   o.shrink_below = Pick({0.0, 0.5, 0.8, 1.0});
-  o.shrink_interval = Pick({absl::Milliseconds(1), absl::Milliseconds(50), absl::Seconds(1)});
+  o.shrink_interval = Pick({absl::Milliseconds(50), absl::Milliseconds(300), absl::Seconds(1)});
   o.shrink_cooldown = Pick({absl::ZeroDuration(), absl::Milliseconds(200), absl::Seconds(30)});
   o.max_shrink_step = Pick({1, 2, 4096});
   const absl::Status valid = o.Validate();
