@@ -1,6 +1,6 @@
 # The one door. `make` alone lists what is behind it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-acquire check asan tsan format
+.PHONY: help demo test sim soak bench bench-acquire check asan tsan format
 
 help: ## What can be done here
 	@sed -nE 's/^([a-z-]+): .*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -15,6 +15,14 @@ test: ## Install what is missing, then run every test and check; ends with "N pa
 	@scripts/install.sh
 	@scripts/install_tools.sh grpcurl promtool buf
 	@scripts/run_tests.sh
+
+sim: ## Simulate pools for SECONDS=60 with fresh seeds, or replay SEED=... or SCRIPT=file; what breaks is shrunk
+	@scripts/install.sh
+	@scripts/sim.sh --seconds=$(or $(SECONDS),60) $(if $(SEED),--seed=$(SEED)) $(if $(SCRIPT),--script=$(SCRIPT))
+
+soak: ## The same for HOURS=8, with a line each minute
+	@scripts/install.sh
+	@scripts/sim.sh --seconds=$$(awk 'BEGIN { print 3600 * $(or $(HOURS),8) }') --progress=60
 
 bench: ## Build and run the benchmarks, 4 minutes (ARGS="--rounds=3": rough and quick)
 	@scripts/bench.sh $(ARGS)

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs every test there is: all targets, the suites under both sanitizers, the example of a dependent workspace, and
-# check.sh. The last line is the sum, "N passed, N failed", counted in test cases; the exit code is 0 if none failed.
+# Runs every test there is: all targets, the suites under both sanitizers, the example of a dependent workspace, a
+# minute of simulation, and check.sh. The last line is the sum, "N passed, N failed", counted in test cases; the exit code is 0 if none failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -51,6 +51,14 @@ suite all . //...
 tagged_suite tsan_suite tsan
 tagged_suite asan_suite asan
 suite downstream examples/downstream //...
+
+echo "== simulation: a minute of random lives, a million steps at least"
+start=$SECONDS
+if scripts/sim.sh --fixed-first --seconds=60 --min-steps=1000000 2>&1; then
+  count simulation $((SECONDS - start)) 1 0
+else
+  count simulation $((SECONDS - start)) 0 1
+fi
 
 echo "== check: scripts/check.sh"
 start=$SECONDS

@@ -394,7 +394,7 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
   } else if (being_created) {
     await_made_.push_back(made);
     attempt.await_made = true;
-  } else if (!state_.OpenForCall(wait_for_ready, clock_->Now())) {
+  } else if (attempt.dialled = state_.OpenForCall(wait_for_ready, clock_->Now()); !attempt.dialled) {
     ++counted_.unavailable;
     attempt.refusal = absl::UnavailableError(WithDialError(absl::StrCat(
         "pool \"", name_, "\" has no connection and dials again in ",
@@ -423,6 +423,8 @@ absl::StatusOr<Place> Pool::AcquireNow(bool wait_for_ready) {
     if (attempt.slot != nullptr) return Place(attempt.slot);
     if (!attempt.refusal.ok()) return attempt.refusal;
     if (attempt.await_made) clock_->Park(made, absl::InfiniteFuture());
+    // A call insists once: a server that accepts and hangs up at once is not dialled again and again for it.
+    if (attempt.dialled) wait_for_ready = false;
   }
   MutexLock lock(&mu_);
   ++counted_.unavailable;

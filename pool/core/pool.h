@@ -291,6 +291,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
     Slot* slot = nullptr;
     absl::Status refusal;
     bool await_made = false;
+    bool dialled = false;
   };
   Attempt TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Slot* LendUnready(bool* over_limit, bool* being_created) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

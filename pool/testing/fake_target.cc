@@ -22,10 +22,12 @@ struct FakeTarget::Network {
     ConnectionId id;
     bool opened;
     absl::Status why;
+    bool lost = false;  // As soon as it opened.
 
     void Make() const {
       if (to == nullptr) return;
       opened ? to->OnOpened(id) : to->OnFailed(id, why);
+      if (lost) to->OnLost(id, why);
     }
   };
 
@@ -42,10 +44,14 @@ struct FakeTarget::Network {
   }
 
   Report End(Entry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
-    const bool opened = dial == Dial::kAccept;
-    entry->phase = opened ? Phase::kOpen : Phase::kFailed;
-    return {entry->listener.lock(), entry->id, opened, opened ? absl::OkStatus() : refusal};
+    const bool lost = dial == Dial::kFlap;
+    const bool opened = dial == Dial::kAccept || lost;
+    entry->phase = opened && !lost ? Phase::kOpen : Phase::kFailed;
+    const absl::Status why = lost ? absl::UnavailableError("hung up at once") : refusal;
+    return {entry->listener.lock(), entry->id, opened, why, lost};
   }
+
+  std::vector<ConnectionId> In(Phase phase) const;
 
   mutable Mutex mu;
   Dial dial ABSL_GUARDED_BY(mu) = Dial::kAccept;
@@ -145,13 +151,27 @@ int FakeTarget::Answer() {
   return static_cast<int>(reports.size());
 }
 
+bool FakeTarget::Answer(ConnectionId id) {
+  Network::Report report;
+  {
+    MutexLock lock(&network_->mu);
+    const auto found = std::find_if(network_->entries.begin(), network_->entries.end(), [id](const auto& entry) {
+      return entry->id == id && entry->phase == Network::Phase::kHanging;
+    });
+    if (found == network_->entries.end() || network_->dial == Dial::kHang) return false;
+    report = network_->End(found->get());
+  }
+  report.Make();
+  return true;
+}
+
 int FakeTarget::AnswerProbes(const absl::Status& result) {
   std::vector<Network::Report> reports;
   {
     MutexLock lock(&network_->mu);
     for (const auto& entry : network_->entries) {
       if (!std::exchange(entry->probe_hangs, false)) continue;
-      reports.push_back({entry->listener.lock(), entry->id, false, result});
+      reports.push_back({entry->listener.lock(), entry->id, /*opened=*/false, result, /*lost=*/false});
     }
   }
   for (const Network::Report& report : reports) {
@@ -181,12 +201,12 @@ int FakeTarget::LoseAll(const absl::Status& why) {
   return lost;
 }
 
-std::vector<ConnectionId> FakeTarget::open() const {
+std::vector<ConnectionId> FakeTarget::Network::In(Phase phase) const {
   std::vector<ConnectionId> ids;
   {
-    MutexLock lock(&network_->mu);
-    for (const auto& entry : network_->entries) {
-      if (entry->phase == Network::Phase::kOpen) ids.push_back(entry->id);
+    MutexLock lock(&mu);
+    for (const auto& entry : entries) {
+      if (entry->phase == phase) ids.push_back(entry->id);
     }
   }
   std::sort(ids.begin(), ids.end(), [](ConnectionId a, ConnectionId b) {
@@ -194,6 +214,9 @@ std::vector<ConnectionId> FakeTarget::open() const {
   });
   return ids;
 }
+
+std::vector<ConnectionId> FakeTarget::open() const { return network_->In(Network::Phase::kOpen); }
+std::vector<ConnectionId> FakeTarget::dialling() const { return network_->In(Network::Phase::kHanging); }
 
 int FakeTarget::hanging() const {
   MutexLock lock(&network_->mu);

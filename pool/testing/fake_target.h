@@ -26,6 +26,7 @@ class FakeTarget {
     kAccept,  // Open at once, inside Start or Redial.
     kRefuse,  // Failed at once, with the status of SetRefusal.
     kHang,    // Nothing, until Answer() or for ever.
+    kFlap,    // Open at once, and lost at once: a server that accepts and hangs up.
   };
   // What becomes of a probe.
   enum class Probe { kAnswer, kFail, kHang };
@@ -39,6 +40,9 @@ class FakeTarget {
 
   // Ends every hanging dial as SetDial says now, in the order of the dials. The number ended.
   int Answer();
+  // Ends this one, if it hangs: slow dials end in any order. False if it does not hang, or kHang is what is to become
+  // of it.
+  bool Answer(ConnectionId id);
   // Ends every hanging probe with `result`. The number ended.
   int AnswerProbes(const absl::Status& result);
   // Breaks what is open: one connection (false if it is not open), or all (their number).
@@ -46,8 +50,9 @@ class FakeTarget {
   int LoseAll(const absl::Status& why);
 
   // Present state.
-  std::vector<ConnectionId> open() const;  // In the order of their ids.
-  int hanging() const;                     // Dials without an answer.
+  std::vector<ConnectionId> open() const;      // In the order of their ids.
+  int hanging() const;                         // Dials without an answer.
+  std::vector<ConnectionId> dialling() const;  // Those, in the order of their ids.
   // What each living connection was made with, in the order in which they were made.
   std::vector<PoolOptions> options() const;
   int alive() const;  // Connection objects, whatever their state.

@@ -725,6 +725,19 @@ TEST_F(PoolTest, ConcurrentReconfiguresLeaveTheConnectionsAndThePoolWithTheSameO
   EXPECT_THAT(target_.options(), ElementsAre(pool_->options()));
 }
 
+TEST_F(PoolTest, ACallThatInsistsDialsAServerThatHangsUpAtOnceOnce) {
+  target_.SetDial(FakeTarget::Dial::kFlap);
+  PoolOptions options = SmallPool();
+  options.min_connections = 0;
+  Start(options);
+  for (int calls = 1; calls <= 3; ++calls) {
+    const absl::StatusOr<Place> place = pool_->AcquireNow(/*wait_for_ready=*/true);
+    EXPECT_EQ(place.status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_THAT(place.status().message(), HasSubstr("hung up at once"));
+    EXPECT_EQ(target_.dials(), 1 + calls);  // The first of all is for the demand; then each call insists once.
+  }
+}
+
 // --- Steering without waiting -------------------------------------------------------------------------------------
 
 TEST_F(PoolTest, CallsOnDrainingConnectionsCanBeCancelledWithoutWaiting) {

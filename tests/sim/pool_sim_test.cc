@@ -1,7 +1,7 @@
 // A million random steps against the real pool, every rule checked after each.
 //
 //   bazel test //tests/sim:pool_sim_test --test_output=all
-//   CHANPOOL_SIM_SEED=N CHANPOOL_SIM_STEPS=M ... replays what a failure printed.
+//   CHANPOOL_SIM_SEED=N CHANPOOL_SIM_STEPS=M ... replays what a failure printed; `make sim SEED=N` also shrinks it.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/sim/pool_view.h"
+#include "tests/sim/script.h"
 #include "tests/sim/simulation.h"
 
 namespace chanpool {
@@ -28,7 +29,7 @@ namespace {
 #ifdef CHANPOOL_SANITIZED
 constexpr int kStepsPerSeed = 30'000;
 #else
-constexpr int kStepsPerSeed = 1'000'000;
+constexpr int kStepsPerSeed = 300'000;
 #endif
 
 uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
@@ -63,6 +64,36 @@ TEST(PoolSimTest, ASeedReplaysTheSameLife) {
   };
   EXPECT_EQ(trace(42), trace(42));
   EXPECT_NE(trace(42), trace(43));
+}
+
+TEST(PoolSimTest, AScriptReplaysTheLifeThatWasRecorded) {
+  std::string recorded;
+  Simulation first(/*seed=*/42, [&recorded](absl::string_view text) { recorded += std::string(text); });
+  ASSERT_EQ(first.Run(5'000), "");
+  const absl::StatusOr<Script> script = Parse(recorded);
+  ASSERT_TRUE(script.ok()) << script.status();
+  ASSERT_EQ(script->size(), 5'001u);
+
+  Simulation again(*Parse(Print(*script)));
+
+  EXPECT_EQ(again.Replay(), "");
+  EXPECT_EQ(again.trace(), first.trace());
+}
+
+TEST(PoolSimTest, ALifeWithoutSomeOfItsStepsKeepsEveryRule) {
+  std::string recorded;
+  Simulation whole(/*seed=*/7, [&recorded](absl::string_view text) { recorded += std::string(text); });
+  ASSERT_EQ(whole.Run(20'000), "");
+  const Script script = *Parse(recorded);
+  for (const size_t every : {2, 3, 7}) {
+    Script some;
+    for (size_t i = 0; i < script.size(); i += every) some.push_back(script[i]);
+    EXPECT_EQ(Simulation(some).Replay(), "");
+  }
+}
+
+TEST(PoolSimTest, AStepThatDoesNotExistIsNamed) {
+  EXPECT_EQ(Simulation(Script{{"create", {}}, {"dance", {1}}}).Replay(), "there is no step \"dance\"");
 }
 
 ConnectionStats Connected(ConnectionId id, SlotState state, uint32_t leases) {
@@ -117,6 +148,10 @@ TEST(PoolSimTest, EveryRuleCanFail) {
       {"more connections take calls", [](PoolView&, PoolView& v) { v.options.max_connections = 1; }},
       {"2 connections are being replaced, 1 may be", [](PoolView&, PoolView& v) { v.stats.connections_replacing = 2; }},
       {"2 connections linger, 1 may", [](PoolView&, PoolView& v) { v.stats.connections_lingering = 2; }},
+      {"1 callers wait, 0 may",
+       [](PoolView&, PoolView& v) {
+         v.stats.waiters = v.pending = v.pending_in_time = 1, v.stats.free = 0, v.permitted_waiters = 0;
+       }},
       {"3 connections dial, 2 may",
        [](PoolView&, PoolView& v) { v.permitted_connecting = 2, v.stats.connections_connecting = 3; }},
       {"max_connects_per_second allows 7",

@@ -16,17 +16,6 @@ const ConnectionStats* Find(const PoolView& view, ConnectionId id) {
 
 uint32_t OverLimit(const ConnectionStats& row) { return row.leases > row.limit ? row.leases - row.limit : 0; }
 
-std::string Numbers(const PoolView& v) {
-  const PoolStats& s = v.stats;
-  std::string text =
-      absl::StrCat(ToString(s.state), ", ", s.connections_open, " open of max ", v.options.max_connections, ", ",
-                   s.leases, " leases, ", s.free, " free, ", s.waiters, " waiting");
-  for (const ConnectionStats& row : v.connections) {
-    absl::StrAppend(&text, "\n    ", row.id.ToString(), " ", ToString(row.state), " ", row.leases, "/", row.limit);
-  }
-  return text;
-}
-
 std::string Gauges(const PoolView& v) {
   const PoolStats& s = v.stats;
   // A lease that is granted and not delivered yet belongs to an AcquireAsync that has not ended.
@@ -43,6 +32,9 @@ std::string Gauges(const PoolView& v) {
   }
   if (s.connections_lingering > v.permitted_lingering) {
     return absl::StrCat(s.connections_lingering, " connections linger, ", v.permitted_lingering, " may");
+  }
+  if (s.waiters > v.permitted_waiters) {
+    return absl::StrCat(s.waiters, " callers wait, ", v.permitted_waiters, " may");
   }
   if (s.connections_connecting > v.permitted_connecting) {
     return absl::StrCat(s.connections_connecting, " connections dial, ", v.permitted_connecting, " may");
@@ -129,9 +121,20 @@ std::string Changes(const PoolView& before, const PoolView& after) {
 
 }  // namespace
 
+std::string Describe(const PoolView& view) {
+  const PoolStats& s = view.stats;
+  std::string text =
+      absl::StrCat(ToString(s.state), ", ", s.connections_open, " open of max ", view.options.max_connections, ", ",
+                   s.leases, " leases, ", s.free, " free, ", s.waiters, " waiting");
+  for (const ConnectionStats& row : view.connections) {
+    absl::StrAppend(&text, "\n    ", row.id.ToString(), " ", ToString(row.state), " ", row.leases, "/", row.limit);
+  }
+  return text;
+}
+
 std::string Violation(const PoolView& before, const PoolView& after) {
   for (std::string broken : {Gauges(after), Identities(after), Changes(before, after)}) {
-    if (!broken.empty()) return absl::StrCat(broken, "\n  ", Numbers(after), "\n  before: ", Numbers(before));
+    if (!broken.empty()) return absl::StrCat(broken, "\n  ", Describe(after), "\n  before: ", Describe(before));
   }
   return "";
 }

@@ -49,6 +49,8 @@ struct PoolView {
   int permitted_replacing = 1;
   // The most that may linger: max_connections, or what lingered when it was lowered.
   int permitted_lingering = 1;
+  // The most that may wait: max_waiters, or what waited when it was lowered.
+  int permitted_waiters = 1000000;
   // The most that may dial: max_connecting, or what dialled when it was lowered.
   int permitted_connecting = 1;
   // Since max_connects_per_second was last set.
@@ -59,6 +61,9 @@ struct PoolView {
 
 // Empty, or the first rule that `after` breaks, given what was before.
 std::string Violation(const PoolView& before, const PoolView& after);
+
+// The numbers of one view, for people: a line, and one more for each connection.
+std::string Describe(const PoolView& view);
 
 }  // namespace chanpool
 #endif  // CHANPOOL_TESTS_SIM_POOL_VIEW_H_

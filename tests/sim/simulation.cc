@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "pool/core/pick_random.h"
 
 namespace chanpool {
@@ -15,6 +17,10 @@ namespace {
 constexpr size_t kManyLeases = 24;
 // Lives that may wait for their last lease.
 constexpr size_t kManyLives = 4;
+// A seed is drawn below this.
+constexpr uint64_t kAnySeed = uint64_t{1} << 32;
+
+const ScriptWriter kNobody;
 
 std::string EventName(PoolEvent::Kind kind) { return absl::StrCat("event ", ToString(kind)); }
 std::string ReasonName(CloseReason reason) { return absl::StrCat("closed: ", ToString(reason)); }
@@ -45,6 +51,22 @@ void Tally::Print() const {
     std::printf("  %-32s %10llu\n", name.c_str(), static_cast<unsigned long long>(n));
 }
 
+std::string Tally::ToText() const {
+  std::string text;
+  for (const auto& [name, n] : counts_) absl::StrAppend(&text, name, "\t", n, "\n");
+  return text;
+}
+
+Tally Tally::FromText(absl::string_view text) {
+  Tally tally;
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(line, '\t');
+    uint64_t n = 0;
+    if (absl::SimpleAtoi(parts.second, &n)) tally.Count(parts.first, n);
+  }
+  return tally;
+}
+
 const std::vector<Simulation::Step>& Simulation::Steps() {
   static const auto* steps = new std::vector<Step>{
       {"acquire_now", 200, &Simulation::AcquireNow},
@@ -55,19 +77,26 @@ const std::vector<Simulation::Step>& Simulation::Steps() {
       {"release_many", 6, &Simulation::ReleaseMany},
       {"cancel_one", 25, &Simulation::CancelOne},
       {"suspect_one", 25, &Simulation::SuspectOne},
+      {"check_one", 8, &Simulation::CheckOne},
       {"change_probes", 10, &Simulation::ChangeProbes},
       {"answer_probes", 15, &Simulation::AnswerProbes},
       {"change_dials", 12, &Simulation::ChangeDials},
       {"answer_dials", 40, &Simulation::AnswerDials},
+      {"answer_one_dial", 20, &Simulation::AnswerOneDial},
       {"lose_one", 15, &Simulation::LoseOne},
       {"lose_all", 3, &Simulation::LoseAll},
       {"advance_a_bit", 90, &Simulation::AdvanceABit},
       {"advance_far", 4, &Simulation::AdvanceFar},
+      {"advance_to_alarm", 20, &Simulation::AdvanceToAlarm},
       {"reconfigure", 4, &Simulation::Reconfigure},
+      {"override", 3, &Simulation::Override},
       {"recycle", 5, &Simulation::Recycle},
+      {"stop_recycle", 3, &Simulation::StopRecycle},
+      {"redirect", 2, &Simulation::Redirect},
       {"pause", 6, &Simulation::Pause},
       {"unpause", 6, &Simulation::Unpause},
       {"begin_drain", 3, &Simulation::BeginDrain},
+      {"cancel_draining_calls", 3, &Simulation::CancelDrainingCalls},
       {"drain_without_patience", 1, &Simulation::DrainWithoutPatience},
       {"resume", 12, &Simulation::Resume},
       {"destroy_and_create", 1, &Simulation::DestroyAndCreate},
@@ -94,8 +123,15 @@ std::vector<std::string> EverythingThatCanHappen() {
 
 // --- Beginning and end --------------------------------------------------------------------------------------------
 
-Simulation::Simulation(uint64_t seed) : random_(seed) {
-  ThisThreadsRandom() = PickRandom(seed);
+Simulation::Simulation(uint64_t seed, ScriptWriter record) : seed_(seed), record_(std::move(record)) {
+  if (record_ != nullptr) record_(kCreate);
+  Begin(0, nullptr);
+  CreatePool();
+}
+
+Simulation::Simulation(Script script) : script_(std::move(script)) {
+  const ScriptStep bare{kCreate, {}};
+  Begin(0, !script_.empty() && script_[0].name == kCreate ? &script_[0] : &bare);
   CreatePool();
 }
 
@@ -115,7 +151,7 @@ void Simulation::CreatePool() {
   life_ = lives_.back().get();
   life_->pool = Pool::Create({"simulated", AnyOptions(),
                               std::make_unique<WatchedConnector>(life_->target.NewConnector(), &life_->asked), &clock_,
-                              &closer_, /*seed=*/random_()});
+                              &closer_, /*seed=*/Draw(kAnySeed)});
   life_->watch = life_->pool;
   life_->rate_since = clock_.Now();
   life_->options = life_->pool->options();
@@ -135,20 +171,61 @@ std::string Simulation::HowItOutlived(const Life& life) {
   return "";
 }
 
+// What the step numbered `index` draws from now on, and what the pool draws during it.
+void Simulation::Begin(uint64_t index, const ScriptStep* replayed) {
+  if (replayed != nullptr) {
+    draws_.BeginReplay(replayed->draws);
+  } else {
+    draws_.BeginStream(seed_, index, record_);
+  }
+  ThisThreadsRandom() = PickRandom(Draw(kAnySeed));
+}
+
+std::string Simulation::Make(int number, const Step& step) {
+  if (begun_ != nullptr) begun_(number);
+  leave_ = PoolView();
+  Hash(&step - Steps().data());
+  (this->*step.make)();
+  tally_.Count(step.name);
+  std::string broken = Check();
+  if (told_ != nullptr) told_(number, step.name, before_);
+  if (!broken.empty()) broken = absl::StrCat("step ", number, " (", step.name, "): ", broken);
+  return broken;
+}
+
 std::string Simulation::Run(int steps) {
   int all_weights = 0;
   for (const Step& step : Steps()) all_weights += step.weight;
   for (int i = 0; i < steps; ++i) {
-    int at = static_cast<int>(Draw(all_weights));
+    const uint64_t index = static_cast<uint64_t>(i) + 1;
+    // Which step it is comes from a stream apart: what a step draws does not depend on how it was chosen.
+    draws_.BeginStream(~seed_, index, kNobody);
+    int at = static_cast<int>(draws_.Below(all_weights));
     const Step* step = Steps().data();
     while (at >= step->weight) at -= (step++)->weight;
-    leave_ = PoolView();
-    Hash(step - Steps().data());
-    (this->*step->make)();
-    tally_.Count(step->name);
-    std::string broken = Check();
-    if (!broken.empty()) return absl::StrCat("step ", i, " (", step->name, "): ", broken);
+    if (record_ != nullptr) record_(absl::StrCat("\n", step->name));
+    Begin(index, nullptr);
+    const std::string broken = Make(i, *step);
+    if (!broken.empty()) return broken;
   }
+  return End();
+}
+
+std::string Simulation::Replay() {
+  for (size_t i = 0; i < script_.size(); ++i) {
+    const ScriptStep& replayed = script_[i];
+    if (i == 0 && replayed.name == kCreate) continue;
+    const auto step =
+        std::find_if(Steps().begin(), Steps().end(), [&](const Step& s) { return s.name == replayed.name; });
+    if (step == Steps().end()) return absl::StrCat("there is no step \"", replayed.name, "\"");
+    Begin(0, &replayed);
+    const std::string broken = Make(static_cast<int>(i), *step);
+    if (!broken.empty()) return broken;
+  }
+  return End();
+}
+
+std::string Simulation::End() {
   // The end: everybody gives back, everything is closed.
   for (auto& life : lives_) {
     if (life->pool != nullptr) life->pool->Destroy();
@@ -196,6 +273,7 @@ PoolView Simulation::Look() {
       std::max({1, view.options.max_surge, std::min(before_.permitted_replacing, view.stats.connections_replacing)});
   view.permitted_lingering =
       std::max(view.options.max_connections, std::min(before_.permitted_lingering, view.stats.connections_lingering));
+  view.permitted_waiters = std::max(view.options.max_waiters, std::min(before_.permitted_waiters, view.stats.waiters));
   view.permitted_connecting =
       std::max(view.options.max_connecting, std::min(before_.permitted_connecting, view.stats.connections_connecting));
   return view;
@@ -378,6 +456,8 @@ void Simulation::SuspectOne() {
   leases_[Draw(leases_.size())].place.Suspect();
 }
 
+void Simulation::CheckOne() { life_->pool->Check(AnyConnection()); }
+
 // --- The network --------------------------------------------------------------------------------------------------
 
 void Simulation::ChangeProbes() {
@@ -392,11 +472,17 @@ void Simulation::AnswerProbes() {
 }
 
 void Simulation::ChangeDials() {
-  life_->target.SetDial(
-      Pick({FakeTarget::Dial::kAccept, FakeTarget::Dial::kAccept, FakeTarget::Dial::kRefuse, FakeTarget::Dial::kHang}));
+  life_->target.SetDial(Pick({FakeTarget::Dial::kAccept, FakeTarget::Dial::kAccept, FakeTarget::Dial::kRefuse,
+                              FakeTarget::Dial::kHang, FakeTarget::Dial::kFlap}));
 }
 
 void Simulation::AnswerDials() { life_->target.Answer(); }
+
+void Simulation::AnswerOneDial() {
+  const std::vector<ConnectionId> dialling = life_->target.dialling();
+  if (dialling.empty()) return;
+  life_->target.Answer(dialling[Draw(dialling.size())]);
+}
 
 void Simulation::LoseOne() {
   const std::vector<ConnectionId> open = life_->target.open();
@@ -456,6 +542,13 @@ void Simulation::AdvanceABit() {
 
 void Simulation::AdvanceFar() { clock_.Advance(Pick({absl::Seconds(7), absl::Seconds(31), absl::Minutes(2)})); }
 
+// To the instant at which the pool wants to be asked again, and to the last one before it.
+void Simulation::AdvanceToAlarm() {
+  const absl::Time next = clock_.NextAlarm();
+  if (next == absl::InfiniteFuture() || next < clock_.Now()) return;
+  clock_.Advance(std::max(absl::ZeroDuration(), next - clock_.Now() - absl::Nanoseconds(static_cast<int>(Draw(2)))));
+}
+
 void Simulation::JumpWall() {
   const absl::Time was = clock_.Now();
   const std::vector<ConnectionStats> rows = life_->pool->Connections();
@@ -513,7 +606,25 @@ void Simulation::Reconfigure() {
   }
 }
 
+// Of options that no rule here knows from elsewhere.
+void Simulation::Override() {
+  if (OneIn(3)) {
+    if (!life_->pool->Override(nullptr).ok()) broken_ = "an override could not be cleared";
+    return;
+  }
+  const absl::Duration max_idle = Pick({absl::Milliseconds(100), absl::Seconds(3), absl::InfiniteDuration()});
+  const absl::Status changed = life_->pool->Override([max_idle](PoolOptions& options) { options.max_idle = max_idle; });
+  if (!changed.ok()) broken_ = "a valid override was refused";
+  if (life_->pool->options().max_idle != max_idle) broken_ = "an override is not in force";
+}
+
 void Simulation::Recycle() { life_->pool->Recycle(); }
+
+void Simulation::StopRecycle() { life_->pool->StopRecycle(); }
+
+void Simulation::Redirect() { life_->pool->Redirected(); }
+
+void Simulation::CancelDrainingCalls() { life_->pool->CancelDrainingCalls(); }
 
 void Simulation::Pause() {
   const absl::Duration hold = Pick(

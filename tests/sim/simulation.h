@@ -5,15 +5,17 @@
 //   std::string broken = simulation.Run(/*steps=*/250'000);     // "" or "step 812 (lose_one): somebody waits while
 //   ..." simulation.tally().Print();
 //
-// The same seed gives the same steps and the same trace(): nothing depends on real time, addresses or threads.
+// The same seed gives the same steps and the same trace(): nothing depends on real time, addresses or threads. Each
+// step draws from a stream of its own, so a life can be written down as a script (script.h), and replayed without some
+// of its steps.
 #ifndef CHANPOOL_TESTS_SIM_SIMULATION_H_
 #define CHANPOOL_TESTS_SIM_SIMULATION_H_
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,7 @@
 #include "pool/testing/fake_clock.h"
 #include "pool/testing/fake_target.h"
 #include "tests/sim/pool_view.h"
+#include "tests/sim/script.h"
 #include "tests/sim/watched_connector.h"
 
 namespace chanpool {
@@ -34,6 +37,9 @@ class Tally {
   void Add(const Tally& other);
   uint64_t of(absl::string_view name) const;
   void Print() const;
+  // One name and its count a line, and the reverse.
+  std::string ToText() const;
+  static Tally FromText(absl::string_view text);
 
  private:
   std::map<std::string, uint64_t, std::less<>> counts_;
@@ -46,11 +52,21 @@ std::vector<std::string> EverythingThatCanHappen();
 // One thread at a time.
 class Simulation {
  public:
-  explicit Simulation(uint64_t seed);
+  // The life that `seed` names. `record` gets its script, unless it is null.
+  explicit Simulation(uint64_t seed, ScriptWriter record = nullptr);
+  // The life that `script` tells.
+  explicit Simulation(Script script);
   ~Simulation();
 
   // Makes `steps` steps and ends the pool. Empty, or what was broken first, and in which step.
   std::string Run(int steps);
+  // The same with the steps of the script.
+  std::string Replay();
+
+  // Told after each step: its number, its name, and the pool then.
+  void OnStep(std::function<void(int, const char*, const PoolView&)> told) { told_ = std::move(told); }
+  // Told before each step, and never afterwards: for what may not come back.
+  void BeforeStep(std::function<void(int)> begun) { begun_ = std::move(begun); }
 
   const Tally& tally() const { return tally_; }
   // A hash of every step and of what could be seen after it.
@@ -99,7 +115,13 @@ class Simulation {
   static const std::vector<Step>& Steps();
   friend std::vector<std::string> EverythingThatCanHappen();
 
-  uint64_t Draw(uint64_t below) { return random_() % below; }
+  // What a script calls the making of the first pool.
+  static constexpr char kCreate[] = "create";
+
+  void Begin(uint64_t index, const ScriptStep* replayed);
+  std::string Make(int number, const Step& step);
+  std::string End();
+  uint64_t Draw(uint64_t below) { return draws_.Below(below); }
   bool OneIn(uint64_t n) { return Draw(n) == 0; }
   template <typename T>
   T Pick(std::initializer_list<T> choices) {
@@ -128,19 +150,26 @@ class Simulation {
   void ReleaseMany();
   void CancelOne();
   void SuspectOne();
+  void CheckOne();
   void ChangeProbes();
   void AnswerProbes();
   void ChangeDials();
   void AnswerDials();
+  void AnswerOneDial();
   void LoseOne();
   void LoseAll();
   void AdvanceABit();
   void AdvanceFar();
+  void AdvanceToAlarm();
   void Reconfigure();
+  void Override();
   void Recycle();
+  void StopRecycle();
+  void Redirect();
   void Pause();
   void Unpause();
   void BeginDrain();
+  void CancelDrainingCalls();
   void DrainWithoutPatience();
   void Resume();
   void DestroyAndCreate();
@@ -152,7 +181,12 @@ class Simulation {
   void ReportTwice();
   void Settle();
 
-  std::mt19937_64 random_;
+  const uint64_t seed_ = 0;
+  Script script_;              // To be replayed.
+  const ScriptWriter record_;  // Null: nobody wants it.
+  Draws draws_;
+  std::function<void(int, const char*, const PoolView&)> told_;
+  std::function<void(int)> begun_;
   FakeClock clock_;
   ManualCloser closer_;
   std::vector<std::unique_ptr<Life>> lives_;  // The last one is the present.
