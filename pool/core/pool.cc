@@ -87,12 +87,16 @@ void Pool::Destroy() {
 
 // --- The fast path ------------------------------------------------------------------------------------------------
 
+void Pool::GrowAtPeak(Slot* slot) {
+  const uint32_t leases = slot->Load().leases();
+  if (SlotTable::RaisePeak(slot, leases) && leases > grow_above_.load(std::memory_order_relaxed)) Grow();
+}
+
 Place Pool::TryAcquire() {
   if (Forked()) return Place();
   Slot* slot = table_.TryLend(&ThisThreadsRandom());
   if (slot == nullptr) return Place();
-  const uint32_t leases = slot->Load().leases();
-  if (SlotTable::RaisePeak(slot, leases) && leases > grow_above_.load(std::memory_order_relaxed)) Grow();
+  GrowAtPeak(slot);
   return Place(slot);
 }
 
@@ -156,7 +160,7 @@ std::string Pool::Numbers() const {
     capacity += word.limit();
   }
   return absl::StrFormat("%d/%d connections open, %d/%d leases, %d waiting", state_.count(SlotState::kOpen),
-                         state_.options().max_connections, leases, capacity, waiters_.size());
+                         state_.options().max_connections, leases, capacity, Waiting());
 }
 
 std::string Pool::WithDialError(std::string message) const {
@@ -185,9 +189,10 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
     ++counted_.unavailable;
     return nullptr;
   }
-  if (waiters_.empty()) {
-    MarkSlowAll();  // From here every release comes to this lock; what came back before is seen by the look.
-    if (Slot* slot = table_.LendLeastLoaded(slot::LendLocked)) {
+  if (waiter->wishes.fresh || waiters_.empty()) {
+    if (!waiter->wishes.fresh)
+      MarkSlowAll();  // From here every release comes to this lock; the look sees those before.
+    if (Slot* slot = LendFree(waiter->wishes)) {
       ClearSlowIfNobodyWaits();
       ++counted_.hits;
       state_.OnDemand(Demand(), clock_->Now());  // The fast path no longer sees this peak as its own.
@@ -195,57 +200,68 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
       return slot;
     }
   }
-  if (waiters_.size() >= state_.options().max_waiters) {
+  if (Waiting() >= state_.options().max_waiters) {
     ClearSlowIfNobodyWaits();
     ++counted_.rejected;
     *why = FullError(absl::StrCat("max_waiters (", state_.options().max_waiters, ") already wait"));
     return nullptr;
   }
-  waiters_.PushBack(waiter);
+  waiter->arrival = ++arrivals_;
+  LineOf(waiter).PushBack(waiter);
   state_.OnDemand(Demand(), clock_->Now());
+  AskForFresh();
   RunActions(effects);
   return nullptr;
 }
 
 absl::StatusOr<Place> Pool::Acquire(absl::Time deadline) {
   if (Place place = TryAcquire()) return place;
+  Waiter waiter;
+  return AwaitPlace(&waiter, deadline);
+}
+
+absl::StatusOr<Place> Pool::AwaitPlace(Waiter* waiter, absl::Time deadline) {
   if (Forked()) return ForkedError();
   const std::shared_ptr<Pool> keep = shared_from_this();
   const absl::Time begun = clock_->Now();
-  Waiter waiter;
-  waiter.deadline = clock_->FromWall(deadline);
+  waiter->deadline = clock_->FromWall(deadline);
   Effects effects;
   Slot* slot = nullptr;
   absl::Status refusal;
   {
     MutexLock lock(&mu_);
-    slot = LendOrQueue(&waiter, &refusal, effects);
+    slot = LendOrQueue(waiter, &refusal, effects);
   }
   Perform(effects);
   if (slot != nullptr) return Place(slot);
   if (!refusal.ok()) return refusal;
 
-  if (!clock_->Park(waiter.wakeup, waiter.deadline)) {
+  if (!clock_->Park(waiter->wakeup, waiter->deadline)) {
     bool decided = false;
     {
       MutexLock lock(&mu_);
-      decided = !waiter.queued;
+      decided = !waiter->queued;
       if (!decided) {
-        waiters_.Remove(&waiter);
+        LineOf(waiter).Remove(waiter);
         ClearSlowIfNobodyWaits();
         ++counted_.timed_out;
-        waiter.refusal = absl::DeadlineExceededError(WithDialError(absl::StrCat(
+        waiter->refusal = absl::DeadlineExceededError(WithDialError(absl::StrCat(
             "acquire from \"", name_, "\": no place within ", Rounded(clock_->Now() - begun), " (", Numbers(), ")")));
       }
     }
     // Whoever decided is about to wake us: this frame must stay until then.
-    if (decided) clock_->Park(waiter.wakeup, absl::InfiniteFuture());
+    if (decided) clock_->Park(waiter->wakeup, absl::InfiniteFuture());
   }
-  if (waiter.granted != nullptr) return Place(waiter.granted);
-  return waiter.refusal;
+  if (waiter->granted != nullptr) return Place(waiter->granted);
+  return waiter->refusal;
 }
 
 AcquireHandle Pool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback) {
+  return AcquireAsync(deadline, LeaseOptions(), std::move(callback));
+}
+
+AcquireHandle Pool::AcquireAsync(absl::Time deadline, const LeaseOptions& options,
+                                 std::function<void(absl::StatusOr<Place>)> callback) {
   CHANPOOL_CHECK(callback != nullptr);
   const auto acquire = std::make_shared<AsyncAcquire>(shared_from_this(), std::move(callback));
   if (Forked()) {
@@ -253,7 +269,8 @@ AcquireHandle Pool::AcquireAsync(absl::Time deadline, std::function<void(absl::S
     std::thread([acquire, refusal = ForkedError()] { acquire->callback(refusal); }).detach();
     return AcquireHandle(acquire);
   }
-  if (Place place = TryAcquire()) {
+  acquire->waiter.wishes = WishesOf(options);
+  if (Place place = options.fresh ? Place() : TryAcquire(options)) {
     // Nobody else knows of it yet, but Cancel may as soon as the handle is out.
     acquire->waiter.granted = place.Detach();
     Deliver(acquire);
@@ -292,7 +309,7 @@ void Pool::CancelAsync(const std::shared_ptr<AsyncAcquire>& acquire) {
     Waiter& waiter = acquire->waiter;
     if (acquire->delivered) return;
     if (waiter.queued) {
-      waiters_.Remove(&waiter);
+      LineOf(&waiter).Remove(&waiter);
       ClearSlowIfNobodyWaits();
       ++counted_.cancelled;
       Decide(&waiter, nullptr, cancelled, effects);

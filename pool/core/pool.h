@@ -13,6 +13,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -27,6 +28,7 @@
 #include "pool/core/event_feed.h"
 #include "pool/core/events.h"
 #include "pool/core/fork_epoch.h"
+#include "pool/core/lease_options.h"
 #include "pool/core/mutex.h"
 #include "pool/core/options.h"
 #include "pool/core/pool_state.h"
@@ -120,6 +122,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   // The fast path alone: a place that is free now, or none. Never blocks.
   Place TryAcquire();
+  // The same with wishes. Never waits, overcommits or dials: also for a fresh connection only if one is open.
+  Place TryAcquire(const LeaseOptions& options);
 
   // A place now, never waiting for one: free, or else as options.overflow says; on a connection that is still
   // dialling if none is open. Fails with kResourceExhausted (full, kReject), kUnavailable (draining, destroyed, or no
@@ -130,9 +134,12 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Waits in arrival order until `deadline` (of the wall). Fails with kDeadlineExceeded, kResourceExhausted
   // (max_waiters), kUnavailable (draining or destroyed), kFailedPrecondition (after fork).
   absl::StatusOr<Place> Acquire(absl::Time deadline);
+  absl::StatusOr<Place> Acquire(absl::Time deadline, const LeaseOptions& options);
 
   // The same without a thread. `callback` is not null and runs exactly once, on the closer's thread.
   AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback);
+  AcquireHandle AcquireAsync(absl::Time deadline, const LeaseOptions& options,
+                             std::function<void(absl::StatusOr<Place>)> callback);
 
   // Gives back what Place::Detach let go.
   static void Release(Slot* slot) {
@@ -237,6 +244,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   struct Held {
     std::shared_ptr<Connection> connection;  // Null until its kCreate has been performed.
     std::shared_ptr<Pool> self;              // A slot that is not CLOSED keeps the pool.
+    bool has_lent = false;                   // Ever, as far as USED does not say so itself.
   };
 
   // Where the options in force come from.
@@ -248,7 +256,11 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   explicit Pool(Config config);
 
   void ReleaseSlow(Slot* slot);
+  void GrowAtPeak(Slot* slot);
   void Grow();
+  static Wishes WishesOf(const LeaseOptions& options);
+  Place TryAcquireByKey(uint64_t key);
+  absl::StatusOr<Place> AwaitPlace(Waiter* waiter, absl::Time deadline);
   void Housekeep();
 
   // Tells the state something of one connection, if it is still that one, and does what follows.
@@ -271,6 +283,15 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void CloseIfEmpty(Slot* slot, SlotWord word, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void GrantOn(Slot* slot, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Decide(Waiter* waiter, Slot* slot, absl::Status refusal, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The line that this waiter stands in, or would.
+  WaiterQueue& LineOf(const Waiter* waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  int Waiting() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return waiters_.size() + fresh_waiters_.size(); }
+  // Of those who wait for any place, how many came before the first who waits for a fresh connection. Counts to `most`.
+  uint32_t OlderThanFirstFresh(uint32_t most) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A free place by these wishes, or null.
+  Slot* LendFree(const Wishes& wishes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells the state how many wait for a fresh connection.
+  void AskForFresh() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefuseWaiters(const absl::Status& why, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WakeAll(std::vector<Wakeup*>& parked, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MarkSlowAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -313,7 +334,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   PoolState state_ ABSL_GUARDED_BY(mu_);
   Sources sources_ ABSL_GUARDED_BY(mu_);
   uint64_t sources_changed_ ABSL_GUARDED_BY(mu_) = 0;  // How often.
-  WaiterQueue waiters_ ABSL_GUARDED_BY(mu_);
+  WaiterQueue waiters_ ABSL_GUARDED_BY(mu_);           // Take any place. SLOW is about these.
+  WaiterQueue fresh_waiters_ ABSL_GUARDED_BY(mu_);     // Take the first place of a connection: see LeaseOptions::fresh.
+  uint64_t arrivals_ ABSL_GUARDED_BY(mu_) = 0;
   // Deadlines of the queued AcquireAsyncs, for the alarm.
   std::set<std::pair<absl::Time, AsyncAcquire*>> async_deadlines_ ABSL_GUARDED_BY(mu_);
   std::vector<Held> held_ ABSL_GUARDED_BY(mu_);           // By slot index.

@@ -32,9 +32,11 @@ void Pool::Decide(Waiter* waiter, Slot* slot, absl::Status refusal, Effects& eff
 }
 
 void Pool::RefuseWaiters(const absl::Status& why, Effects& effects) {
-  while (Waiter* waiter = waiters_.PopFront()) {
-    ++counted_.unavailable;
-    Decide(waiter, nullptr, why, effects);
+  for (WaiterQueue* line : {&waiters_, &fresh_waiters_}) {
+    while (Waiter* waiter = line->PopFront()) {
+      ++counted_.unavailable;
+      Decide(waiter, nullptr, why, effects);
+    }
   }
   ClearSlowIfNobodyWaits();
 }
@@ -47,13 +49,18 @@ void Pool::WakeAll(std::vector<Wakeup*>& parked, Effects& effects) {
 // A slot that opens serves the waiters first, and is published with SLOW if some still wait.
 void Pool::Publish(Slot* slot, Effects& effects) {
   const auto waiting = static_cast<uint32_t>(waiters_.size());
-  const auto change = SlotTable::Update(slot, [waiting](SlotWord word) {
+  const bool fresh = !fresh_waiters_.empty() && !held_[slot->index].has_lent;
+  const uint32_t older = fresh ? OlderThanFirstFresh(/*most=*/state_.limit()) : 0;
+  uint32_t first = 0;  // 1: its first place goes to whoever waits for a fresh connection.
+  const auto change = SlotTable::Update(slot, [&first, fresh, older, waiting](SlotWord word) {
     const uint32_t room = word.limit() > word.leases() ? word.limit() - word.leases() : 0;
-    const uint32_t granted = std::min(room, waiting);
-    return slot::Open(word, granted, /*some_still_wait=*/granted < waiting);
+    first = fresh && word.leases() == 0 && !word.used() && older < room;
+    const uint32_t granted = std::min(room - first, waiting);
+    return slot::Open(word, first + granted, /*some_still_wait=*/granted < waiting);
   });
   CHANPOOL_CHECK(change.has_value());
-  for (uint32_t leases = change->before.leases(); leases < change->after.leases(); ++leases) {
+  if (first > 0) Decide(fresh_waiters_.PopFront(), slot, absl::OkStatus(), effects);
+  for (uint32_t leases = change->before.leases() + first; leases < change->after.leases(); ++leases) {
     if (waiters_.empty()) break;
     Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
   }
@@ -86,8 +93,9 @@ void Pool::RunActions(Effects& effects) {
     std::vector<Action> actions = state_.TakeActions();
     if (actions.empty()) {
       // Whatever just happened may have taken what the waiters wait for: each change asks again for enough.
-      if (!changed || waiters_.empty()) break;
-      state_.OnDemand(Demand(), clock_->Now());
+      if (!changed || Waiting() == 0) break;
+      if (!waiters_.empty()) state_.OnDemand(Demand(), clock_->Now());
+      AskForFresh();
       actions = state_.TakeActions();
       if (actions.empty()) break;
     }
@@ -279,12 +287,12 @@ int64_t Pool::Demand() const {
 
 std::vector<SlotUse> Pool::ReadUse(bool clear) {
   std::vector<SlotUse> use(state_.size());
-  for (uint32_t i = 0; i < state_.size(); ++i) {
+  for (uint32_t i = 0; i < table_.size(); ++i) {  // The state may have decided on slots that are not made yet.
     Slot* slot = table_.Get(i);
     const SlotWord word = slot->Load();
     use[i] = {word.leases(), word.used()};
     if (!clear) continue;
-    SlotTable::Update(slot, slot::ClearUsed);
+    held_[i].has_lent |= SlotTable::Update(slot, slot::ClearUsed).has_value();
     slot->peak.store(word.leases(), std::memory_order_relaxed);
   }
   return use;
@@ -308,7 +316,7 @@ void Pool::Housekeep() {
     const absl::Time now = clock_->Now();
     while (!async_deadlines_.empty() && async_deadlines_.begin()->first <= now) {
       Waiter* waiter = &async_deadlines_.begin()->second->waiter;
-      waiters_.Remove(waiter);
+      LineOf(waiter).Remove(waiter);
       ++counted_.timed_out;
       Decide(waiter, nullptr,
              absl::DeadlineExceededError(
@@ -317,6 +325,7 @@ void Pool::Housekeep() {
     }
     ClearSlowIfNobodyWaits();
     state_.OnTick(ReadUse(/*clear=*/true), Demand(), now);
+    AskForFresh();  // A back-off may be over.
     RunActions(effects);
     // A back-off that is over changes nothing by itself, but WaitForReady may ask for its connections again.
     WakeAll(idlers_, effects);

@@ -57,7 +57,8 @@ PoolStats Pool::StatsLocked() const {
   stats.connections_replacing = state_.replacements_under_way();
   stats.connections = static_cast<int>(stats.opened - stats.closed);
   stats.connections_closing = stats.connections - (static_cast<int>(state_.size()) - state_.count(SlotState::kClosed));
-  stats.waiters = waiters_.size();
+  stats.waiters = Waiting();
+  stats.waiters_fresh = fresh_waiters_.size();
   for (uint32_t i = 0; i < table_.size(); ++i) {
     const Slot* slot = table_.Get(i);
     // The count first: it is raised after the word, so what is counted is in the word, or back already.
@@ -151,6 +152,8 @@ absl::Status Pool::CheckInvariants() const {
           return broken(i, somebody_waits ? "waiters, but no SLOW" : "SLOW, but nobody waits");
         if (somebody_waits && word.leases() < word.limit()) return broken(i, "somebody waits while a place is free");
         if (held_[i].connection == nullptr) return broken(i, "OPEN without a connection");
+        if (!fresh_waiters_.empty() && !held_[i].has_lent && slot::LendFirst(word))
+          return broken(i, "somebody waits for a fresh connection while one is open");
         break;
       default:
         if (word.slow()) return broken(i, "SLOW before it is open");
@@ -159,7 +162,7 @@ absl::Status Pool::CheckInvariants() const {
   }
   if (state_.serving() > state_.options().max_connections)
     return absl::InternalError("more connections than max_connections");
-  if (state_.admin() != PoolAdminState::kActive && (somebody_waits || state_.serving() > 0)) {
+  if (state_.admin() != PoolAdminState::kActive && (Waiting() > 0 || state_.serving() > 0)) {
     return absl::InternalError("a pool that drains still serves");
   }
   return absl::OkStatus();

@@ -174,6 +174,30 @@ void PoolState::OnDemand(int64_t leases, absl::Time now) {
   OpenUpTo(static_cast<int>(std::min<int64_t>(wanted, options_.max_connections)), now);
 }
 
+void PoolState::OnFreshDemand(int callers, const std::vector<SlotUse>& use, absl::Time now) {
+  if (admin_ != PoolAdminState::kActive) return;
+  int on_way = count(SlotState::kConnecting) + count(SlotState::kBackoff);
+  for (; on_way < callers && serving() < options_.max_connections; ++on_way) {
+    if (!MayDial(now) || !OpenOrdinary(now)) return;
+  }
+  // What waits for a surge place comes too, if who knows when.
+  for (const Record& r : records_) {
+    const bool lends = r.state == SlotState::kOpen || r.state == SlotState::kChecking;
+    on_way += lends && r.recycle && r.replaced_by < 0;
+  }
+  for (; on_way < callers; ++on_way) {
+    std::optional<uint32_t> least;
+    for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
+      const Record& r = records_[slot];
+      if (r.state != SlotState::kOpen || r.recycle || r.replaced_by >= 0) continue;
+      if (!least || use[slot].leases < use[*least].leases) least = slot;
+    }
+    if (!least) break;
+    records_[*least].recycle = true;
+  }
+  StartReplacements(now);
+}
+
 void PoolState::EnsureConnections(int connections, absl::Time now) { OpenUpTo(connections, now); }
 
 bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {

@@ -103,6 +103,10 @@ class PoolState {
   // the call would rather wait than fail. False: it may not.
   bool OpenForCall(bool wait_for_ready, absl::Time now);
 
+  // `callers` wait, each for a connection that has not lent: sees to it that as many are on their way, new ones while
+  // max_connections allows, then in place of those that carry least (recycled, within max_surge).
+  void OnFreshDemand(int callers, const std::vector<SlotUse>& use, absl::Time now);
+
   void OnOpened(uint32_t slot, absl::Time now);
   void OnFailed(uint32_t slot, const absl::Status& why, absl::Time now);
   void OnLost(uint32_t slot, const absl::Status& why, absl::Time now);

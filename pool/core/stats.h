@@ -44,6 +44,7 @@ struct PoolStats {
   int64_t leases_over_limit = 0;  // On open connections, above their limits: lent + free = capacity + over limit.
   int64_t free = 0;               // Places that could be lent now.
   int waiters = 0;                // In Acquire, AcquireAsync and blocking_channel().
+  int waiters_fresh = 0;          // Of those waiters: for a connection that has not lent. Other places may be free.
 
   // --- Counters ---
   uint64_t acquired = 0;  // Leases granted: hits + misses.

@@ -36,7 +36,7 @@ std::string Gauges(const PoolView& v) {
     return absl::StrCat("callers hold ", v.held, " leases, at most ", undelivered, " are on their way");
   }
   if (s.waiters > v.pending_in_time) return "a waiter has survived its deadline";
-  if (s.waiters > 0 && s.free > 0) return "somebody waits while a place is free";
+  if (s.waiters > s.waiters_fresh && s.free > 0) return "somebody waits while a place is free";
   if (s.connections_open > v.options.max_connections) return "more connections take calls than max_connections";
   if (s.connections_replacing > v.permitted_replacing) {
     return absl::StrCat(s.connections_replacing, " connections are being replaced, ", v.permitted_replacing, " may be");

@@ -50,7 +50,9 @@ const std::vector<Simulation::Step>& Simulation::Steps() {
       {"acquire_now_wait_for_ready", 30, &Simulation::AcquireNowWaitForReady},
       {"acquire_async", 170, &Simulation::AcquireAsync},
       {"acquire_without_patience", 15, &Simulation::AcquireWithoutPatience},
-      {"release_one", 240, &Simulation::ReleaseOne},
+      {"acquire_with_wishes", 60, &Simulation::AcquireWithWishes},
+      {"try_acquire_with_wishes", 30, &Simulation::TryAcquireWithWishes},
+      {"release_one", 290, &Simulation::ReleaseOne},
       {"release_many", 6, &Simulation::ReleaseMany},
       {"cancel_one", 25, &Simulation::CancelOne},
       {"suspect_one", 25, &Simulation::SuspectOne},
@@ -291,7 +293,7 @@ void Simulation::AcquireNowWaitForReady() {
   Hold(life_->pool->AcquireNow(/*wait_for_ready=*/true));
 }
 
-void Simulation::AcquireAsyncUntil(absl::Time deadline) {
+void Simulation::AcquireAsyncUntil(absl::Time deadline, const LeaseOptions& options) {
   auto owned = std::make_unique<Ticket>();
   Ticket* ticket = owned.get();
   ticket->life = life_;
@@ -299,7 +301,7 @@ void Simulation::AcquireAsyncUntil(absl::Time deadline) {
   ++life_->acquires;
   tickets_.push_back(std::move(owned));
   bool inside = true;
-  ticket->handle = life_->pool->AcquireAsync(deadline, [this, ticket, &inside](absl::StatusOr<Place> place) {
+  ticket->handle = life_->pool->AcquireAsync(deadline, options, [this, ticket, &inside](absl::StatusOr<Place> place) {
     const auto found = std::find_if(tickets_.begin(), tickets_.end(), [&](const auto& t) { return t.get() == ticket; });
     if (found == tickets_.end()) {
       broken_ = "an AcquireAsync ended twice";
@@ -319,6 +321,27 @@ void Simulation::AcquireAsyncUntil(absl::Time deadline) {
   });
   inside = false;
   if (tickets_.empty() || tickets_.back().get() != ticket) broken_ = "the callback ran inside AcquireAsync";
+}
+
+LeaseOptions Simulation::AnyWishes() {
+  LeaseOptions options;
+  options.fresh = OneIn(3);
+  if (!OneIn(3)) options.affinity_key = Pick({"a", "b", "c", "d"});
+  return options;
+}
+
+void Simulation::AcquireWithWishes() {
+  const LeaseOptions options = AnyWishes();
+  if (OneIn(4)) {
+    Hold(life_->pool->Acquire(clock_.WallNow(), options));
+  } else {
+    AcquireAsyncUntil(clock_.WallNow() + Pick({absl::Milliseconds(50), absl::Seconds(30), absl::InfiniteDuration()}),
+                      options);
+  }
+}
+
+void Simulation::TryAcquireWithWishes() {
+  if (Place place = life_->pool->TryAcquire(AnyWishes())) Hold(std::move(place));
 }
 
 void Simulation::AcquireAsync() {

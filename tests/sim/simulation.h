@@ -104,7 +104,8 @@ class Simulation {
 
   void CreatePool();
   void Hold(absl::StatusOr<Place> place);
-  void AcquireAsyncUntil(absl::Time deadline);
+  void AcquireAsyncUntil(absl::Time deadline, const LeaseOptions& options = LeaseOptions());
+  LeaseOptions AnyWishes();
   void RunCloserNow();
   void OnEvent(Life* life, const PoolEvent& event);
   PoolView Look();
@@ -118,6 +119,8 @@ class Simulation {
   void AcquireNowWaitForReady();
   void AcquireAsync();
   void AcquireWithoutPatience();
+  void AcquireWithWishes();
+  void TryAcquireWithWishes();
   void ReleaseOne();
   void ReleaseMany();
   void CancelOne();

@@ -1,0 +1,399 @@
+// What a caller may ask of its lease, and do with it: keys, fresh connections.
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "pool/core/key_choice.h"
+#include "pool/core/pool.h"
+#include "pool/testing/closers.h"
+#include "pool/testing/fake_clock.h"
+#include "pool/testing/fake_target.h"
+
+namespace chanpool {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Nothing that happens by itself.
+PoolOptions Calm(int max_connections, int leases_each) {
+  PoolOptions options;
+  options.min_connections = 1;
+  options.max_connections = max_connections;
+  options.max_leases_per_connection = options.target_leases_per_connection = leases_each;
+  options.max_age = options.max_idle = absl::InfiniteDuration();
+  return options;
+}
+
+LeaseOptions Keyed(absl::string_view key) {
+  LeaseOptions options;
+  options.affinity_key = key;
+  return options;
+}
+
+LeaseOptions Fresh() {
+  LeaseOptions options;
+  options.fresh = true;
+  return options;
+}
+
+class LeasesTest : public testing::Test {
+ protected:
+  void TearDown() override {
+    EXPECT_EQ(pool_->CheckInvariants(), absl::OkStatus());
+    const PoolStats stats = pool_->Stats();
+    EXPECT_EQ(stats.acquired, stats.hits + stats.misses);
+    EXPECT_EQ(stats.acquired - stats.released, static_cast<uint64_t>(stats.leases));
+    pool_->Destroy();
+    closer_.RunAll();
+  }
+
+  void Start(const PoolOptions& options) {
+    pool_ = Pool::Create({"orders", options, target_.NewConnector(), &clock_, &closer_, /*seed=*/1});
+  }
+  void Open(int connections) {
+    ASSERT_EQ(pool_->WaitForReady(connections, In(absl::ZeroDuration())), absl::OkStatus());
+  }
+  absl::Time In(absl::Duration time) { return clock_.WallNow() + time; }
+  absl::Time Whenever() { return absl::InfiniteFuture(); }
+  Place Take() { return *pool_->Acquire(In(absl::ZeroDuration())); }
+
+  struct Async {
+    int ends = 0;
+    absl::Status status = absl::UnknownError("not ended");
+    Place place;
+    AcquireHandle handle;
+  };
+  std::shared_ptr<Async> Begin(const LeaseOptions& options, absl::Time deadline) {
+    auto async = std::make_shared<Async>();
+    async->handle = pool_->AcquireAsync(deadline, options, [async](absl::StatusOr<Place> place) {
+      ++async->ends;
+      async->status = place.status();
+      if (place.ok()) async->place = *std::move(place);
+    });
+    return async;
+  }
+  std::shared_ptr<Async> Begin(const LeaseOptions& options) { return Begin(options, Whenever()); }
+
+  FakeClock clock_;
+  FakeTarget target_;
+  ManualCloser closer_;
+  std::shared_ptr<Pool> pool_;
+};
+
+// --- TryAcquire ---------------------------------------------------------------------------------------------------
+
+TEST_F(LeasesTest, TryAcquireNeitherWaitsNorOvercommits) {
+  Start(Calm(1, 2));
+  const Place first = pool_->TryAcquire(LeaseOptions()), second = pool_->TryAcquire(Keyed("a"));
+  EXPECT_TRUE(first);
+  EXPECT_TRUE(second);
+  for (const LeaseOptions& options : {LeaseOptions(), Keyed("a"), Fresh()}) EXPECT_FALSE(pool_->TryAcquire(options));
+  EXPECT_EQ(pool_->Stats().overcommitted, 0u);
+  EXPECT_EQ(pool_->Stats().waiters, 0);
+}
+
+TEST_F(LeasesTest, TryAcquireOfAFreshConnectionDialsNothing) {
+  Start(Calm(2, 2));
+  EXPECT_TRUE(pool_->TryAcquire(Fresh()));
+  EXPECT_FALSE(pool_->TryAcquire(Fresh())) << "it has lent";
+  EXPECT_EQ(target_.dials(), 1);
+}
+
+TEST_F(LeasesTest, TryAcquireDoesNotOvertakeWhoWaits) {
+  Start(Calm(1, 1));
+  Place place = Take();
+  const auto waiting = Begin(LeaseOptions());
+  place.Reset();  // To the waiter.
+  EXPECT_FALSE(pool_->TryAcquire(Keyed("a")));
+  closer_.RunAll();
+  EXPECT_EQ(waiting->status, absl::OkStatus());
+}
+
+// --- Keys ---------------------------------------------------------------------------------------------------------
+
+TEST_F(LeasesTest, AKeyComesBackToItsConnectionWhileThatHasRoom) {
+  Start(Calm(8, 100));
+  Open(8);
+  std::map<uint32_t, int> connections;
+  for (int key = 0; key < 64; ++key) {
+    const std::string name = absl::StrCat("session ", key);
+    const Place first = *pool_->Acquire(Whenever(), Keyed(name));
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(pool_->Acquire(Whenever(), Keyed(name))->id(), first.id()) << name;
+    ++connections[first.id().slot];
+  }
+  EXPECT_EQ(connections.size(), 8u) << "and 64 keys use all of them";
+}
+
+TEST_F(LeasesTest, AKeyWhoseConnectionIsFullGoesToItsNextAndBack) {
+  Start(Calm(4, 2));
+  Open(4);
+  std::vector<Place> places;
+  for (int i = 0; i < 8; ++i) places.push_back(*pool_->Acquire(Whenever(), Keyed("a")));
+  EXPECT_EQ(pool_->Stats().overcommitted, 0u);
+  EXPECT_EQ(pool_->Stats().leases, 8);
+  const ConnectionId first = places[0].id();
+  places.clear();
+  EXPECT_EQ(pool_->Acquire(Whenever(), Keyed("a"))->id(), first);
+}
+
+TEST_F(LeasesTest, AKeyLoadsNoConnectionAboveItsBound) {
+  Start(Calm(10, 100));
+  Open(10);
+  std::vector<Place> places;
+  for (int i = 0; i < 500; ++i) places.push_back(*pool_->Acquire(Whenever(), Keyed("hot")));
+  for (const ConnectionStats& row : pool_->Connections()) {
+    EXPECT_LE(row.leases, 63u) << "1.25 x 500 / 10, rounded up";
+  }
+}
+
+TEST_F(LeasesTest, AnIdlePoolDoesNotPushAKeyAway) {
+  Start(Calm(10, 100));
+  Open(10);
+  std::vector<Place> places;
+  for (int i = 0; i < 25; ++i) places.push_back(*pool_->Acquire(Whenever(), Keyed("a")));
+  for (const Place& place : places) EXPECT_EQ(place.id(), places[0].id()) << "a quarter of its limit is room enough";
+  EXPECT_NE(pool_->Acquire(Whenever(), Keyed("a"))->id(), places[0].id());
+}
+
+TEST_F(LeasesTest, WhenAConnectionIsLostOnlyItsKeysMove) {
+  Start(Calm(8, 100));
+  Open(8);
+  std::map<std::string, ConnectionId> before;
+  for (int key = 0; key < 200; ++key) {
+    const std::string name = absl::StrCat("k", key);
+    before[name] = pool_->Acquire(Whenever(), Keyed(name))->id();
+  }
+  target_.SetDial(FakeTarget::Dial::kHang);
+  const ConnectionId lost = pool_->Connections()[3].id;
+  ASSERT_TRUE(target_.Lose(lost, absl::UnavailableError("reset")));
+  int moved = 0;
+  for (const auto& [name, id] : before) {
+    const ConnectionId now = pool_->Acquire(Whenever(), Keyed(name))->id();
+    if (id == lost) {
+      ++moved;
+      EXPECT_NE(now, lost);
+    } else {
+      EXPECT_EQ(now, id) << name;
+    }
+  }
+  EXPECT_GT(moved, 8);
+  EXPECT_LT(moved, 50) << "about one in eight";
+}
+
+TEST_F(LeasesTest, AKeyedCallerThatWaitsTakesTheFirstPlaceInTheOrderOfArrival) {
+  Start(Calm(2, 1));
+  Open(2);
+  Place a = *pool_->Acquire(Whenever(), Keyed("a"));
+  Place other = Take();
+  const auto keyed = Begin(Keyed("a")), plain = Begin(LeaseOptions());
+  const ConnectionId freed = other.id();
+  other.Reset();
+  a.Reset();
+  closer_.RunAll();
+  EXPECT_EQ(keyed->place.id(), freed) << "not its own connection";
+  EXPECT_EQ(plain->status, absl::OkStatus());
+}
+
+TEST(KeyChoiceTest, TheKeysOfAFullConnectionSpreadOverAllOthers) {
+  // Of the keys that rank slot 0 first, the second choice.
+  std::array<int, 8> second{};
+  int firsts = 0;
+  for (uint64_t k = 0; k < 8000; ++k) {
+    const uint64_t key = HashOfKey(absl::StrCat("key ", k));
+    std::vector<std::pair<uint64_t, uint32_t>> order;
+    for (uint32_t slot = 0; slot < 8; ++slot) order.push_back({Rank(key, slot), slot});
+    std::sort(order.rbegin(), order.rend());
+    if (order[0].second != 0) continue;
+    ++firsts;
+    ++second[order[1].second];
+  }
+  EXPECT_NEAR(firsts, 1000, 150);
+  for (int slot = 1; slot < 8; ++slot) EXPECT_NEAR(second[slot], firsts / 7, 60) << slot;
+}
+
+// --- Fresh connections --------------------------------------------------------------------------------------------
+
+TEST_F(LeasesTest, AnOpenConnectionThatNeverLentIsFresh) {
+  Start(Calm(3, 5));
+  Open(2);
+  const Place first = *pool_->Acquire(Whenever(), Fresh()), second = *pool_->Acquire(Whenever(), Fresh());
+  EXPECT_NE(first.id(), second.id());
+  EXPECT_EQ(target_.dials(), 2);
+  EXPECT_EQ(pool_->Stats().hits, 2u);
+}
+
+TEST_F(LeasesTest, AConnectionThatHasLentIsNeverFreshAgain) {
+  Start(Calm(1, 5));
+  Take().Reset();
+  EXPECT_FALSE(pool_->TryAcquire(Fresh()));
+  for (int i = 0; i < 3; ++i) clock_.Advance(absl::Seconds(1));  // Housekeeping forgets USED.
+  EXPECT_FALSE(pool_->TryAcquire(Fresh()));
+}
+
+TEST_F(LeasesTest, AFreshConnectionIsOpenedWhileMaxConnectionsAllows) {
+  Start(Calm(2, 5));
+  const Place lent = Take();
+  const absl::StatusOr<Place> fresh = pool_->Acquire(In(absl::ZeroDuration()), Fresh());
+  ASSERT_EQ(fresh.status(), absl::OkStatus());
+  EXPECT_NE(fresh->id(), lent.id());
+  EXPECT_EQ(pool_->Stats().connections_open, 2);
+  EXPECT_EQ(pool_->Stats().closed_by_reason[static_cast<int>(CloseReason::kRecycled)], 0u);
+}
+
+TEST_F(LeasesTest, AtMaxConnectionsTheIdleOneIsReplaced) {
+  Start(Calm(2, 5));
+  Open(2);
+  Place busy = Take();
+  Place idle = Take();
+  while (idle.id() == busy.id()) idle = Take();
+  const ConnectionId was_idle = idle.id();
+  idle.Reset();
+  const absl::StatusOr<Place> fresh = pool_->Acquire(In(absl::ZeroDuration()), Fresh());
+  ASSERT_EQ(fresh.status(), absl::OkStatus());
+  closer_.RunAll();
+  EXPECT_EQ(pool_->Stats().closed_by_reason[static_cast<int>(CloseReason::kRecycled)], 1u);
+  for (const ConnectionStats& row : pool_->Connections()) EXPECT_NE(row.id, was_idle);
+  EXPECT_EQ(pool_->Stats().connections_open, 2);
+}
+
+TEST_F(LeasesTest, AtMaxConnectionsABusyOneIsRecycledUncut) {
+  Start(Calm(1, 5));
+  const Place busy = Take();
+  const absl::StatusOr<Place> fresh = pool_->Acquire(In(absl::ZeroDuration()), Fresh());
+  ASSERT_EQ(fresh.status(), absl::OkStatus());
+  EXPECT_NE(fresh->id(), busy.id());
+  EXPECT_EQ(pool_->Connections()[busy.id().slot].state, SlotState::kDraining);
+  EXPECT_EQ(target_.cancels(), 0);
+}
+
+TEST_F(LeasesTest, WithoutSurgeTheOldOneLendsNoMoreBeforeTheFreshOneIsDialled) {
+  PoolOptions options = Calm(1, 5);
+  options.max_surge = 0;
+  Start(options);
+  const Place busy = Take();
+  target_.SetDial(FakeTarget::Dial::kHang);
+  const auto fresh = Begin(Fresh());
+  EXPECT_EQ(pool_->Connections()[busy.id().slot].state, SlotState::kDraining);
+  EXPECT_EQ(target_.hanging(), 1) << "callers want it: it does not wait for the last call on the old one";
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  target_.Answer();
+  closer_.RunAll();
+  EXPECT_EQ(fresh->status, absl::OkStatus());
+}
+
+TEST_F(LeasesTest, FreshCallersGetAConnectionEach) {
+  PoolOptions options = Calm(3, 5);
+  options.max_surge = 3;
+  target_.SetDial(FakeTarget::Dial::kHang);
+  Start(options);
+  std::vector<std::shared_ptr<Async>> callers;
+  for (int i = 0; i < 3; ++i) callers.push_back(Begin(Fresh()));
+  EXPECT_EQ(target_.hanging(), 3);
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  target_.Answer();
+  closer_.RunAll();
+  EXPECT_EQ(pool_->Connections()[0].leases + pool_->Connections()[1].leases + pool_->Connections()[2].leases, 3u);
+  for (const ConnectionStats& row : pool_->Connections()) EXPECT_EQ(row.leases, 1u) << row.id.ToString();
+}
+
+TEST_F(LeasesTest, WhoWaitsForAFreshConnectionHoldsUpNobodyElse) {
+  Start(Calm(1, 2));
+  std::vector<Place> places;
+  for (int i = 0; i < 2; ++i) places.push_back(Take());
+  target_.SetDial(FakeTarget::Dial::kHang);
+  const auto fresh = Begin(Fresh()), plain = Begin(LeaseOptions());
+  EXPECT_EQ(pool_->Stats().waiters, 2);
+  EXPECT_EQ(pool_->Stats().waiters_fresh, 1);
+  places.pop_back();
+  closer_.RunAll();
+  EXPECT_EQ(plain->status, absl::OkStatus()) << "a place of a used connection is of no use to the one before it";
+  EXPECT_EQ(fresh->ends, 0);
+  EXPECT_EQ(pool_->CheckInvariants(), absl::OkStatus());
+  plain->place.Reset();
+  EXPECT_TRUE(pool_->TryAcquire()) << "nor does it slow the fast path";
+}
+
+TEST_F(LeasesTest, AnExclusiveConnectionThatOpensGoesToWhoCameFirst) {
+  Start(Calm(1, 1));
+  Place place = Take();
+  target_.SetDial(FakeTarget::Dial::kHang);
+  const auto plain = Begin(LeaseOptions()), fresh = Begin(Fresh()), late = Begin(LeaseOptions());
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  target_.Answer();  // The replacement that the fresh one asked for.
+  closer_.RunAll();
+  EXPECT_EQ(plain->status, absl::OkStatus());
+  EXPECT_EQ(fresh->ends, 0) << "it was taken by the one before; the next is on its way";
+  place.Reset();  // The old one closes, and gives its surge place to the next replacement.
+  closer_.RunAll();
+  EXPECT_EQ(fresh->status, absl::OkStatus());
+  EXPECT_EQ(late->ends, 0);
+  plain->place.Reset();
+  fresh->place.Reset();
+  closer_.RunAll();
+  EXPECT_EQ(late->status, absl::OkStatus());
+}
+
+TEST_F(LeasesTest, AStreamOfFreshCallersDoesNotStarveWhoWaitsForAnyPlace) {
+  Start(Calm(1, 1));
+  Place place = Take();
+  std::vector<std::shared_ptr<Async>> fresh;
+  for (int i = 0; i < 3; ++i) fresh.push_back(Begin(Fresh()));
+  const auto plain = Begin(LeaseOptions());
+  for (int i = 3; i < 6; ++i) fresh.push_back(Begin(Fresh()));
+  place.Reset();
+  // Each served one makes room for the next; those that came after `plain` must not be served before it.
+  std::vector<int> served;
+  for (int round = 0; round < 8; ++round) {
+    closer_.RunAll();
+    for (int i = 0; i < 6; ++i) {
+      if (fresh[i]->place) served.push_back(i), fresh[i]->place.Reset();
+    }
+    if (plain->place) served.push_back(100), plain->place.Reset();
+  }
+  closer_.RunAll();
+  ASSERT_EQ(served.size(), 7u);
+  EXPECT_THAT(served, ElementsAre(0, 1, 2, 100, 3, 4, 5));
+}
+
+TEST_F(LeasesTest, WhoWaitsForAFreshConnectionKeepsItsDeadlineAndMayCancel) {
+  Start(Calm(1, 2));
+  const Place place = Take();
+  target_.SetDial(FakeTarget::Dial::kHang);
+  const auto late = Begin(Fresh(), In(absl::Milliseconds(5))), cancelled = Begin(Fresh());
+  cancelled->handle.Cancel();
+  clock_.Advance(absl::Milliseconds(5));
+  absl::Status blocking;
+  std::thread caller([&] { blocking = pool_->Acquire(In(absl::Seconds(1)), Fresh()).status(); });
+  clock_.AwaitWaiters(1);
+  clock_.Advance(absl::Seconds(1));
+  caller.join();
+  closer_.RunAll();
+  EXPECT_EQ(late->status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(cancelled->status.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(blocking.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(pool_->Stats().waiters, 0);
+}
+
+TEST_F(LeasesTest, ADrainRefusesWhoWaitsForAFreshConnection) {
+  Start(Calm(1, 2));
+  Place place = Take();
+  target_.SetDial(FakeTarget::Dial::kHang);
+  const auto fresh = Begin(Fresh());
+  pool_->BeginDrain();
+  closer_.RunAll();
+  EXPECT_EQ(fresh->status.code(), absl::StatusCode::kUnavailable);
+}
+
+}  // namespace
+}  // namespace chanpool
