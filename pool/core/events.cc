@@ -26,6 +26,8 @@ const char* ToString(CloseReason reason) {
       return "drained";
     case CloseReason::kPoolDestroyed:
       return "pool_destroyed";
+    case CloseReason::kDiscarded:
+      return "discarded";
   }
   return "unknown";
 }

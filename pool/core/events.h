@@ -23,8 +23,9 @@ enum class CloseReason {
   kShrunk,         // max_connections was lowered below the number of connections.
   kDrained,        // The pool was drained.
   kPoolDestroyed,  // The pool was destroyed.
+  kDiscarded,      // A holder of one of its leases, or an operator, wanted no more of it.
 };
-inline constexpr int kCloseReasons = 9;
+inline constexpr int kCloseReasons = 10;
 
 const char* ToString(CloseReason reason);
 

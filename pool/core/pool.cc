@@ -36,6 +36,14 @@ void Place::Suspect() {
   if (slot_ != nullptr) slot_->pool->Suspect(id());
 }
 
+void Place::Discard() {
+  if (slot_ != nullptr) slot_->pool->Discard(id());
+}
+
+void Place::SetMaxIdle(absl::Duration max_idle) {
+  if (slot_ != nullptr) slot_->pool->SetMaxIdle(id(), max_idle);
+}
+
 // --- Beginning and end --------------------------------------------------------------------------------------------
 
 Pool::Pool(Config config)

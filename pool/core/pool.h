@@ -65,6 +65,12 @@ class Place {
   }
   // Asks the pool to probe this connection before it lends it again. No effect on an empty place.
   void Suspect();
+  // This connection takes no new leases and closes when its last one is back, this one included: until then nothing is
+  // cut. The pool opens another if min_connections or its callers want one. No effect on an empty place.
+  void Discard();
+  // This connection may be idle for so long, instead of options.max_idle; at least 1 ms. Holds until it closes, also
+  // for the leases of others on it, and not for what replaces it. As with max_idle, min_connections stay however idle.
+  void SetMaxIdle(absl::Duration max_idle);
   // Gives it back now.
   void Reset();
   // Lets go without giving back: the caller now owes Pool::Release(slot).
@@ -205,6 +211,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Suspect(ConnectionId id);
   // The same as a routine, for connections that nobody suspects: an event only if the peer does not answer.
   void Check(ConnectionId id);
+  // Takes this connection out of service: see Place. No effect once it is closed.
+  void Discard(ConnectionId id);
+  void SetMaxIdle(ConnectionId id, absl::Duration max_idle);
   Clock* clock() const { return clock_; }
 
   // True in a child of the process that made it: there it only refuses, with ForkedError(), and touches no lock.

@@ -274,11 +274,22 @@ void Pool::Check(ConnectionId id) {
   Report(id, [id](PoolState& state, absl::Time now) { state.OnSuspected(id.slot, now, /*routine=*/true); });
 }
 
+void Pool::Discard(ConnectionId id) {
+  Report(id, [&](PoolState& state, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    state.OnDiscarded(id.slot, now);
+    state.OnDemand(Demand(), now);
+  });
+}
+
+void Pool::SetMaxIdle(ConnectionId id, absl::Duration max_idle) {
+  Report(id, [&](PoolState& state, absl::Time) { state.SetMaxIdle(id.slot, max_idle); });
+}
+
 // --- Housekeeping -------------------------------------------------------------------------------------------------
 
 int64_t Pool::Demand() const {
   int64_t leases = waiters_.size();
-  for (uint32_t i = 0; i < state_.size(); ++i) {
+  for (uint32_t i = 0; i < table_.size(); ++i) {  // What is decided on and not made yet has no leases.
     const SlotState state = state_.record(i).state;
     if (state != SlotState::kClosed && state != SlotState::kDraining) leases += table_.Get(i)->Load().leases();
   }

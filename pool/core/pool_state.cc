@@ -305,6 +305,18 @@ void PoolState::OnProbed(uint32_t slot, const absl::Status& result, absl::Time n
   Maintain(now);
 }
 
+void PoolState::OnDiscarded(uint32_t slot, absl::Time now) {
+  const SlotState state = records_[slot].state;
+  if (state == SlotState::kClosed || state == SlotState::kDraining) return;
+  BeginDrain(slot, CloseReason::kDiscarded, /*by_choice=*/false, "", now);
+  Maintain(now);
+}
+
+void PoolState::SetMaxIdle(uint32_t slot, absl::Duration max_idle) {
+  if (records_[slot].state == SlotState::kClosed) return;
+  records_[slot].max_idle = std::max(max_idle, kShortestPeriod);
+}
+
 // --- Draining and closing ---------------------------------------------------------------------------------------
 
 void PoolState::EnterDraining(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail,
@@ -498,7 +510,7 @@ void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
     if (r.state != SlotState::kOpen) continue;
     if (use[slot].used || use[slot].leases > 0) {
       r.last_used = now;
-    } else if (r.replaced_by < 0 && now - r.last_used >= options_.max_idle) {
+    } else if (r.replaced_by < 0 && now - r.last_used >= MaxIdle(r)) {
       idle.push_back(slot);
     }
   }
@@ -539,7 +551,11 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
 
 absl::Time PoolState::NextTick(absl::Time now) const {
   absl::Time next = absl::InfiniteFuture();
-  const absl::Duration period = std::clamp(options_.max_idle / 8, kShortestPeriod, kLongestPeriod);
+  absl::Duration shortest = options_.max_idle;
+  for (const Record& r : records_) {
+    if (r.state == SlotState::kOpen) shortest = std::min(shortest, MaxIdle(r));
+  }
+  const absl::Duration period = std::clamp(shortest / 8, kShortestPeriod, kLongestPeriod);
   for (const Record& r : records_) {
     switch (r.state) {
       case SlotState::kClosed:

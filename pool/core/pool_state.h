@@ -85,6 +85,7 @@ class PoolState {
     bool makes_up = false;                    // CONNECTING, BACKOFF: it is the one that was owed.
     bool outdated = false;                    // CONNECTING: made with another back-off than the present one.
     CloseReason reason = CloseReason::kIdle;  // DRAINING: why.
+    std::optional<absl::Duration> max_idle;   // Its own, instead of options.max_idle.
   };
 
   // `seed` draws ages and back-offs.
@@ -113,6 +114,10 @@ class PoolState {
   // A `routine` probe is told as an event only if the peer does not answer.
   void OnSuspected(uint32_t slot, absl::Time now, bool routine = false);
   void OnProbed(uint32_t slot, const absl::Status& result, absl::Time now);
+  // Somebody wants no more of it, whatever it does: it drains.
+  void OnDiscarded(uint32_t slot, absl::Time now);
+  // How long this connection may be idle, from now on and until it closes; at least 1 ms.
+  void SetMaxIdle(uint32_t slot, absl::Duration max_idle);
   // A kDrainIfUnused found nobody on it.
   void OnUnusedDrained(uint32_t slot, CloseReason reason, absl::Time now);
   // A DRAINING slot came to zero leases, and is CLOSED.
@@ -175,6 +180,7 @@ class PoolState {
   void StartReplacements(absl::Time now);
   uint32_t LeastMissed(const std::vector<SlotUse>& use) const;
   absl::Time AgeDue(const Record& record) const;
+  absl::Duration MaxIdle(const Record& record) const { return record.max_idle.value_or(options_.max_idle); }
   void TickIdle(const std::vector<SlotUse>& use, absl::Time now);
   void Act(Action::Kind kind, uint32_t slot, CloseReason reason = CloseReason::kIdle);
   void Tell(PoolEvent::Kind kind, absl::Time now, std::string detail = "");

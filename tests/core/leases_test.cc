@@ -395,5 +395,115 @@ TEST_F(LeasesTest, ADrainRefusesWhoWaitsForAFreshConnection) {
   EXPECT_EQ(fresh->status.code(), absl::StatusCode::kUnavailable);
 }
 
+// --- Discard ------------------------------------------------------------------------------------------------------
+
+uint64_t Closed(const Pool& pool, CloseReason reason) {
+  return pool.Stats().closed_by_reason[static_cast<int>(reason)];
+}
+
+TEST_F(LeasesTest, ADiscardedConnectionLendsNoMoreAndClosesWithItsLastLease) {
+  Start(Calm(1, 2));
+  Place first = Take(), second = Take();
+  const ConnectionId id = first.id();
+  first.Discard();
+  EXPECT_EQ(target_.cancels(), 0);
+  EXPECT_NE(Take().id(), id) << "another one, since min_connections wants it";
+  first.Reset();
+  EXPECT_EQ(Closed(*pool_, CloseReason::kDiscarded), 0u);
+  second.Reset();
+  EXPECT_EQ(Closed(*pool_, CloseReason::kDiscarded), 1u);
+}
+
+TEST_F(LeasesTest, WhatIsDiscardedIsNotReplacedWhenNobodyWantsIt) {
+  PoolOptions options = Calm(2, 2);
+  options.min_connections = 0;
+  Start(options);
+  Place place = Take();
+  place.Discard();
+  place.Discard();
+  place.Reset();
+  closer_.RunAll();
+  EXPECT_EQ(pool_->Stats().connections, 0);
+  EXPECT_EQ(target_.dials(), 1);
+  place.Discard();  // Empty now.
+}
+
+TEST_F(LeasesTest, WhatIsDiscardedIsReplacedWhenCallersWaitForIt) {
+  PoolOptions options = Calm(1, 1);
+  options.min_connections = 0;
+  Start(options);
+  Place place = Take();
+  const auto waiting = Begin(LeaseOptions());
+  place.Discard();
+  closer_.RunAll();
+  EXPECT_EQ(waiting->status, absl::OkStatus()) << "on another one, before the first is back";
+  EXPECT_NE(waiting->place.id(), place.id());
+}
+
+TEST_F(LeasesTest, OneThatStillConnectsCanBeDiscarded) {
+  target_.SetDial(FakeTarget::Dial::kHang);
+  Start(Calm(1, 2));
+  Place place = *pool_->AcquireNow(false);
+  place.Discard();
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  target_.Answer();
+  EXPECT_EQ(pool_->Stats().connections_open, 1) << "the one after it";
+  place.Reset();
+  EXPECT_EQ(Closed(*pool_, CloseReason::kDiscarded), 1u);
+}
+
+TEST_F(LeasesTest, AConnectionThatIsDiscardedWhileItIsReplacedKeepsItsReplacement) {
+  Start(Calm(1, 2));
+  Place place = Take();
+  target_.SetDial(FakeTarget::Dial::kHang);
+  pool_->Recycle();
+  place.Discard();
+  EXPECT_EQ(target_.dials(), 2) << "no third";
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  target_.Answer();
+  EXPECT_EQ(pool_->Stats().connections_open, 1);
+}
+
+// --- An idle time of its own --------------------------------------------------------------------------------------
+
+TEST_F(LeasesTest, AConnectionWithAnIdleTimeOfItsOwnClosesFirst) {
+  PoolOptions options = Calm(3, 2);
+  options.min_connections = 0;
+  options.max_idle = absl::Minutes(5);
+  Start(options);
+  Open(3);
+  Place place = Take();
+  const ConnectionId id = place.id();
+  place.SetMaxIdle(absl::Seconds(1));
+  clock_.Advance(absl::Seconds(10));
+  EXPECT_EQ(pool_->Stats().connections_open, 3) << "it is not idle";
+  place.Reset();
+  clock_.Advance(absl::Seconds(2));
+  ASSERT_EQ(pool_->Stats().connections_open, 2);
+  for (const ConnectionStats& row : pool_->Connections()) EXPECT_NE(row.id, id);
+  clock_.Advance(absl::Minutes(4));
+  EXPECT_EQ(pool_->Stats().connections_open, 2) << "others stay";
+}
+
+TEST_F(LeasesTest, AnIdleTimeOfItsOwnMayBeLongerAndEndsWithTheConnection) {
+  PoolOptions options = Calm(1, 2);
+  options.min_connections = 0;
+  options.max_idle = absl::Seconds(1);
+  Start(options);
+  Take().SetMaxIdle(absl::InfiniteDuration());
+  clock_.Advance(absl::Hours(1));
+  EXPECT_EQ(pool_->Stats().connections_open, 1);
+  pool_->Recycle();
+  clock_.Advance(absl::Seconds(3));
+  EXPECT_EQ(pool_->Stats().connections_open, 0) << "the one that replaced it has the pool's";
+}
+
+TEST_F(LeasesTest, AnIdleTimeOfItsOwnDoesNotGoBelowMinConnections) {
+  Start(Calm(1, 2));
+  Take().SetMaxIdle(absl::ZeroDuration());
+  clock_.Advance(absl::Seconds(5));
+  EXPECT_EQ(pool_->Stats().connections_open, 1);
+}
+
 }  // namespace
 }  // namespace chanpool

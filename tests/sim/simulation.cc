@@ -56,6 +56,8 @@ const std::vector<Simulation::Step>& Simulation::Steps() {
       {"release_many", 6, &Simulation::ReleaseMany},
       {"cancel_one", 25, &Simulation::CancelOne},
       {"suspect_one", 25, &Simulation::SuspectOne},
+      {"discard_one", 12, &Simulation::DiscardOne},
+      {"set_max_idle_of_one", 8, &Simulation::SetMaxIdleOfOne},
       {"change_probes", 10, &Simulation::ChangeProbes},
       {"answer_probes", 15, &Simulation::AnswerProbes},
       {"change_dials", 12, &Simulation::ChangeDials},
@@ -372,6 +374,17 @@ void Simulation::CancelOne() {
 void Simulation::SuspectOne() {
   if (leases_.empty()) return;
   leases_[Draw(leases_.size())].place.Suspect();
+}
+
+void Simulation::DiscardOne() {
+  if (leases_.empty()) return;
+  leases_[Draw(leases_.size())].place.Discard();
+}
+
+void Simulation::SetMaxIdleOfOne() {
+  if (leases_.empty()) return;
+  leases_[Draw(leases_.size())].place.SetMaxIdle(
+      Pick({absl::ZeroDuration(), absl::Milliseconds(100), absl::Seconds(2), absl::InfiniteDuration()}));
 }
 
 // --- The network --------------------------------------------------------------------------------------------------

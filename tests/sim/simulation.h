@@ -125,6 +125,8 @@ class Simulation {
   void ReleaseMany();
   void CancelOne();
   void SuspectOne();
+  void DiscardOne();
+  void SetMaxIdleOfOne();
   void ChangeProbes();
   void AnswerProbes();
   void ChangeDials();
