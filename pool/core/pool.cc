@@ -29,7 +29,9 @@ void AcquireHandle::Cancel() {
 }
 
 void Place::Reset() {
-  if (slot_ != nullptr) Pool::Release(std::exchange(slot_, nullptr));
+  if (slot_ == nullptr) return;
+  if (note_ != nullptr) ForgetNote();
+  Pool::Release(std::exchange(slot_, nullptr));
 }
 
 void Place::Suspect() {
@@ -100,13 +102,13 @@ void Pool::GrowAtPeak(Slot* slot) {
   if (SlotTable::RaisePeak(slot, leases) && leases > grow_above_.load(std::memory_order_relaxed)) Grow();
 }
 
-Place Pool::TryAcquire() {
-  if (Forked()) return Place();
+inline Slot* Pool::LendFast() {
   Slot* slot = table_.TryLend(&ThisThreadsRandom());
-  if (slot == nullptr) return Place();
-  GrowAtPeak(slot);
-  return Place(slot);
+  if (slot != nullptr) GrowAtPeak(slot);
+  return slot;
 }
+
+Place Pool::TryAcquire() { return Forked() ? Place() : Place(LendFast()); }
 
 void Pool::Grow() {
   Effects effects;
@@ -223,7 +225,8 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
 }
 
 absl::StatusOr<Place> Pool::Acquire(absl::Time deadline) {
-  if (Place place = TryAcquire()) return place;
+  if (Forked()) return ForkedError();
+  if (Slot* slot = LendFast()) return Place(slot);
   Waiter waiter;
   return AwaitPlace(&waiter, deadline);
 }

@@ -28,6 +28,7 @@
 #include "pool/core/event_feed.h"
 #include "pool/core/events.h"
 #include "pool/core/fork_epoch.h"
+#include "pool/core/lease_note.h"
 #include "pool/core/lease_options.h"
 #include "pool/core/mutex.h"
 #include "pool/core/options.h"
@@ -41,15 +42,16 @@ namespace chanpool {
 class Pool;
 
 // One place on one connection, given back by the destructor. Movable; one thread at a time; may outlive its pool's
-// owners. A Slot* and nothing else: no allocation for a lease.
+// owners. No allocation for a lease, unless it is watched (PoolOptions::leak_after) or its holder wants notices.
 class Place {
  public:
   Place() = default;
   explicit Place(Slot* slot) : slot_(slot) {}
-  Place(Place&& from) noexcept : slot_(std::exchange(from.slot_, nullptr)) {}
+  Place(Place&& from) noexcept : slot_(std::exchange(from.slot_, nullptr)), note_(std::exchange(from.note_, nullptr)) {}
   Place& operator=(Place&& from) noexcept {
     Reset();
     slot_ = std::exchange(from.slot_, nullptr);
+    note_ = std::exchange(from.note_, nullptr);
     return *this;
   }
   ~Place() { Reset(); }
@@ -71,13 +73,28 @@ class Place {
   // This connection may be idle for so long, instead of options.max_idle; at least 1 ms. Holds until it closes, also
   // for the leases of others on it, and not for what replaces it. As with max_idle, min_connections stay however idle.
   void SetMaxIdle(absl::Duration max_idle);
+  // True once its connection lends no more: it closes with its last lease. Never false again.
+  bool draining() const { return slot_ != nullptr && slot_->Load().state() == SlotState::kDraining; }
+  // `callback` (not null) runs once on the closer's thread when this connection starts draining, whatever the reason;
+  // now, if it drains already; never, if the lease goes back before. It gets what is left: until the deadline of the
+  // Drain that began it; nothing, if the connection was lost or found dead; else of drain_grace, after which nothing is
+  // cut. It must not block: that thread serves every pool. Giving the lease back cancels it without waiting: a callback
+  // that has begun may still run then, so let it own what it uses. A second one takes the place of the first. No effect
+  // on an empty place, and after fork.
+  void OnDraining(std::function<void(absl::Duration grace_left)> callback);
   // Gives it back now.
   void Reset();
-  // Lets go without giving back: the caller now owes Pool::Release(slot).
-  Slot* Detach() { return std::exchange(slot_, nullptr); }
+  // Lets go without giving back: the caller now owes Pool::Release(slot). Ends its notices.
+  Slot* Detach() {
+    if (note_ != nullptr) ForgetNote();
+    return std::exchange(slot_, nullptr);
+  }
 
  private:
+  void ForgetNote();
+
   Slot* slot_ = nullptr;
+  LeaseNote* note_ = nullptr;  // Owned. Most leases have none.
 };
 
 // What Drain does about leases that are still out at its deadline.
@@ -231,6 +248,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
  private:
   friend class AcquireHandle;
+  friend class Place;
 
   // What is done after unlocking, in this order.
   struct Effects {
@@ -244,6 +262,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
     absl::InlinedVector<Call, 4> calls;
     absl::InlinedVector<Wakeup*, 4> wake;
     absl::InlinedVector<std::shared_ptr<AsyncAcquire>, 2> deliver;
+    absl::InlinedVector<std::pair<std::shared_ptr<DrainNotice>, absl::Duration>, 1> notices;
     bool tell = false;  // There are events to deliver.
     std::vector<std::shared_ptr<Connection>> closed;
     std::vector<std::shared_ptr<Pool>> references;  // Last: may end this object.
@@ -251,9 +270,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   // What the shell keeps of a slot that is not CLOSED.
   struct Held {
-    std::shared_ptr<Connection> connection;  // Null until its kCreate has been performed.
-    std::shared_ptr<Pool> self;              // A slot that is not CLOSED keeps the pool.
-    bool has_lent = false;                   // Ever, as far as USED does not say so itself.
+    std::shared_ptr<Connection> connection;             // Null until its kCreate has been performed.
+    std::shared_ptr<Pool> self;                         // A slot that is not CLOSED keeps the pool.
+    bool has_lent = false;                              // Ever, as far as USED does not say so itself.
+    std::vector<std::shared_ptr<DrainNotice>> notices;  // Of leases on it, until it drains.
   };
 
   // Where the options in force come from.
@@ -265,6 +285,11 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   explicit Pool(Config config);
 
   void ReleaseSlow(Slot* slot);
+  void NotifyOfDraining(Slot* slot, LeaseNote* note, std::function<void(absl::Duration)> callback);
+  // Before its lease goes back. Ends the note.
+  void Forget(Slot* slot, LeaseNote* note);
+  void BeginDrainUntil(std::optional<absl::Time> deadline);
+  Slot* LendFast();  // In pool.cc only.
   void GrowAtPeak(Slot* slot);
   void Grow();
   static Wishes WishesOf(const LeaseOptions& options);
@@ -289,6 +314,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Performs the state's actions on the words, and collects the rest.
   void RunActions(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish(Slot* slot, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What its holders hear of: a connection that drains since just now, or since before.
+  absl::Duration GraceLeft(uint32_t slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NotifyHolders(Slot* slot, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CloseIfEmpty(Slot* slot, SlotWord word, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void GrantOn(Slot* slot, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Decide(Waiter* waiter, Slot* slot, absl::Status refusal, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -348,7 +376,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   uint64_t arrivals_ ABSL_GUARDED_BY(mu_) = 0;
   // Deadlines of the queued AcquireAsyncs, for the alarm.
   std::set<std::pair<absl::Time, AsyncAcquire*>> async_deadlines_ ABSL_GUARDED_BY(mu_);
-  std::vector<Held> held_ ABSL_GUARDED_BY(mu_);           // By slot index.
+  std::vector<Held> held_ ABSL_GUARDED_BY(mu_);                 // By slot index.
+  std::optional<absl::Time> drain_until_ ABSL_GUARDED_BY(mu_);  // While the pool drains, if the drain has a deadline.
   std::vector<Wakeup*> idlers_ ABSL_GUARDED_BY(mu_);      // Threads in WaitForReady and Drain: woken by any change.
   std::vector<Wakeup*> await_made_ ABSL_GUARDED_BY(mu_);  // In AcquireNow: wait for another's Connector::Create.
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);

@@ -137,6 +137,7 @@ void Pool::RunActions(Effects& effects) {
           const auto change = SlotTable::Update(slot, slot::Drain);
           CHANPOOL_CHECK(change.has_value());
           table_.Unlist(slot);
+          NotifyHolders(slot, effects);
           CloseIfEmpty(slot, change->after, effects);
           break;
         }
@@ -179,6 +180,9 @@ void Pool::RunActions(Effects& effects) {
 void Pool::Perform(Effects& effects) {
   for (Wakeup* wakeup : effects.wake) wakeup->Wake();
   for (const std::shared_ptr<AsyncAcquire>& acquire : effects.deliver) Deliver(acquire);
+  for (auto& [notice, grace] : effects.notices) {
+    closer_->Post([notice = std::move(notice), grace = grace] { notice->Deliver(grace); });
+  }
   // New connections first: the other calls may run users' code in this thread (gRPC runs interceptors when it cancels),
   // and if that acquires, it must not wait for a connection that this thread was about to make.
   for (const Effects::Call& call : effects.calls) {
@@ -202,6 +206,7 @@ void Pool::Perform(Effects& effects) {
   }
   if (effects.tell) feed_->Flush();
   effects.calls.clear();
+  effects.notices.clear();
   effects.closed.clear();  // Each posts its own destruction to the closer: see CreateConnection.
   effects.references.clear();
 }

@@ -1,4 +1,6 @@
-// What a caller may ask of its lease: a connection by key, a fresh one.
+// What a caller may ask of its lease: a connection by key, a fresh one, a notice when it starts draining.
+#include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "pool/core/check.h"
@@ -84,6 +86,83 @@ Slot* Pool::LendFree(const Wishes& wishes) {
 void Pool::AskForFresh() {
   if (fresh_waiters_.empty()) return;
   state_.OnFreshDemand(fresh_waiters_.size(), ReadUse(/*clear=*/false), clock_->Now());
+}
+
+// --- Notices ------------------------------------------------------------------------------------------------------
+
+void Place::OnDraining(std::function<void(absl::Duration)> callback) {
+  CHANPOOL_CHECK(callback != nullptr);
+  if (slot_ == nullptr || slot_->pool->Forked()) return;
+  if (note_ == nullptr) note_ = new LeaseNote;
+  slot_->pool->NotifyOfDraining(slot_, note_, std::move(callback));
+}
+
+void Place::ForgetNote() { slot_->pool->Forget(slot_, std::exchange(note_, nullptr)); }
+
+void Pool::NotifyOfDraining(Slot* slot, LeaseNote* note, std::function<void(absl::Duration)> callback) {
+  const auto notice = std::make_shared<DrainNotice>(std::move(callback));
+  Effects effects;
+  std::shared_ptr<DrainNotice> before;
+  {
+    MutexLock lock(&mu_);
+    before = std::exchange(note->notice, notice);
+    std::vector<std::shared_ptr<DrainNotice>>& notices = held_[slot->index].notices;
+    if (state_.record(slot->index).state == SlotState::kDraining) {
+      effects.notices.emplace_back(notice, GraceLeft(slot->index));
+    } else if (before != nullptr) {
+      notice->at = std::exchange(before->at, DrainNotice::kNowhere);
+      notices[notice->at] = notice;
+    } else {
+      notice->at = notices.size();
+      notices.push_back(notice);
+    }
+  }
+  if (before != nullptr) before->Cancel();
+  Perform(effects);
+}
+
+void Pool::Forget(Slot* slot, LeaseNote* note) {
+  // In a child of fork the lists may be locked by a thread that does not exist here: it stays where it is.
+  if (Forked()) return;
+  const std::unique_ptr<LeaseNote> owned(note);
+  if (note->notice == nullptr) return;
+  {
+    MutexLock lock(&mu_);
+    std::vector<std::shared_ptr<DrainNotice>>& notices = held_[slot->index].notices;
+    const size_t hole = std::exchange(note->notice->at, DrainNotice::kNowhere);
+    if (hole != DrainNotice::kNowhere) {
+      std::swap(notices[hole], notices.back());  // `note` keeps its own: no callback dies under the lock.
+      notices.pop_back();
+      if (hole < notices.size()) notices[hole]->at = hole;
+    }
+  }
+  note->notice->Cancel();
+}
+
+absl::Duration Pool::GraceLeft(uint32_t slot) const {
+  const PoolState::Record& record = state_.record(slot);
+  switch (record.reason) {
+    case CloseReason::kLost:
+    case CloseReason::kConnectFailed:
+    case CloseReason::kProbeFailed:
+      return absl::ZeroDuration();  // Its calls end now, if they have not.
+    default:
+      break;
+  }
+  const bool has_deadline = record.reason == CloseReason::kDrained && drain_until_.has_value();
+  const absl::Time until = has_deadline ? *drain_until_ : record.since + state_.options().drain_grace;
+  return std::max(absl::ZeroDuration(), until - clock_->Now());
+}
+
+void Pool::NotifyHolders(Slot* slot, Effects& effects) {
+  std::vector<std::shared_ptr<DrainNotice>>& notices = held_[slot->index].notices;
+  if (notices.empty()) return;
+  const absl::Duration grace = GraceLeft(slot->index);
+  for (std::shared_ptr<DrainNotice>& notice : notices) {
+    notice->at = DrainNotice::kNowhere;
+    effects.notices.emplace_back(std::move(notice), grace);
+  }
+  notices.clear();
 }
 
 }  // namespace chanpool

@@ -62,12 +62,15 @@ absl::Status Pool::WaitForReady(int connections, absl::Time deadline) {
   }
 }
 
-void Pool::BeginDrain() {
+void Pool::BeginDrain() { BeginDrainUntil(std::nullopt); }
+
+void Pool::BeginDrainUntil(std::optional<absl::Time> deadline) {
   if (Forked()) return;
   Effects effects;
   {
     MutexLock lock(&mu_);
     if (state_.admin() == PoolAdminState::kActive) {
+      drain_until_ = deadline;
       state_.Drain(clock_->Now());
       RefuseWaiters(AdminRefusal(), effects);
       RunActions(effects);
@@ -80,7 +83,7 @@ absl::Status Pool::Drain(absl::Time deadline, OnDeadline on_deadline) {
   if (Forked()) return ForkedError();
   const std::shared_ptr<Pool> keep = shared_from_this();
   absl::Time until = clock_->FromWall(deadline);
-  BeginDrain();
+  BeginDrainUntil(until);
   for (bool cancelled = false;;) {
     Wakeup changed;
     {
@@ -153,6 +156,7 @@ absl::Status Pool::Resume() {
     if (state_.admin() == PoolAdminState::kDestroyed) {
       return absl::FailedPreconditionError(absl::StrCat("resume of pool \"", name_, "\": it was destroyed"));
     }
+    drain_until_ = std::nullopt;
     state_.Resume(clock_->Now());
     RunActions(effects);
   }

@@ -505,5 +505,159 @@ TEST_F(LeasesTest, AnIdleTimeOfItsOwnDoesNotGoBelowMinConnections) {
   EXPECT_EQ(pool_->Stats().connections_open, 1);
 }
 
+// --- Notices ------------------------------------------------------------------------------------------------------
+
+// What a lease was told.
+struct Told {
+  std::vector<absl::Duration> graces;
+  std::function<void(absl::Duration)> Callback() {
+    return [this](absl::Duration grace) { graces.push_back(grace); };
+  }
+};
+
+TEST_F(LeasesTest, AHolderHearsOnceThatItsConnectionStartsDraining) {
+  Start(Calm(1, 2));
+  Place place = Take();
+  Told told;
+  place.OnDraining(told.Callback());
+  EXPECT_FALSE(place.draining());
+  pool_->Recycle();
+  EXPECT_TRUE(place.draining());
+  EXPECT_THAT(told.graces, IsEmpty()) << "only on the closer";
+  closer_.RunAll();
+  EXPECT_THAT(told.graces, ElementsAre(absl::Seconds(30))) << "drain_grace";
+  pool_->BeginDrain();
+  closer_.RunAll();
+  EXPECT_EQ(told.graces.size(), 1u) << "it drained already";
+}
+
+TEST_F(LeasesTest, EveryReasonToDrainIsTold) {
+  PoolOptions options = Calm(2, 2);
+  options.max_age = absl::Minutes(1);
+  options.max_age_jitter = 0;
+  const std::vector<std::pair<std::string, std::function<void(Place&)>>> reasons = {
+      {"age", [&](Place&) { clock_.Advance(absl::Minutes(1)); }},
+      {"discard", [&](Place& place) { place.Discard(); }},
+      {"shrink",
+       [&](Place&) {
+         PoolOptions fewer = options;
+         fewer.max_connections = 1;
+         EXPECT_EQ(pool_->Reconfigure(fewer), absl::OkStatus());
+       }},
+      {"pool drain", [&](Place&) { pool_->BeginDrain(); }},
+      {"destroy", [&](Place&) { pool_->Destroy(); }},
+  };
+  for (const auto& [name, begin] : reasons) {
+    Start(options);
+    Open(2);
+    Place first = *pool_->Acquire(Whenever(), Fresh()), second = *pool_->Acquire(Whenever(), Fresh());
+    Told told;
+    first.OnDraining(told.Callback());
+    second.OnDraining(told.Callback());
+    begin(first);
+    closer_.RunAll();
+    ASSERT_FALSE(told.graces.empty()) << name;
+    EXPECT_EQ(told.graces[0], absl::Seconds(30)) << name;
+    first.Reset();
+    second.Reset();
+    pool_->Destroy();
+    closer_.RunAll();
+  }
+}
+
+TEST_F(LeasesTest, ALostConnectionLeavesNoGrace) {
+  Start(Calm(1, 2));
+  Place place = Take();
+  Told told;
+  place.OnDraining(told.Callback());
+  target_.Lose(place.id(), absl::UnavailableError("reset"));
+  closer_.RunAll();
+  EXPECT_THAT(told.graces, ElementsAre(absl::ZeroDuration()));
+}
+
+TEST_F(LeasesTest, ADrainWithADeadlineLeavesTheTimeUntilThen) {
+  Start(Calm(1, 2));
+  Place place = Take(), late = Take();
+  Told told;
+  place.OnDraining(told.Callback());
+  std::thread drain([&] { (void)pool_->Drain(In(absl::Minutes(2)), OnDeadline::kCancelCalls); });
+  clock_.AwaitWaiters(1);
+  clock_.Advance(absl::Seconds(90));
+  late.OnDraining(told.Callback());
+  closer_.RunAll();
+  EXPECT_THAT(told.graces, ElementsAre(absl::Minutes(2), absl::Seconds(30))) << "of its beginning, and of asking";
+  place.Reset();
+  late.Reset();
+  drain.join();
+}
+
+TEST_F(LeasesTest, WhoAsksWhileItDrainsIsToldAtOnceAndWhatIsLeft) {
+  Start(Calm(1, 2));
+  Place place = Take();
+  place.Discard();
+  clock_.Advance(absl::Seconds(20));
+  Told told;
+  place.OnDraining(told.Callback());
+  clock_.Advance(absl::Seconds(20));
+  place.OnDraining(told.Callback());
+  closer_.RunAll();
+  EXPECT_THAT(told.graces, ElementsAre(absl::ZeroDuration())) << "the second took the first one's place";
+}
+
+TEST_F(LeasesTest, AfterTheLeaseIsBackNothingIsTold) {
+  Start(Calm(1, 4));
+  Place before = Take(), between = Take(), kept = Take();
+  Told of_before, of_between, of_kept;
+  before.OnDraining(of_before.Callback());
+  between.OnDraining(of_between.Callback());
+  kept.OnDraining(of_kept.Callback());
+  before.Reset();
+  pool_->Recycle();
+  between.Reset();  // Told by the pool, and the closer has not run.
+  closer_.RunAll();
+  EXPECT_THAT(of_before.graces, IsEmpty());
+  EXPECT_THAT(of_between.graces, IsEmpty());
+  EXPECT_EQ(of_kept.graces.size(), 1u);
+}
+
+TEST_F(LeasesTest, ALaterNoticeTakesThePlaceOfTheFirst) {
+  Start(Calm(1, 2));
+  Place place = Take(), other = Take();
+  Told first, second, of_other;
+  place.OnDraining(first.Callback());
+  other.OnDraining(of_other.Callback());
+  place.OnDraining(second.Callback());
+  pool_->Recycle();
+  closer_.RunAll();
+  EXPECT_THAT(first.graces, IsEmpty());
+  EXPECT_EQ(second.graces.size(), 1u);
+  EXPECT_EQ(of_other.graces.size(), 1u);
+}
+
+TEST_F(LeasesTest, ANoticeMovesWithItsPlaceAndEndsWithADetach) {
+  Start(Calm(1, 2));
+  Place moved = Take(), detached = Take();
+  Told told, of_detached;
+  moved.OnDraining(told.Callback());
+  detached.OnDraining(of_detached.Callback());
+  Place place = std::move(moved);
+  Slot* slot = detached.Detach();
+  pool_->Recycle();
+  closer_.RunAll();
+  EXPECT_EQ(told.graces.size(), 1u);
+  EXPECT_THAT(of_detached.graces, IsEmpty());
+  Pool::Release(slot);
+}
+
+TEST_F(LeasesTest, ANoticeMayGiveItsLeaseBack) {
+  Start(Calm(1, 2));
+  auto place = std::make_shared<Place>(Take());
+  place->OnDraining([place](absl::Duration) { place->Reset(); });
+  pool_->Recycle();
+  closer_.RunAll();
+  EXPECT_EQ(Closed(*pool_, CloseReason::kRecycled), 1u);
+  EXPECT_EQ(place.use_count(), 1) << "the callback is gone";
+}
+
 }  // namespace
 }  // namespace chanpool

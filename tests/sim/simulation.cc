@@ -58,6 +58,7 @@ const std::vector<Simulation::Step>& Simulation::Steps() {
       {"suspect_one", 25, &Simulation::SuspectOne},
       {"discard_one", 12, &Simulation::DiscardOne},
       {"set_max_idle_of_one", 8, &Simulation::SetMaxIdleOfOne},
+      {"ask_for_notice", 60, &Simulation::AskForNotice},
       {"change_probes", 10, &Simulation::ChangeProbes},
       {"answer_probes", 15, &Simulation::AnswerProbes},
       {"change_dials", 12, &Simulation::ChangeDials},
@@ -359,6 +360,7 @@ void Simulation::ReleaseOne() {
   const size_t at = Draw(leases_.size());
   std::swap(leases_[at], leases_.back());
   --leases_.back().life->held;
+  if (leases_.back().notice != nullptr) leases_.back().notice->returned = true;
   leases_.pop_back();
 }
 
@@ -385,6 +387,19 @@ void Simulation::SetMaxIdleOfOne() {
   if (leases_.empty()) return;
   leases_[Draw(leases_.size())].place.SetMaxIdle(
       Pick({absl::ZeroDuration(), absl::Milliseconds(100), absl::Seconds(2), absl::InfiniteDuration()}));
+}
+
+void Simulation::AskForNotice() {
+  if (leases_.empty()) return;
+  Lease& lease = leases_[Draw(leases_.size())];
+  if (lease.notice != nullptr) return;
+  lease.notice = std::make_shared<Lease::Notice>();
+  lease.place.OnDraining([this, notice = lease.notice](absl::Duration grace) {
+    if (++notice->runs > 1) broken_ = "a drain notice was told twice";
+    if (notice->returned) broken_ = "a drain notice was told after its lease was back";
+    if (grace < absl::ZeroDuration()) broken_ = "a drain notice left less than nothing";
+    tally_.Count("drain notice");
+  });
 }
 
 // --- The network --------------------------------------------------------------------------------------------------
@@ -561,6 +576,9 @@ void Simulation::RunCloserNow() {
 
 void Simulation::RunCloser() {
   RunCloserNow();
+  for (const Lease& lease : leases_) {
+    if (lease.notice != nullptr && lease.notice->runs != lease.place.draining()) broken_ = "a drain notice is missing";
+  }
   const absl::Time now = clock_.Now();
   for (const auto& ticket : tickets_) {
     if (ticket->life != life_) broken_ = "an AcquireAsync has outlived its pool";

@@ -82,6 +82,11 @@ class Simulation {
   struct Lease {
     Place place;
     Life* life;
+    struct Notice {
+      bool returned = false;
+      int runs = 0;
+    };
+    std::shared_ptr<Notice> notice = nullptr;  // Null if its holder wants none.
   };
   struct Ticket {
     Life* life;
@@ -127,6 +132,7 @@ class Simulation {
   void SuspectOne();
   void DiscardOne();
   void SetMaxIdleOfOne();
+  void AskForNotice();
   void ChangeProbes();
   void AnswerProbes();
   void ChangeDials();
