@@ -55,7 +55,7 @@ struct Contender {
 // --- Contenders ----------------------------------------------------------------------------------------------------
 
 // Exactly what channel() and Acquire() do, over connections that open at once. Statistics are always on.
-Batch OfPool(int connections, int leases) {
+Batch OfPool(int connections, int leases, absl::Duration leak_after = absl::InfiniteDuration()) {
   struct Fixture {
     FakeTarget target;
     ThreadCloser closer;
@@ -68,6 +68,7 @@ Batch OfPool(int connections, int leases) {
   config.options.min_connections = connections;
   config.options.max_connections = connections;
   config.options.max_leases_per_connection = leases;
+  config.options.leak_after = leak_after;
   config.connector = fixture->target.NewConnector();
   config.clock = RealClock();
   config.closer = &fixture->closer;
@@ -76,6 +77,34 @@ Batch OfPool(int connections, int leases) {
   return [fixture](int) {
     for (int i = 0; i < kBatch; ++i) {
       const absl::StatusOr<Place> place = fixture->pool->Acquire(absl::InfiniteFuture());
+      CHANPOOL_CHECK(place.ok());
+    }
+  };
+}
+
+// The same, each thread with a key of its own.
+Batch OfPoolByKey(int connections, int leases) {
+  struct Fixture {
+    FakeTarget target;
+    ThreadCloser closer;
+    std::shared_ptr<Pool> pool;
+    ~Fixture() { pool->Destroy(); }
+  };
+  auto fixture = std::make_shared<Fixture>();
+  Pool::Config config;
+  config.name = "bench";
+  config.options.min_connections = config.options.max_connections = connections;
+  config.options.max_leases_per_connection = leases;
+  config.connector = fixture->target.NewConnector();
+  config.clock = RealClock();
+  config.closer = &fixture->closer;
+  fixture->pool = Pool::Create(std::move(config));
+  return [fixture](int thread) {
+    const std::string key = std::to_string(thread);
+    LeaseOptions options;
+    options.affinity_key = key;
+    for (int i = 0; i < kBatch; ++i) {
+      const absl::StatusOr<Place> place = fixture->pool->Acquire(absl::InfiniteFuture(), options);
       CHANPOOL_CHECK(place.ok());
     }
   };
@@ -172,6 +201,9 @@ void Run(int rounds) {
   const std::vector<Contender> contenders = {
       {"pool, 10 connections x 100 leases", OfPool(10, 100)},
       {"pool, 100 connections x 1 lease", OfPool(100, 1)},
+      {"pool, 10 x 100, by key", OfPoolByKey(10, 100)},
+      {"pool, 100 x 1, by key", OfPoolByKey(100, 1)},
+      {"pool, 10 x 100, watched for leaks", OfPool(10, 100, /*leak_after=*/absl::Minutes(1))},
       {"mutex and deque, 10 objects", OfMutexAndDeque(10)},
       {"mutex and deque, 100 objects", OfMutexAndDeque(100)},
       {"atomic flags, 10 objects", OfFlags(10)},

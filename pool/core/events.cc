@@ -58,6 +58,10 @@ const char* ToString(PoolEvent::Kind kind) {
       return "reconfigured";
     case PoolEvent::Kind::kPoolDestroyed:
       return "pool_destroyed";
+    case PoolEvent::Kind::kLeaseLeaked:
+      return "lease_leaked";
+    case PoolEvent::Kind::kLeaseReturned:
+      return "lease_returned";
   }
   return "unknown";
 }

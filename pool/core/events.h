@@ -44,6 +44,8 @@ struct PoolEvent {
     kPoolResumed,
     kReconfigured,
     kPoolDestroyed,
+    kLeaseLeaked,    // A lease has been out for longer than leak_after; `detail` has the line that borrowed it.
+    kLeaseReturned,  // One that was reported so has come back.
   };
 
   // Counts up by one from 1 for each pool. A gap means that this subscriber was too slow: its queue of 1,024 was full.
@@ -54,7 +56,7 @@ struct PoolEvent {
   CloseReason reason = CloseReason::kIdle;  // For kDraining, kLingering, kClosed.
   std::string detail;                       // For people; may be empty.
 };
-inline constexpr int kPoolEventKinds = 12;
+inline constexpr int kPoolEventKinds = 14;
 
 const char* ToString(PoolEvent::Kind kind);
 

@@ -101,6 +101,12 @@ struct PoolOptions {
   // Default 10 s. More: fewer dials at a dead target, a later return. Hot.
   absl::Duration backoff_max = absl::Seconds(10);
 
+  // A lease of Acquire, AcquireAsync or TryAcquire that is out for longer is reported once, with the line that borrowed
+  // it (ChannelPool::LongLeases, kLeaseLeaked). Calls on channel() have no lease of that kind. Infinite: none is
+  // watched. Default infinite: a watched lease costs about 0.1 us. More: later reports, fewer false ones. Hot: for new
+  // leases.
+  absl::Duration leak_after = absl::InfiniteDuration();
+
   // OK, or kInvalidArgument: the first option that makes no sense, its value and the nearest one that does.
   absl::Status Validate() const;
 

@@ -55,6 +55,7 @@ Pool::Pool(Config config)
       connector_(std::move(config.connector)),
       fork_epoch_(CountForks()),
       feed_(std::make_shared<EventFeed>(config.closer)),
+      plain_epoch_(fork_epoch_),
       table_(this),
       grow_above_(config.options.max_leases_per_connection),
       state_(config.options, config.seed),
@@ -71,6 +72,7 @@ std::shared_ptr<Pool> Pool::Create(Config config) {
   {
     MutexLock lock(&pool->mu_);
     pool->alarm_ = std::move(alarm);
+    pool->SetWatch();
     pool->state_.Start(pool->clock_->Now());
     pool->RunActions(effects);
   }
@@ -106,6 +108,11 @@ inline Slot* Pool::LendFast() {
   Slot* slot = table_.TryLend(&ThisThreadsRandom());
   if (slot != nullptr) GrowAtPeak(slot);
   return slot;
+}
+
+Slot* Pool::LendByWishes(const Wishes& wishes) {
+  if (wishes.fresh) return nullptr;  // Under the lock only.
+  return wishes.key.has_value() ? LendFastByKey(*wishes.key) : LendFast();
 }
 
 Place Pool::TryAcquire() { return Forked() ? Place() : Place(LendFast()); }
@@ -224,8 +231,8 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
   return nullptr;
 }
 
-absl::StatusOr<Place> Pool::Acquire(absl::Time deadline) {
-  if (Forked()) return ForkedError();
+absl::StatusOr<Place> Pool::Acquire(absl::Time deadline, BorrowSite site) {
+  if (ForkEpoch() != plain_epoch_.load(std::memory_order_relaxed)) return AcquireWatched(deadline, Wishes(), site);
   if (Slot* slot = LendFast()) return Place(slot);
   Waiter waiter;
   return AwaitPlace(&waiter, deadline);
@@ -267,23 +274,25 @@ absl::StatusOr<Place> Pool::AwaitPlace(Waiter* waiter, absl::Time deadline) {
   return waiter->refusal;
 }
 
-AcquireHandle Pool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback) {
-  return AcquireAsync(deadline, LeaseOptions(), std::move(callback));
+AcquireHandle Pool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback,
+                                 BorrowSite site) {
+  return AcquireAsync(deadline, LeaseOptions(), std::move(callback), site);
 }
 
 AcquireHandle Pool::AcquireAsync(absl::Time deadline, const LeaseOptions& options,
-                                 std::function<void(absl::StatusOr<Place>)> callback) {
+                                 std::function<void(absl::StatusOr<Place>)> callback, BorrowSite site) {
   CHANPOOL_CHECK(callback != nullptr);
-  const auto acquire = std::make_shared<AsyncAcquire>(shared_from_this(), std::move(callback));
+  const auto acquire =
+      std::make_shared<AsyncAcquire>(shared_from_this(), std::move(callback), options.site.value_or(site));
   if (Forked()) {
     // The closer's thread does not exist in this process.
     std::thread([acquire, refusal = ForkedError()] { acquire->callback(refusal); }).detach();
     return AcquireHandle(acquire);
   }
   acquire->waiter.wishes = WishesOf(options);
-  if (Place place = options.fresh ? Place() : TryAcquire(options)) {
+  if (Slot* slot = LendByWishes(acquire->waiter.wishes)) {
     // Nobody else knows of it yet, but Cancel may as soon as the handle is out.
-    acquire->waiter.granted = place.Detach();
+    acquire->waiter.granted = slot;
     Deliver(acquire);
     return AcquireHandle(acquire);
   }
@@ -346,7 +355,7 @@ void Pool::Deliver(const std::shared_ptr<AsyncAcquire>& acquire) {
     }
     const auto callback = std::exchange(acquire->callback, nullptr);
     if (slot != nullptr) {
-      callback(Place(slot));
+      callback(acquire->pool->Watched(Place(slot), acquire->site));
     } else {
       callback(refusal);
     }

@@ -30,6 +30,7 @@
 #include "pool/core/fork_epoch.h"
 #include "pool/core/lease_note.h"
 #include "pool/core/lease_options.h"
+#include "pool/core/lease_watch.h"
 #include "pool/core/mutex.h"
 #include "pool/core/options.h"
 #include "pool/core/pool_state.h"
@@ -91,6 +92,7 @@ class Place {
   }
 
  private:
+  friend class Pool;
   void ForgetNote();
 
   Slot* slot_ = nullptr;
@@ -143,10 +145,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   // --- Lending ----------------------------------------------------------------------------------------------------
 
-  // The fast path alone: a place that is free now, or none. Never blocks.
+  // The fast path alone: a place that is free now, or none. Never blocks. For calls: such a lease is never watched.
   Place TryAcquire();
   // The same with wishes. Never waits, overcommits or dials: also for a fresh connection only if one is open.
-  Place TryAcquire(const LeaseOptions& options);
+  Place TryAcquire(const LeaseOptions& options, BorrowSite site = BorrowSite::Here());
 
   // A place now, never waiting for one: free, or else as options.overflow says; on a connection that is still
   // dialling if none is open. Fails with kResourceExhausted (full, kReject), kUnavailable (draining, destroyed, or no
@@ -156,13 +158,14 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   // Waits in arrival order until `deadline` (of the wall). Fails with kDeadlineExceeded, kResourceExhausted
   // (max_waiters), kUnavailable (draining or destroyed), kFailedPrecondition (after fork).
-  absl::StatusOr<Place> Acquire(absl::Time deadline);
-  absl::StatusOr<Place> Acquire(absl::Time deadline, const LeaseOptions& options);
+  absl::StatusOr<Place> Acquire(absl::Time deadline, BorrowSite site = BorrowSite::Here());
+  absl::StatusOr<Place> Acquire(absl::Time deadline, const LeaseOptions& options, BorrowSite site = BorrowSite::Here());
 
   // The same without a thread. `callback` is not null and runs exactly once, on the closer's thread.
-  AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback);
+  AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback,
+                             BorrowSite site = BorrowSite::Here());
   AcquireHandle AcquireAsync(absl::Time deadline, const LeaseOptions& options,
-                             std::function<void(absl::StatusOr<Place>)> callback);
+                             std::function<void(absl::StatusOr<Place>)> callback, BorrowSite site = BorrowSite::Here());
 
   // Gives back what Place::Detach let go.
   static void Release(Slot* slot) {
@@ -218,6 +221,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Stats().state alone: asks no connection, and may be called under a lock that is not the pool's.
   PoolAdminState state() const;
   std::vector<ConnectionStats> Connections() const;
+  // The leases out for longer than options.leak_after, oldest first, at most `most`. Empty while that is infinite.
+  std::vector<LongLease> LongLeases(size_t most = 100) const;
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();
@@ -289,11 +294,16 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Before its lease goes back. Ends the note.
   void Forget(Slot* slot, LeaseNote* note);
   void BeginDrainUntil(std::optional<absl::Time> deadline);
+  // Without the lock, also while something is watched.
+  Slot* LendByWishes(const Wishes& wishes);
+  absl::StatusOr<Place> AcquireWatched(absl::Time deadline, const Wishes& wishes, BorrowSite site);
+  // The same place, watched if leases are.
+  Place Watched(Place place, BorrowSite site);
   Slot* LendFast();  // In pool.cc only.
   void GrowAtPeak(Slot* slot);
   void Grow();
   static Wishes WishesOf(const LeaseOptions& options);
-  Place TryAcquireByKey(uint64_t key);
+  Slot* LendFastByKey(uint64_t key);
   absl::StatusOr<Place> AwaitPlace(Waiter* waiter, absl::Time deadline);
   void Housekeep();
 
@@ -308,6 +318,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   static absl::StatusOr<PoolOptions> InForce(const Sources& sources);
   // Makes `change` on the sources, if what comes of it is valid.
   absl::Status ChangeSources(const std::function<void(Sources&)>& change) ABSL_LOCKS_EXCLUDED(mu_);
+  // What the options in force mean for the fast path and the watch.
+  void SetWatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellLongLeases(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellOfLease(PoolEvent::Kind kind, const LongLease& lease) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Parks on a wake-up that is among the idlers; false: it reached its deadline, and is not among them any more.
   bool AwaitChange(Wakeup* wakeup, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -364,6 +378,11 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   const std::shared_ptr<EventFeed> feed_;
 
   // Read by the fast path.
+  // fork_epoch_ while a lease may be lent without a further look; else kLookFirst, which no epoch is. So one comparison
+  // finds a fork and everything that is off by default.
+  static constexpr uint64_t kLookFirst = ~uint64_t{0};
+  std::atomic<uint64_t> plain_epoch_;
+  std::atomic<LeaseWatch*> watch_{nullptr};  // Null while leak_after is infinite.
   SlotTable table_;
   std::atomic<uint32_t> grow_above_;  // A slot's new peak above this asks for more connections; max when none may come.
 
@@ -376,8 +395,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   uint64_t arrivals_ ABSL_GUARDED_BY(mu_) = 0;
   // Deadlines of the queued AcquireAsyncs, for the alarm.
   std::set<std::pair<absl::Time, AsyncAcquire*>> async_deadlines_ ABSL_GUARDED_BY(mu_);
-  std::vector<Held> held_ ABSL_GUARDED_BY(mu_);                 // By slot index.
-  std::optional<absl::Time> drain_until_ ABSL_GUARDED_BY(mu_);  // While the pool drains, if the drain has a deadline.
+  std::vector<Held> held_ ABSL_GUARDED_BY(mu_);                   // By slot index.
+  std::unique_ptr<LeaseWatch> watch_owner_ ABSL_GUARDED_BY(mu_);  // Once made, stays: leases are on its lists.
+  std::optional<absl::Time> drain_until_ ABSL_GUARDED_BY(mu_);    // While the pool drains, if the drain has a deadline.
   std::vector<Wakeup*> idlers_ ABSL_GUARDED_BY(mu_);      // Threads in WaitForReady and Drain: woken by any change.
   std::vector<Wakeup*> await_made_ ABSL_GUARDED_BY(mu_);  // In AcquireNow: wait for another's Connector::Create.
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);

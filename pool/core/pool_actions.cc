@@ -316,6 +316,9 @@ std::vector<SlotUse> Pool::ReadUse(bool clear) {
 
 void Pool::SetAlarm() {
   absl::Time next = state_.NextTick(clock_->Now());
+  if (watch_.load(std::memory_order_relaxed) != nullptr) {
+    next = std::min(next, watch_owner_->OldestUntold() + state_.options().leak_after);
+  }
   if (!async_deadlines_.empty()) next = std::min(next, async_deadlines_.begin()->first);
   // A ring that comes too early finds nothing to do and sets the next one.
   if (next >= alarm_set_for_) return;
@@ -342,6 +345,7 @@ void Pool::Housekeep() {
     ClearSlowIfNobodyWaits();
     state_.OnTick(ReadUse(/*clear=*/true), Demand(), now);
     AskForFresh();  // A back-off may be over.
+    TellLongLeases(effects);
     RunActions(effects);
     // A back-off that is over changes nothing by itself, but WaitForReady may ask for its connections again.
     WakeAll(idlers_, effects);

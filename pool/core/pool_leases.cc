@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "pool/core/check.h"
 #include "pool/core/key_choice.h"
 #include "pool/core/pick_random.h"
@@ -18,42 +19,46 @@ Wishes Pool::WishesOf(const LeaseOptions& options) {
 
 // --- Without waiting ----------------------------------------------------------------------------------------------
 
-Place Pool::TryAcquireByKey(uint64_t key) {
+Slot* Pool::LendFastByKey(uint64_t key) {
   Slot* slot = LendByKey(
       key, [this](auto visit) { table_.ForEachHint(visit); },
       [](Slot* candidate) { return SlotTable::TryLendOn(candidate, candidate->Load()); });
-  if (slot == nullptr) return Place();
-  GrowAtPeak(slot);
-  return Place(slot);
+  if (slot != nullptr) GrowAtPeak(slot);
+  return slot;
 }
 
-Place Pool::TryAcquire(const LeaseOptions& options) {
+Place Pool::TryAcquire(const LeaseOptions& options, BorrowSite site) {
   if (Forked()) return Place();
-  if (!options.fresh) {
-    return options.affinity_key.empty() ? TryAcquire() : TryAcquireByKey(HashOfKey(options.affinity_key));
-  }
-  Effects effects;
-  Slot* slot = nullptr;
-  {
-    MutexLock lock(&mu_);
-    slot = LendFree(WishesOf(options));
-    if (slot != nullptr) {
-      ++counted_.hits;
-      state_.OnDemand(Demand(), clock_->Now());
-      RunActions(effects);
+  const Wishes wishes = WishesOf(options);
+  Slot* slot = LendByWishes(wishes);
+  if (wishes.fresh) {
+    Effects effects;
+    {
+      MutexLock lock(&mu_);
+      slot = LendFree(wishes);
+      if (slot != nullptr) {
+        ++counted_.hits;
+        state_.OnDemand(Demand(), clock_->Now());
+        RunActions(effects);
+      }
     }
+    Perform(effects);
   }
-  Perform(effects);
-  return Place(slot);
+  return Watched(Place(slot), options.site.value_or(site));
 }
 
-absl::StatusOr<Place> Pool::Acquire(absl::Time deadline, const LeaseOptions& options) {
-  if (!options.fresh) {
-    if (Place place = TryAcquire(options)) return place;
-  }
+absl::StatusOr<Place> Pool::Acquire(absl::Time deadline, const LeaseOptions& options, BorrowSite site) {
+  return AcquireWatched(deadline, WishesOf(options), options.site.value_or(site));
+}
+
+absl::StatusOr<Place> Pool::AcquireWatched(absl::Time deadline, const Wishes& wishes, BorrowSite site) {
+  if (Forked()) return ForkedError();
+  if (Slot* slot = LendByWishes(wishes)) return Watched(Place(slot), site);
   Waiter waiter;
-  waiter.wishes = WishesOf(options);
-  return AwaitPlace(&waiter, deadline);
+  waiter.wishes = wishes;
+  absl::StatusOr<Place> place = AwaitPlace(&waiter, deadline);
+  if (!place.ok()) return place;
+  return Watched(*std::move(place), site);
 }
 
 // --- Under the lock -----------------------------------------------------------------------------------------------
@@ -86,6 +91,56 @@ Slot* Pool::LendFree(const Wishes& wishes) {
 void Pool::AskForFresh() {
   if (fresh_waiters_.empty()) return;
   state_.OnFreshDemand(fresh_waiters_.size(), ReadUse(/*clear=*/false), clock_->Now());
+}
+
+// --- The watch ----------------------------------------------------------------------------------------------------
+
+void Pool::SetWatch() {
+  const bool watches = state_.options().leak_after != absl::InfiniteDuration();
+  if (watches && watch_owner_ == nullptr) watch_owner_ = std::make_unique<LeaseWatch>();
+  watch_.store(watches ? watch_owner_.get() : nullptr, std::memory_order_release);
+  plain_epoch_.store(watches ? kLookFirst : fork_epoch_, std::memory_order_relaxed);
+}
+
+Place Pool::Watched(Place place, BorrowSite site) {
+  LeaseWatch* watch = watch_.load(std::memory_order_acquire);
+  if (watch == nullptr || !place) return place;
+  if (place.note_ == nullptr) place.note_ = new LeaseNote;
+  LeaseNote* note = place.note_;
+  note->watch = watch;
+  note->connection = place.id();
+  note->since = clock_->Now();
+  note->site = site;
+  watch->Add(note);
+  return place;
+}
+
+void Pool::TellOfLease(PoolEvent::Kind kind, const LongLease& lease) {
+  PoolEvent event;
+  event.time = clock_->Now();
+  event.kind = kind;
+  event.connection = lease.connection;
+  event.detail = absl::StrCat("out for ", absl::FormatDuration(event.time - lease.since), ", borrowed at ",
+                              lease.site.file(), ":", lease.site.line());
+  feed_->Append(std::move(event));
+}
+
+void Pool::TellLongLeases(Effects& effects) {
+  if (watch_.load(std::memory_order_relaxed) == nullptr) return;
+  // The rest in the next round, at once: each is an event for every subscriber, made under the lock.
+  constexpr size_t kAtOnce = 256;
+  for (const LongLease& lease : watch_owner_->TakeOverdue(clock_->Now() - state_.options().leak_after, kAtOnce)) {
+    ++counted_.leaks_suspected;
+    TellOfLease(PoolEvent::Kind::kLeaseLeaked, lease);
+    effects.tell = true;
+  }
+}
+
+std::vector<LongLease> Pool::LongLeases(size_t most) const {
+  if (Forked()) return {};
+  const LeaseWatch* watch = watch_.load(std::memory_order_acquire);
+  if (watch == nullptr) return {};
+  return watch->Oldest(clock_->Now() - options().leak_after, most);
 }
 
 // --- Notices ------------------------------------------------------------------------------------------------------
@@ -125,6 +180,13 @@ void Pool::Forget(Slot* slot, LeaseNote* note) {
   // In a child of fork the lists may be locked by a thread that does not exist here: it stays where it is.
   if (Forked()) return;
   const std::unique_ptr<LeaseNote> owned(note);
+  if (note->watch != nullptr && note->watch->Remove(note)) {
+    {
+      MutexLock lock(&mu_);
+      TellOfLease(PoolEvent::Kind::kLeaseReturned, {note->connection, note->since, note->site});
+    }
+    feed_->Flush();
+  }
   if (note->notice == nullptr) return;
   {
     MutexLock lock(&mu_);

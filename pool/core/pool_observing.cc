@@ -57,6 +57,7 @@ PoolStats Pool::StatsLocked() const {
   stats.connections_replacing = state_.replacements_under_way();
   stats.connections = static_cast<int>(stats.opened - stats.closed);
   stats.connections_closing = stats.connections - (static_cast<int>(state_.size()) - state_.count(SlotState::kClosed));
+  if (watch_owner_ != nullptr) stats.leaks_out = watch_owner_->told();
   stats.waiters = Waiting();
   stats.waiters_fresh = fresh_waiters_.size();
   for (uint32_t i = 0; i < table_.size(); ++i) {

@@ -221,6 +221,7 @@ absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
       ++sources_changed_;
       std::swap(sources_, next);
       state_.Reconfigure(*in_force, ReadUse(/*clear=*/false), clock_->Now());
+      SetWatch();
       RunActions(effects);
     }
     Perform(effects);

@@ -659,5 +659,137 @@ TEST_F(LeasesTest, ANoticeMayGiveItsLeaseBack) {
   EXPECT_EQ(place.use_count(), 1) << "the callback is gone";
 }
 
+// --- Leases that are out for too long -----------------------------------------------------------------------------
+
+PoolOptions Watching(absl::Duration leak_after) {
+  PoolOptions options = Calm(2, 10);
+  options.leak_after = leak_after;
+  return options;
+}
+
+std::vector<std::string> OfLeases(const std::vector<PoolEvent>& events) {
+  std::vector<std::string> told;
+  for (const PoolEvent& event : events) {
+    if (event.kind != PoolEvent::Kind::kLeaseLeaked && event.kind != PoolEvent::Kind::kLeaseReturned) continue;
+    told.push_back(absl::StrCat(ToString(event.kind), " ", event.connection.ToString(), ": ", event.detail));
+  }
+  return told;
+}
+
+TEST_F(LeasesTest, ALeaseThatIsOutForTooLongIsToldOnceWithTheLineThatBorrowedIt) {
+  Start(Watching(absl::Seconds(30)));
+  std::vector<PoolEvent> events;
+  const Subscription subscription = pool_->Subscribe([&](const PoolEvent& event) { events.push_back(event); });
+  Place leaked = *pool_->Acquire(Whenever());
+  const int line = __LINE__ - 1;
+  clock_.Advance(absl::Seconds(30) - absl::Nanoseconds(1));
+  EXPECT_EQ(pool_->Stats().leaks_suspected, 0u);
+  clock_.Advance(absl::Nanoseconds(1));
+  clock_.Advance(absl::Minutes(5));
+  EXPECT_EQ(pool_->Stats().leaks_suspected, 1u);
+  EXPECT_EQ(pool_->Stats().leaks_out, 1);
+  leaked.Reset();
+  EXPECT_EQ(pool_->Stats().leaks_suspected, 1u);
+  EXPECT_EQ(pool_->Stats().leaks_out, 0);
+  closer_.RunAll();
+  const std::string where = absl::StrCat("borrowed at tests/core/leases_test.cc:", line);
+  EXPECT_THAT(OfLeases(events),
+              ElementsAre("lease_leaked 0-1: out for 30s, " + where, "lease_returned 0-1: out for 5m30s, " + where));
+}
+
+TEST_F(LeasesTest, EveryWayToAcquireNamesItsCaller) {
+  Start(Watching(absl::Seconds(1)));
+  LeaseOptions named;
+  named.site = BorrowSite::Here();
+  const int named_line = __LINE__ - 1;
+  std::vector<Place> places;
+  places.push_back(*pool_->Acquire(Whenever()));
+  places.push_back(*pool_->Acquire(Whenever(), Keyed("a")));
+  places.push_back(pool_->TryAcquire(LeaseOptions()));
+  places.push_back(*pool_->Acquire(Whenever(), named));
+  const int last_line = __LINE__ - 1;
+  pool_->AcquireAsync(Whenever(), [&](absl::StatusOr<Place> place) { places.push_back(*std::move(place)); });
+  const int async_line = __LINE__ - 1;
+  places.push_back(pool_->TryAcquire());
+  places.push_back(*pool_->AcquireNow(false));
+  closer_.RunAll();
+  clock_.Advance(absl::Seconds(1));
+  std::vector<int> lines;
+  for (const LongLease& lease : pool_->LongLeases()) {
+    EXPECT_EQ(std::string(lease.site.file()), "tests/core/leases_test.cc");
+    lines.push_back(lease.site.line());
+  }
+  EXPECT_THAT(lines, ElementsAre(last_line - 3, last_line - 2, last_line - 1, named_line, async_line))
+      << "and those of calls are not watched";
+}
+
+TEST_F(LeasesTest, LongLeasesComeOldestFirstAndNotMoreThanAskedFor) {
+  Start(Watching(absl::Seconds(1)));
+  std::vector<Place> places;
+  for (int i = 0; i < 4; ++i) {
+    places.push_back(*pool_->Acquire(Whenever()));
+    clock_.Advance(absl::Milliseconds(500));
+  }
+  const std::vector<LongLease> all = pool_->LongLeases();
+  ASSERT_EQ(all.size(), 3u) << "the fourth has been out for half a second";
+  EXPECT_EQ(clock_.Now() - all[0].since, absl::Seconds(2));
+  EXPECT_LT(all[0].since, all[1].since);
+  const std::vector<LongLease> two = pool_->LongLeases(2);
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_EQ(two[0].since, all[0].since);
+}
+
+TEST_F(LeasesTest, MoreLongLeasesThanOneRoundTellsAreToldInTheNext) {
+  PoolOptions options = Watching(absl::Seconds(1));
+  options.max_leases_per_connection = 1000;
+  Start(options);
+  std::vector<Place> places;
+  for (int i = 0; i < 600; ++i) places.push_back(*pool_->Acquire(Whenever()));
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(pool_->Stats().leaks_suspected, 600u);
+  places.clear();
+  EXPECT_EQ(pool_->Stats().leaks_out, 0);
+}
+
+TEST_F(LeasesTest, ALeaseOnADrainingConnectionIsStillWatched) {
+  Start(Watching(absl::Minutes(1)));
+  const Place place = *pool_->Acquire(Whenever());
+  pool_->BeginDrain();
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_EQ(pool_->Stats().leaks_suspected, 1u);
+}
+
+TEST_F(LeasesTest, TheWatchMayBeSwitchedOnAndOffWhileLeasesAreOut) {
+  Start(Calm(2, 10));
+  Place before = *pool_->Acquire(Whenever());
+  ASSERT_EQ(pool_->Reconfigure(Watching(absl::Seconds(1))), absl::OkStatus());
+  Place during = *pool_->Acquire(Whenever());
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_EQ(pool_->Stats().leaks_suspected, 1u) << "one that was lent before is not watched";
+  ASSERT_EQ(pool_->Reconfigure(Calm(2, 10)), absl::OkStatus());
+  EXPECT_THAT(pool_->LongLeases(), IsEmpty());
+  Place after = *pool_->Acquire(Whenever());
+  clock_.Advance(absl::Hours(1));
+  EXPECT_EQ(pool_->Stats().leaks_suspected, 1u);
+  during.Reset();
+  EXPECT_EQ(pool_->Stats().leaks_out, 0);
+}
+
+TEST_F(LeasesTest, AWatchedLeaseMovesAndMayWantNotices) {
+  Start(Watching(absl::Seconds(1)));
+  Place place = *pool_->Acquire(Whenever());
+  Told told;
+  place.OnDraining(told.Callback());
+  Place moved;
+  moved = std::move(place);
+  clock_.Advance(absl::Seconds(1));
+  pool_->BeginDrain();
+  closer_.RunAll();
+  EXPECT_EQ(told.graces.size(), 1u);
+  EXPECT_EQ(pool_->Stats().leaks_out, 1);
+  Pool::Release(moved.Detach());
+  EXPECT_EQ(pool_->Stats().leaks_out, 0) << "who lets go of it is not watched";
+}
+
 }  // namespace
 }  // namespace chanpool

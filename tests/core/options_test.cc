@@ -31,7 +31,8 @@ TEST(OptionsTest, DefaultsAreThoseOfTheDocumentation) {
             "drain_grace: 30s\n"
             "overflow: overcommit\n"
             "backoff_initial: 100ms\n"
-            "backoff_max: 10s\n");
+            "backoff_max: 10s\n"
+            "leak_after: inf\n");
 }
 
 TEST(OptionsTest, DefaultsAreValid) { EXPECT_EQ(PoolOptions().Validate(), absl::OkStatus()); }
@@ -93,6 +94,7 @@ std::vector<BadValue> BadValues() {
       {"backoff_initial", "0", "at least 1ms", [](PoolOptions& o) { o.backoff_initial = absl::ZeroDuration(); }},
       {"backoff_max", "50ms", "at least 100ms", [](PoolOptions& o) { o.backoff_max = absl::Milliseconds(50); }},
       {"backoff_max", "infinite", "10s", [=](PoolOptions& o) { o.backoff_max = forever; }},
+      {"leak_after", "0", "at least 1ms", [](PoolOptions& o) { o.leak_after = absl::ZeroDuration(); }},
   };
 }
 

@@ -101,6 +101,7 @@ class Arena {
     o.connect_timeout = absl::Milliseconds(20);
     o.backoff_initial = absl::Milliseconds(1);
     o.backoff_max = absl::Milliseconds(10);
+    o.leak_after = draw(2) == 0 ? absl::Milliseconds(1) : absl::InfiniteDuration();
     o.overflow = draw(2) == 0 ? OverflowPolicy::kReject : OverflowPolicy::kOvercommit;
     return o;
   }
@@ -125,6 +126,7 @@ class Arena {
       EXPECT_EQ(life->pool->CheckInvariants(), absl::OkStatus());
       EXPECT_EQ(stats.leases, 0);
       EXPECT_EQ(stats.waiters, 0);
+      EXPECT_EQ(stats.leaks_out, 0);
       EXPECT_EQ(stats.released, stats.acquired);
       EXPECT_EQ(stats.connections, 0);
       EXPECT_EQ(life->asked.created, life->asked.destroyed);
@@ -234,6 +236,7 @@ void Live(Arena* arena, uint64_t seed, absl::Time until, std::atomic<int64_t>* a
         (void)pool.Stats();
         (void)pool.Connections();
         (void)pool.Connectivity();
+        (void)pool.LongLeases();
         break;
       case 18:
         pool.TryToConnect();

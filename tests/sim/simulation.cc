@@ -505,6 +505,7 @@ PoolOptions Simulation::AnyOptions() {
   o.drain_grace = Pick({absl::ZeroDuration(), absl::Milliseconds(100), absl::Seconds(30)});
   o.overflow = Pick({OverflowPolicy::kOvercommit, OverflowPolicy::kReject});
   o.backoff_initial = Pick({absl::Milliseconds(1), absl::Milliseconds(100)});
+  o.leak_after = Pick({absl::Milliseconds(200), absl::Seconds(20), absl::InfiniteDuration(), absl::InfiniteDuration()});
   o.backoff_max = Pick({absl::Milliseconds(100), absl::Seconds(10)});
   const absl::Status valid = o.Validate();
   if (!valid.ok()) broken_ = absl::StrCat("options: ", valid.message());
