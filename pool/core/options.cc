@@ -71,6 +71,8 @@ absl::Status PoolOptions::Validate() const {
                    absl::StrCat("backoff_initial (", absl::FormatDuration(backoff_initial), ")")),
            Finite("backoff_max", backoff_max, "10s or how late a return may be noticed"),
            AtLeast("leak_after", leak_after, kShortest, "1ms"),
+           AtLeast("validate_after_idle", validate_after_idle, kShortest, "1ms"),
+           AtLeast("validate_every", validate_every, kShortest, "1ms"),
        }) {
     if (!status.ok()) return status;
   }
@@ -89,18 +91,20 @@ std::string PoolOptions::DebugString() const {
       "min_connections: %d\nmax_connections: %d\nmax_leases_per_connection: %d\ntarget_leases_per_connection: %d\n"
       "max_surge: %d\nmax_waiters: %d\nconnect_timeout: %s\nacquire_timeout: %s\nmax_idle: %s\nmax_age: %s\n"
       "max_age_jitter: %g\ndrain_grace: %s\noverflow: %s\nbackoff_initial: %s\nbackoff_max: %s\n"
-      "leak_after: %s\n",
+      "leak_after: %s\nvalidate_after_idle: %s\nvalidate_every: %s\n",
       min_connections, max_connections, max_leases_per_connection, target_leases_per_connection, max_surge, max_waiters,
       absl::FormatDuration(connect_timeout), absl::FormatDuration(acquire_timeout), absl::FormatDuration(max_idle),
       absl::FormatDuration(max_age), max_age_jitter, absl::FormatDuration(drain_grace), ToString(overflow),
-      absl::FormatDuration(backoff_initial), absl::FormatDuration(backoff_max), absl::FormatDuration(leak_after));
+      absl::FormatDuration(backoff_initial), absl::FormatDuration(backoff_max), absl::FormatDuration(leak_after),
+      absl::FormatDuration(validate_after_idle), absl::FormatDuration(validate_every));
 }
 
 bool operator==(const PoolOptions& a, const PoolOptions& b) {
   const auto fields = [](const PoolOptions& o) {
     return std::tie(o.min_connections, o.max_connections, o.max_leases_per_connection, o.target_leases_per_connection,
                     o.max_surge, o.max_waiters, o.connect_timeout, o.acquire_timeout, o.max_idle, o.max_age,
-                    o.max_age_jitter, o.drain_grace, o.overflow, o.backoff_initial, o.backoff_max, o.leak_after);
+                    o.max_age_jitter, o.drain_grace, o.overflow, o.backoff_initial, o.backoff_max, o.leak_after,
+                    o.validate_after_idle, o.validate_every);
   };
   return fields(a) == fields(b);
 }

@@ -111,11 +111,28 @@ inline Slot* Pool::LendFast() {
 }
 
 Slot* Pool::LendByWishes(const Wishes& wishes) {
-  if (wishes.fresh) return nullptr;  // Under the lock only.
-  return wishes.key.has_value() ? LendFastByKey(*wishes.key) : LendFast();
+  if (!wishes.fresh && !some_quiet_.load(std::memory_order_relaxed)) {
+    return wishes.key.has_value() ? LendFastByKey(*wishes.key) : LendFast();
+  }
+  Effects effects;
+  Slot* slot = nullptr;
+  {
+    MutexLock lock(&mu_);
+    if (wishes.fresh || waiters_.empty()) slot = LendFree(wishes, effects);
+    if (slot != nullptr) {
+      ++counted_.hits;
+      state_.OnDemand(Demand(), clock_->Now());
+      RunActions(effects);
+    }
+  }
+  Perform(effects);
+  return slot;
 }
 
-Place Pool::TryAcquire() { return Forked() ? Place() : Place(LendFast()); }
+Place Pool::TryAcquire() {
+  if (ForkEpoch() == plain_epoch_.load(std::memory_order_relaxed)) return Place(LendFast());
+  return Forked() ? Place() : Place(LendByWishes(Wishes()));
+}
 
 void Pool::Grow() {
   Effects effects;
@@ -209,7 +226,7 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
   if (waiter->wishes.fresh || waiters_.empty()) {
     if (!waiter->wishes.fresh)
       MarkSlowAll();  // From here every release comes to this lock; the look sees those before.
-    if (Slot* slot = LendFree(waiter->wishes)) {
+    if (Slot* slot = LendFree(waiter->wishes, effects)) {
       ClearSlowIfNobodyWaits();
       ++counted_.hits;
       state_.OnDemand(Demand(), clock_->Now());  // The fast path no longer sees this peak as its own.
@@ -392,7 +409,7 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
     return attempt;
   }
   if (waiters_.empty()) {
-    attempt.slot = table_.LendLeastLoaded(slot::LendLocked);
+    attempt.slot = LendFree(Wishes(), effects);
     counted_.hits += attempt.slot != nullptr;
   }
   state_.OnDemand(Demand() + (attempt.slot == nullptr), clock_->Now());

@@ -278,6 +278,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
     std::shared_ptr<Connection> connection;             // Null until its kCreate has been performed.
     std::shared_ptr<Pool> self;                         // A slot that is not CLOSED keeps the pool.
     bool has_lent = false;                              // Ever, as far as USED does not say so itself.
+    bool quiet = false;                                 // OPEN, and to be probed before it lends.
     std::vector<std::shared_ptr<DrainNotice>> notices;  // Of leases on it, until it drains.
   };
 
@@ -294,7 +295,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Before its lease goes back. Ends the note.
   void Forget(Slot* slot, LeaseNote* note);
   void BeginDrainUntil(std::optional<absl::Time> deadline);
-  // Without the lock, also while something is watched.
+  // Never waits. Without the lock, unless it is about fresh or quiet connections.
   Slot* LendByWishes(const Wishes& wishes);
   absl::StatusOr<Place> AcquireWatched(absl::Time deadline, const Wishes& wishes, BorrowSite site);
   // The same place, watched if leases are.
@@ -339,8 +340,12 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   int Waiting() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return waiters_.size() + fresh_waiters_.size(); }
   // Of those who wait for any place, how many came before the first who waits for a fresh connection. Counts to `most`.
   uint32_t OlderThanFirstFresh(uint32_t most) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // A free place by these wishes, or null.
-  Slot* LendFree(const Wishes& wishes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A free place by these wishes, or null. Quiet connections are probed if there is no other.
+  Slot* LendFree(const Wishes& wishes, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same among those that are not quiet.
+  Slot* LendAwake(const Wishes& wishes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetQuiet(uint32_t slot, bool quiet) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void MarkQuiet() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Tells the state how many wait for a fresh connection.
   void AskForFresh() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefuseWaiters(const absl::Status& why, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -383,6 +388,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   static constexpr uint64_t kLookFirst = ~uint64_t{0};
   std::atomic<uint64_t> plain_epoch_;
   std::atomic<LeaseWatch*> watch_{nullptr};  // Null while leak_after is infinite.
+  std::atomic<bool> some_quiet_{false};      // quiet_ > 0.
   SlotTable table_;
   std::atomic<uint32_t> grow_above_;  // A slot's new peak above this asks for more connections; max when none may come.
 
@@ -396,6 +402,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Deadlines of the queued AcquireAsyncs, for the alarm.
   std::set<std::pair<absl::Time, AsyncAcquire*>> async_deadlines_ ABSL_GUARDED_BY(mu_);
   std::vector<Held> held_ ABSL_GUARDED_BY(mu_);                   // By slot index.
+  int quiet_ ABSL_GUARDED_BY(mu_) = 0;                            // Of held_.
   std::unique_ptr<LeaseWatch> watch_owner_ ABSL_GUARDED_BY(mu_);  // Once made, stays: leases are on its lists.
   std::optional<absl::Time> drain_until_ ABSL_GUARDED_BY(mu_);    // While the pool drains, if the drain has a deadline.
   std::vector<Wakeup*> idlers_ ABSL_GUARDED_BY(mu_);      // Threads in WaitForReady and Drain: woken by any change.

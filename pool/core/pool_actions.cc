@@ -131,12 +131,14 @@ void Pool::RunActions(Effects& effects) {
         case Action::Kind::kProbe:
           CHANPOOL_CHECK(SlotTable::Update(slot, slot::Check).has_value());
           table_.Unlist(slot);
+          SetQuiet(action.slot, false);
           effects.calls.push_back({Effects::Call::Kind::kProbe, id, connection});
           break;
         case Action::Kind::kDrain: {
           const auto change = SlotTable::Update(slot, slot::Drain);
           CHANPOOL_CHECK(change.has_value());
           table_.Unlist(slot);
+          SetQuiet(action.slot, false);
           NotifyHolders(slot, effects);
           CloseIfEmpty(slot, change->after, effects);
           break;
@@ -147,6 +149,7 @@ void Pool::RunActions(Effects& effects) {
           const auto change = SlotTable::Update(slot, slot::DrainIfUnused);
           if (!change) break;
           table_.Unlist(slot);
+          SetQuiet(action.slot, false);
           state_.OnUnusedDrained(action.slot, action.reason, clock_->Now());
           CloseIfEmpty(slot, change->after, effects);
           break;
@@ -347,6 +350,7 @@ void Pool::Housekeep() {
     AskForFresh();  // A back-off may be over.
     TellLongLeases(effects);
     RunActions(effects);
+    MarkQuiet();
     // A back-off that is over changes nothing by itself, but WaitForReady may ask for its connections again.
     WakeAll(idlers_, effects);
     SetAlarm();

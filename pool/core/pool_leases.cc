@@ -1,4 +1,4 @@
-// What a caller may ask of its lease: a connection by key, a fresh one, a notice when it starts draining.
+// What a caller may ask of its lease: a connection by key, a fresh one, one that lives, notices.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -29,22 +29,7 @@ Slot* Pool::LendFastByKey(uint64_t key) {
 
 Place Pool::TryAcquire(const LeaseOptions& options, BorrowSite site) {
   if (Forked()) return Place();
-  const Wishes wishes = WishesOf(options);
-  Slot* slot = LendByWishes(wishes);
-  if (wishes.fresh) {
-    Effects effects;
-    {
-      MutexLock lock(&mu_);
-      slot = LendFree(wishes);
-      if (slot != nullptr) {
-        ++counted_.hits;
-        state_.OnDemand(Demand(), clock_->Now());
-        RunActions(effects);
-      }
-    }
-    Perform(effects);
-  }
-  return Watched(Place(slot), options.site.value_or(site));
+  return Watched(Place(LendByWishes(WishesOf(options))), options.site.value_or(site));
 }
 
 absl::StatusOr<Place> Pool::Acquire(absl::Time deadline, const LeaseOptions& options, BorrowSite site) {
@@ -72,20 +57,64 @@ uint32_t Pool::OlderThanFirstFresh(uint32_t most) const {
   return older;
 }
 
-Slot* Pool::LendFree(const Wishes& wishes) {
+Slot* Pool::LendFree(const Wishes& wishes, Effects& effects) {
+  if (Slot* slot = LendAwake(wishes)) return slot;
+  if (quiet_ == 0) return nullptr;
+  // All of them: whoever queues now may do so only while no open connection has a free place.
+  for (Slot* slot : table_.listed()) {
+    const Held& held = held_[slot->index];
+    if (held.quiet && !(wishes.fresh && held.has_lent)) state_.OnWantedQuiet(slot->index, clock_->Now());
+  }
+  RunActions(effects);
+  return nullptr;
+}
+
+Slot* Pool::LendAwake(const Wishes& wishes) {
   if (wishes.fresh) {
     for (Slot* slot : table_.listed()) {
-      if (!held_[slot->index].has_lent && SlotTable::Update(slot, slot::LendFirst)) return slot;
+      const Held& held = held_[slot->index];
+      if (!held.has_lent && !held.quiet && SlotTable::Update(slot, slot::LendFirst)) return slot;
     }
     return nullptr;
   }
-  if (!wishes.key.has_value()) return table_.LendLeastLoaded(slot::LendLocked);
-  return LendByKey(
-      *wishes.key,
-      [this](auto visit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-        for (Slot* slot : table_.listed()) visit(slot);
-      },
-      [](Slot* candidate) { return SlotTable::Update(candidate, slot::LendLocked).has_value(); });
+  if (!wishes.key.has_value() && quiet_ == 0) return table_.LendLeastLoaded(slot::LendLocked);
+  if (wishes.key.has_value()) {
+    return LendByKey(
+        *wishes.key,
+        [this](auto visit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+          for (Slot* slot : table_.listed()) {
+            if (!held_[slot->index].quiet) visit(slot);
+          }
+        },
+        [](Slot* candidate) { return SlotTable::Update(candidate, slot::LendLocked).has_value(); });
+  }
+  for (;;) {
+    Slot* best = nullptr;
+    for (Slot* slot : table_.listed()) {
+      if (held_[slot->index].quiet || !slot::LendLocked(slot->Load())) continue;
+      if (best == nullptr || slot->Load().leases() < best->Load().leases()) best = slot;
+    }
+    // Between the look and the change others may only have filled it up: each retry follows somebody's success.
+    if (best == nullptr || SlotTable::Update(best, slot::LendLocked)) return best;
+  }
+}
+
+void Pool::SetQuiet(uint32_t slot, bool quiet) {
+  if (held_[slot].quiet == quiet) return;
+  held_[slot].quiet = quiet;
+  quiet_ += quiet ? 1 : -1;
+  if (quiet_ != (quiet ? 1 : 0)) return;
+  some_quiet_.store(quiet, std::memory_order_relaxed);
+  SetWatch();
+}
+
+void Pool::MarkQuiet() {
+  if (quiet_ == 0 && state_.options().validate_after_idle == absl::InfiniteDuration()) return;
+  const absl::Time now = clock_->Now();
+  for (Slot* slot : table_.listed()) {
+    const SlotWord word = slot->Load();
+    SetQuiet(slot->index, word.leases() == 0 && !word.used() && state_.IsQuiet(slot->index, now));
+  }
 }
 
 void Pool::AskForFresh() {
@@ -99,7 +128,7 @@ void Pool::SetWatch() {
   const bool watches = state_.options().leak_after != absl::InfiniteDuration();
   if (watches && watch_owner_ == nullptr) watch_owner_ = std::make_unique<LeaseWatch>();
   watch_.store(watches ? watch_owner_.get() : nullptr, std::memory_order_release);
-  plain_epoch_.store(watches ? kLookFirst : fork_epoch_, std::memory_order_relaxed);
+  plain_epoch_.store(watches || quiet_ > 0 ? kLookFirst : fork_epoch_, std::memory_order_relaxed);
 }
 
 Place Pool::Watched(Place place, BorrowSite site) {

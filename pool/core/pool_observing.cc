@@ -80,6 +80,10 @@ PoolStats Pool::StatsLocked() const {
   released_ = std::max(released_, stats.acquired - std::min<uint64_t>(stats.acquired, stats.leases));
   stats.released = released_;
   stats.dial_failures = state_.dial_failures();
+  stats.validations = state_.probes().validations;
+  stats.validation_failures = state_.probes().validation_failures;
+  stats.health_checks = state_.probes().checks;
+  stats.health_checks_removed = state_.probes().checks_failed;
   stats.last_dial_error = state_.last_dial_error();
   stats.retry_at = state_.retry_at();
   return stats;
@@ -130,6 +134,10 @@ absl::Status Pool::CheckInvariants() const {
     return absl::InternalError(absl::StrCat("slot ", slot, ": ", what));
   };
   const bool somebody_waits = !waiters_.empty();
+  const auto quiet = std::count_if(held_.begin(), held_.end(), [](const Held& held) { return held.quiet; });
+  if (quiet != quiet_ || some_quiet_.load(std::memory_order_relaxed) != (quiet_ > 0)) {
+    return absl::InternalError("quiet connections are miscounted");
+  }
   for (uint32_t i = 0; i < state_.size(); ++i) {
     const SlotWord word = table_.Get(i)->Load();
     const PoolState::Record& record = state_.record(i);
@@ -139,6 +147,7 @@ absl::Status Pool::CheckInvariants() const {
     const auto& listed = table_.listed();
     const bool is_listed = std::find(listed.begin(), listed.end(), table_.Get(i)) != listed.end();
     if (is_listed != (word.state() == SlotState::kOpen)) return broken(i, "listed and OPEN disagree");
+    if (held_[i].quiet && word.state() != SlotState::kOpen) return broken(i, "quiet and not OPEN");
     switch (word.state()) {
       case SlotState::kClosed:
         if (word.leases() != 0) return broken(i, "CLOSED with leases");

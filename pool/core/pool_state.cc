@@ -244,7 +244,7 @@ void PoolState::OnOpened(uint32_t slot, absl::Time now) {
     BeginDrain(old, records_[old].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "", now);
   }
   MoveTo(slot, SlotState::kOpen, now);
-  r.opened_at = now;
+  r.opened_at = r.answered_at = now;
   r.age_draw = std::uniform_real_distribution<double>(-1, 1)(random_);
   Act(Action::Kind::kPublish, slot);
   TellOf(PoolEvent::Kind::kOpened, slot, now);
@@ -285,8 +285,21 @@ void PoolState::OnLost(uint32_t slot, const absl::Status& why, absl::Time now) {
 
 void PoolState::OnSuspected(uint32_t slot, absl::Time now, bool routine) {
   if (records_[slot].state != SlotState::kOpen) return;
+  BeginCheck(slot, routine, now);
+  probes_.checks += routine;
+}
+
+void PoolState::OnWantedQuiet(uint32_t slot, absl::Time now) {
+  if (records_[slot].state != SlotState::kOpen) return;
+  BeginCheck(slot, /*routine=*/true, now);
+  records_[slot].on_checkout = true;
+  ++probes_.validations;
+}
+
+void PoolState::BeginCheck(uint32_t slot, bool routine, absl::Time now) {
   MoveTo(slot, SlotState::kChecking, now);
   records_[slot].routine = routine;
+  records_[slot].on_checkout = false;
   Act(Action::Kind::kProbe, slot);
   if (!routine) TellOf(PoolEvent::Kind::kChecking, slot, now);
 }
@@ -296,9 +309,11 @@ void PoolState::OnProbed(uint32_t slot, const absl::Status& result, absl::Time n
   if (result.ok()) {
     MoveTo(slot, SlotState::kOpen, now);
     Act(Action::Kind::kPublish, slot);
+    records_[slot].answered_at = now;
     if (!records_[slot].routine) TellOf(PoolEvent::Kind::kOpened, slot, now, "answered the probe");
     return;
   }
+  if (records_[slot].routine) ++(records_[slot].on_checkout ? probes_.validation_failures : probes_.checks_failed);
   BeginDrain(slot, CloseReason::kProbeFailed, /*by_choice=*/false, std::string(result.message()), now);
   // Without room for a probe nothing is known: a full connection is most often a busy one, so its calls go on.
   if (!absl::IsResourceExhausted(result)) Act(Action::Kind::kCancelCalls, slot);
@@ -503,6 +518,33 @@ uint32_t PoolState::LeastMissed(const std::vector<SlotUse>& use) const {
 
 // --- Housekeeping -----------------------------------------------------------------------------------------------
 
+absl::Duration PoolState::Silence(const Record& r, absl::Time now) const {
+  return now - std::max(r.last_used, r.answered_at);
+}
+
+bool PoolState::IsQuiet(uint32_t slot, absl::Time now) const {
+  const Record& r = records_[slot];
+  return r.state == SlotState::kOpen && Silence(r, now) >= options_.validate_after_idle;
+}
+
+void PoolState::TickValidate(const std::vector<SlotUse>& use, absl::Time now) {
+  std::vector<uint32_t> due;
+  for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
+    const Record& r = records_[slot];
+    if (r.state != SlotState::kOpen || r.replaced_by >= 0 || use[slot].used || use[slot].leases > 0) continue;
+    if (Silence(r, now) >= options_.validate_every) due.push_back(slot);
+  }
+  if (due.empty()) return;
+  std::sort(due.begin(), due.end(), [&](uint32_t a, uint32_t b) {
+    return std::make_pair(-Silence(records_[a], now), a) < std::make_pair(-Silence(records_[b], now), b);
+  });
+  const int all = count(SlotState::kOpen) + count(SlotState::kChecking);
+  for (const uint32_t slot : due) {
+    if (count(SlotState::kChecking) >= std::max(1, all / 4)) return;
+    OnSuspected(slot, now, /*routine=*/true);
+  }
+}
+
 void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
   std::vector<uint32_t> idle;
   for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
@@ -546,12 +588,13 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
   if (admin_ != PoolAdminState::kActive) return;
   OnDemand(demand, now);
   Maintain(now);
+  TickValidate(use, now);
   TickIdle(use, now);  // Last, so that none is both replaced and closed.
 }
 
 absl::Time PoolState::NextTick(absl::Time now) const {
   absl::Time next = absl::InfiniteFuture();
-  absl::Duration shortest = options_.max_idle;
+  absl::Duration shortest = std::min({options_.max_idle, options_.validate_after_idle, options_.validate_every});
   for (const Record& r : records_) {
     if (r.state == SlotState::kOpen) shortest = std::min(shortest, MaxIdle(r));
   }

@@ -86,6 +86,8 @@ class PoolState {
     bool outdated = false;                    // CONNECTING: made with another back-off than the present one.
     CloseReason reason = CloseReason::kIdle;  // DRAINING: why.
     std::optional<absl::Duration> max_idle;   // Its own, instead of options.max_idle.
+    absl::Time answered_at = absl::InfinitePast();  // When it opened, or last answered a probe.
+    bool on_checkout = false;                       // CHECKING, because somebody wanted it after silence.
   };
 
   // `seed` draws ages and back-offs.
@@ -113,6 +115,8 @@ class PoolState {
   void OnLost(uint32_t slot, const absl::Status& why, absl::Time now);
   // A `routine` probe is told as an event only if the peer does not answer.
   void OnSuspected(uint32_t slot, absl::Time now, bool routine = false);
+  // Somebody wants a place on it, and IsQuiet: a routine probe first.
+  void OnWantedQuiet(uint32_t slot, absl::Time now);
   void OnProbed(uint32_t slot, const absl::Status& result, absl::Time now);
   // Somebody wants no more of it, whatever it does: it drains.
   void OnDiscarded(uint32_t slot, absl::Time now);
@@ -165,6 +169,14 @@ class PoolState {
   absl::Time retry_at() const { return failing_ ? retry_at_ : absl::InfinitePast(); }
   uint64_t dial_failures() const { return dial_failures_; }
 
+  // It is open, and has neither carried a call nor answered for validate_after_idle.
+  bool IsQuiet(uint32_t slot, absl::Time now) const;
+  struct Probes {
+    uint64_t validations = 0, validation_failures = 0;  // On checkout.
+    uint64_t checks = 0, checks_failed = 0;             // Other routine ones.
+  };
+  const Probes& probes() const { return probes_; }
+
  private:
   void MoveTo(uint32_t slot, SlotState state, absl::Time now);
   bool OpenOne(int replaces, absl::Time now);
@@ -181,6 +193,9 @@ class PoolState {
   uint32_t LeastMissed(const std::vector<SlotUse>& use) const;
   absl::Time AgeDue(const Record& record) const;
   absl::Duration MaxIdle(const Record& record) const { return record.max_idle.value_or(options_.max_idle); }
+  void BeginCheck(uint32_t slot, bool routine, absl::Time now);
+  absl::Duration Silence(const Record& record, absl::Time now) const;
+  void TickValidate(const std::vector<SlotUse>& use, absl::Time now);
   void TickIdle(const std::vector<SlotUse>& use, absl::Time now);
   void Act(Action::Kind kind, uint32_t slot, CloseReason reason = CloseReason::kIdle);
   void Tell(PoolEvent::Kind kind, absl::Time now, std::string detail = "");
@@ -200,6 +215,7 @@ class PoolState {
   absl::Time failed_at_ = absl::InfinitePast();  // When failures_ was last raised.
   absl::Status last_dial_error_;
   uint64_t dial_failures_ = 0;
+  Probes probes_;
 
   int owed_ = 0;  // max_surge 0: connections that were closed first and are to be opened now.
   absl::Time owed_last_used_ = absl::InfinitePast();  // Of those, the one that was used last.

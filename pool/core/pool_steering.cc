@@ -222,6 +222,7 @@ absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
       std::swap(sources_, next);
       state_.Reconfigure(*in_force, ReadUse(/*clear=*/false), clock_->Now());
       SetWatch();
+      MarkQuiet();
       RunActions(effects);
     }
     Perform(effects);

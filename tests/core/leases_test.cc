@@ -791,5 +791,134 @@ TEST_F(LeasesTest, AWatchedLeaseMovesAndMayWantNotices) {
   EXPECT_EQ(pool_->Stats().leaks_out, 0) << "who lets go of it is not watched";
 }
 
+// --- Validation ---------------------------------------------------------------------------------------------------
+
+PoolOptions ValidatingAfter(absl::Duration idle, int connections) {
+  PoolOptions options = Calm(connections, 2);
+  options.min_connections = connections;
+  options.validate_after_idle = idle;
+  return options;
+}
+
+TEST_F(LeasesTest, AfterSilenceAConnectionIsProbedBeforeItLends) {
+  Start(ValidatingAfter(absl::Seconds(10), 1));
+  clock_.Advance(absl::Seconds(9));
+  Take().Reset();
+  EXPECT_EQ(pool_->Stats().validations, 0u);
+  clock_.Advance(absl::Seconds(12));
+  EXPECT_EQ(pool_->Stats().validations, 0u) << "nobody wants it";
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  const auto waiting = Begin(LeaseOptions());
+  EXPECT_EQ(pool_->Stats().validations, 1u);
+  EXPECT_EQ(pool_->Stats().connections_checking, 1);
+  target_.AnswerProbes(absl::OkStatus());
+  closer_.RunAll();
+  EXPECT_EQ(waiting->status, absl::OkStatus());
+  EXPECT_EQ(waiting->place.id(), (ConnectionId{0, 1}));
+  waiting->place.Reset();
+  EXPECT_TRUE(pool_->TryAcquire()) << "it has just shown that it lives";
+  EXPECT_EQ(pool_->Stats().validations, 1u);
+}
+
+TEST_F(LeasesTest, AConnectionThatDiedInSilenceIsNotLent) {
+  Start(ValidatingAfter(absl::Seconds(10), 1));
+  clock_.Advance(absl::Seconds(12));
+  target_.SetProbe(FakeTarget::Probe::kFail);
+  const absl::StatusOr<Place> place = pool_->Acquire(In(absl::ZeroDuration()));
+  ASSERT_EQ(place.status(), absl::OkStatus());
+  EXPECT_NE(place->id(), (ConnectionId{0, 1})) << "the one that was opened instead";
+  EXPECT_EQ(pool_->Stats().validation_failures, 1u);
+  EXPECT_EQ(pool_->Stats().health_checks_removed, 0u);
+  EXPECT_EQ(Closed(*pool_, CloseReason::kProbeFailed), 1u);
+}
+
+TEST_F(LeasesTest, WhileOneIsQuietCallersGetAnother) {
+  Start(ValidatingAfter(absl::Seconds(10), 2));
+  const Place busy = Take();
+  clock_.Advance(absl::Seconds(12));
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  EXPECT_EQ(Take().id(), busy.id());
+  EXPECT_EQ(pool_->Acquire(Whenever(), Keyed("a"))->id(), busy.id());
+  EXPECT_EQ(pool_->Acquire(Whenever(), Keyed("b"))->id(), busy.id());
+  EXPECT_EQ(pool_->TryAcquire().id(), busy.id());
+  EXPECT_EQ(pool_->AcquireNow(false)->id(), busy.id());
+  EXPECT_EQ(pool_->Stats().validations, 0u);
+  const Place second = Take();
+  EXPECT_FALSE(pool_->TryAcquire());
+  EXPECT_EQ(pool_->Stats().validations, 1u) << "no other has room";
+  target_.AnswerProbes(absl::OkStatus());
+  EXPECT_TRUE(pool_->TryAcquire());
+}
+
+TEST_F(LeasesTest, WhenAllAreQuietTheFirstThatAnswersIsLent) {
+  Start(ValidatingAfter(absl::Seconds(10), 3));
+  clock_.Advance(absl::Seconds(12));
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  const auto waiting = Begin(LeaseOptions());
+  EXPECT_EQ(pool_->Stats().validations, 3u);
+  pool_->OnProbed({1, 1}, absl::OkStatus());
+  closer_.RunAll();
+  EXPECT_EQ(waiting->place.id(), (ConnectionId{1, 1}));
+  target_.AnswerProbes(absl::OkStatus());
+}
+
+TEST_F(LeasesTest, ACallThatCannotWaitRidesOnTheConnectionThatIsAsked) {
+  Start(ValidatingAfter(absl::Seconds(10), 1));
+  clock_.Advance(absl::Seconds(12));
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  const absl::StatusOr<Place> place = pool_->AcquireNow(false);
+  ASSERT_EQ(place.status(), absl::OkStatus());
+  EXPECT_EQ(pool_->Connections()[0].state, SlotState::kChecking);
+  target_.AnswerProbes(absl::OkStatus());
+}
+
+TEST_F(LeasesTest, AFreshConnectionThatIsQuietIsProbedToo) {
+  Start(ValidatingAfter(absl::Seconds(10), 1));
+  clock_.Advance(absl::Seconds(12));
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  const auto fresh = Begin(Fresh());
+  EXPECT_EQ(pool_->Stats().validations, 1u);
+  target_.AnswerProbes(absl::OkStatus());
+  closer_.RunAll();
+  EXPECT_EQ(fresh->place.id(), (ConnectionId{0, 1})) << "it has not lent, and lives";
+}
+
+TEST_F(LeasesTest, WithoutTheOptionNothingIsQuiet) {
+  Start(ValidatingAfter(absl::Seconds(10), 2));
+  clock_.Advance(absl::Seconds(12));
+  ASSERT_EQ(pool_->Reconfigure(Calm(2, 2)), absl::OkStatus());
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  EXPECT_TRUE(pool_->TryAcquire());
+  EXPECT_EQ(pool_->Stats().validations, 0u);
+}
+
+TEST_F(LeasesTest, QuietConnectionsAreCheckedPeriodicallyAndTheDeadOnesRemoved) {
+  PoolOptions options = Calm(4, 2);
+  options.min_connections = 4;
+  options.validate_every = absl::Seconds(10);
+  Start(options);
+  const Place busy = Take();
+  clock_.Advance(absl::Seconds(14));
+  EXPECT_EQ(pool_->Stats().health_checks, 3u) << "one that carries calls shows by itself whether it lives";
+  EXPECT_EQ(pool_->Stats().health_checks_removed, 0u);
+  target_.SetProbe(FakeTarget::Probe::kFail);
+  clock_.Advance(absl::Seconds(14));
+  EXPECT_EQ(pool_->Stats().health_checks_removed, 3u);
+  EXPECT_EQ(pool_->Stats().validation_failures, 0u);
+  EXPECT_EQ(pool_->Stats().connections_open, 4);
+}
+
+TEST_F(LeasesTest, NotMoreThanAQuarterOfTheConnectionsIsCheckedAtATime) {
+  PoolOptions options = Calm(8, 2);
+  options.min_connections = 8;
+  options.validate_every = absl::Seconds(10);
+  Start(options);
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  clock_.Advance(absl::Seconds(15));
+  EXPECT_EQ(pool_->Stats().connections_checking, 2);
+  EXPECT_TRUE(pool_->TryAcquire());
+  target_.AnswerProbes(absl::OkStatus());
+}
+
 }  // namespace
 }  // namespace chanpool

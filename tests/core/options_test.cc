@@ -32,7 +32,9 @@ TEST(OptionsTest, DefaultsAreThoseOfTheDocumentation) {
             "overflow: overcommit\n"
             "backoff_initial: 100ms\n"
             "backoff_max: 10s\n"
-            "leak_after: inf\n");
+            "leak_after: inf\n"
+            "validate_after_idle: inf\n"
+            "validate_every: inf\n");
 }
 
 TEST(OptionsTest, DefaultsAreValid) { EXPECT_EQ(PoolOptions().Validate(), absl::OkStatus()); }
@@ -95,6 +97,9 @@ std::vector<BadValue> BadValues() {
       {"backoff_max", "50ms", "at least 100ms", [](PoolOptions& o) { o.backoff_max = absl::Milliseconds(50); }},
       {"backoff_max", "infinite", "10s", [=](PoolOptions& o) { o.backoff_max = forever; }},
       {"leak_after", "0", "at least 1ms", [](PoolOptions& o) { o.leak_after = absl::ZeroDuration(); }},
+      {"validate_after_idle", "0", "at least 1ms",
+       [](PoolOptions& o) { o.validate_after_idle = absl::ZeroDuration(); }},
+      {"validate_every", "-1s", "at least 1ms", [=](PoolOptions& o) { o.validate_every = negative; }},
   };
 }
 

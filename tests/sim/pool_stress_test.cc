@@ -102,6 +102,8 @@ class Arena {
     o.backoff_initial = absl::Milliseconds(1);
     o.backoff_max = absl::Milliseconds(10);
     o.leak_after = draw(2) == 0 ? absl::Milliseconds(1) : absl::InfiniteDuration();
+    o.validate_after_idle = draw(2) == 0 ? absl::Milliseconds(1) : absl::InfiniteDuration();
+    o.validate_every = draw(2) == 0 ? absl::Milliseconds(2) : absl::InfiniteDuration();
     o.overflow = draw(2) == 0 ? OverflowPolicy::kReject : OverflowPolicy::kOvercommit;
     return o;
   }

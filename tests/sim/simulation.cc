@@ -90,6 +90,9 @@ std::vector<std::string> EverythingThatCanHappen() {
   for (int i = 0; i < kCloseReasons; ++i) names.push_back(ReasonName(static_cast<CloseReason>(i)));
   for (int i = 0; i < kPoolEventKinds; ++i) names.push_back(EventName(static_cast<PoolEvent::Kind>(i)));
   for (const auto& step : Simulation::Steps()) names.emplace_back(step.name);
+  for (const char* name : {"validations", "validation failures", "health checks", "leaks suspected", "drain notice"}) {
+    names.emplace_back(name);
+  }
   return names;
 }
 
@@ -204,6 +207,10 @@ std::string Simulation::Check() {
   PoolView after = Look();
   const std::string broken = Violation(before_, after);
   if (!broken.empty()) return broken;
+  tally_.Count("validations", after.stats.validations - before_.stats.validations);
+  tally_.Count("validation failures", after.stats.validation_failures - before_.stats.validation_failures);
+  tally_.Count("health checks", after.stats.health_checks - before_.stats.health_checks);
+  tally_.Count("leaks suspected", after.stats.leaks_suspected - before_.stats.leaks_suspected);
   if (after.stats.connections_backoff > before_.stats.connections_backoff) tally_.Count("action back_off");
   Hash(after.stats.acquired);
   Hash(after.stats.leases);
@@ -506,6 +513,8 @@ PoolOptions Simulation::AnyOptions() {
   o.overflow = Pick({OverflowPolicy::kOvercommit, OverflowPolicy::kReject});
   o.backoff_initial = Pick({absl::Milliseconds(1), absl::Milliseconds(100)});
   o.leak_after = Pick({absl::Milliseconds(200), absl::Seconds(20), absl::InfiniteDuration(), absl::InfiniteDuration()});
+  o.validate_after_idle = Pick({absl::Milliseconds(300), absl::Seconds(5), absl::InfiniteDuration()});
+  o.validate_every = Pick({absl::Milliseconds(500), absl::Minutes(1), absl::InfiniteDuration()});
   o.backoff_max = Pick({absl::Milliseconds(100), absl::Seconds(10)});
   const absl::Status valid = o.Validate();
   if (!valid.ok()) broken_ = absl::StrCat("options: ", valid.message());
