@@ -254,10 +254,9 @@ absl::StatusOr<int> GetOperations(Session& session, const Invocation& /*invocati
 Table OperationTable(Session& session, const std::vector<v1::Operation>& operations) {
   const bool wide = session.format() == Format::kWide;
   std::vector<Column> columns = {
-      {"NAME"}, {"KIND"},       {"TARGET"}, {"STATE"}, {"CONNS-LEFT", kRight}, {"CALLS-LEFT", kRight},
-      {"BY"},   {"AGE", kRight}};
+      {"NAME"}, {"KIND"}, {"TARGET"}, {"STATE"}, {"CONNS-LEFT", kRight}, {"CALLS-LEFT", kRight}, {"AGE", kRight}};
   if (wide) {
-    for (const char* title : {"DEADLINE", "REASON", "ERROR"}) columns.push_back({title});
+    for (const char* title : {"BY", "DEADLINE", "REASON", "ERROR"}) columns.push_back({title});
   }
   Table table(columns);
   for (const v1::Operation& operation : operations) {
@@ -270,10 +269,10 @@ Table OperationTable(Session& session, const std::vector<v1::Operation>& operati
         {Of(Text(progress.has_connections_remaining(), progress.connections_remaining()),
             Text(progress.has_connections_total(), progress.connections_total()))},
         {Text(progress.has_leases_remaining(), progress.leases_remaining())},
-        {Visible(operation.requested_by())},
         {Ago(FromProto(operation.start_time()), session.now())},
     };
     if (wide) {
+      row.push_back({Visible(operation.requested_by())});
       row.push_back({Clock(FromProto(operation.deadline()), session.now(), session.env().zone)});
       row.push_back({Visible(operation.reason())});
       row.push_back({Visible(operation.error().message())});

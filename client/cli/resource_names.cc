@@ -40,10 +40,9 @@ absl::StatusOr<std::string> OperationName(absl::string_view typed) { return Full
 
 std::string ShortName(absl::string_view name) {
   const std::vector<absl::string_view> parts = absl::StrSplit(name, '/');
-  if (parts.size() >= 2 && parts[0] == "pools") return std::string(name.substr(6));
-  if (parts.size() == 4 && parts[0] == "processes" && parts[2] == "pools") {
-    return absl::StrCat(parts[1], "/", parts[3]);
-  }
+  const auto is_noun = [](absl::string_view part) { return part == "pools" || part == "operations"; };
+  if (parts.size() >= 2 && is_noun(parts[0])) return std::string(name.substr(parts[0].size() + 1));
+  if (parts.size() == 4 && parts[0] == "processes" && is_noun(parts[2])) return absl::StrCat(parts[1], "/", parts[3]);
   return std::string(name);
 }
 

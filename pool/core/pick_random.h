@@ -9,12 +9,14 @@
 
 #include <cstdint>
 
+#include "absl/base/optimization.h"
+
 namespace chanpool {
 
 // SplitMix64 without its last step: quality matters little here, cost matters. One thread at a time.
 class PickRandom {
  public:
-  explicit PickRandom(uint64_t seed) : state_(seed) {}
+  constexpr explicit PickRandom(uint64_t seed) : state_(seed) {}
   // 0 to n - 1. n is not 0.
   uint32_t Below(uint32_t n) { return static_cast<uint32_t>((static_cast<uint64_t>(Next()) * n) >> 32); }
 
@@ -27,8 +29,18 @@ class PickRandom {
   uint64_t state_;
 };
 
+namespace internal {
+// Far from every other thread's beginning, and not null.
+uint64_t SeedForThisThread();
+}  // namespace internal
+
 // Begins at a different point in each thread.
-PickRandom& ThisThreadsRandom();
+inline PickRandom& ThisThreadsRandom() {
+  thread_local uint64_t begun = 0;  // Both are constant at first: to reach them takes no guard and no call.
+  thread_local PickRandom random(0);
+  if (ABSL_PREDICT_FALSE(begun == 0)) random = PickRandom(begun = internal::SeedForThisThread());
+  return random;
+}
 
 }  // namespace chanpool
 #endif  // CHANPOOL_POOL_CORE_PICK_RANDOM_H_

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "pool/core/async_acquire.h"
@@ -53,11 +54,11 @@ Pool::Pool(Config config)
       clock_(config.clock),
       closer_(config.closer),
       connector_(std::move(config.connector)),
-      fork_epoch_(CountForks()),
       feed_(std::make_shared<EventFeed>(config.closer)),
+      fork_epoch_(CountForks()),
       plain_epoch_(fork_epoch_),
-      table_(this),
       grow_above_(config.options.max_leases_per_connection),
+      table_(this),
       state_(config.options, config.seed),
       sources_{config.options, nullptr} {}
 
@@ -129,7 +130,7 @@ Slot* Pool::LendByWishes(const Wishes& wishes) {
   return slot;
 }
 
-Place Pool::TryAcquire() {
+ABSL_ATTRIBUTE_HOT Place Pool::TryAcquire() {
   if (ForkEpoch() == plain_epoch_.load(std::memory_order_relaxed)) return Place(LendFast());
   return Forked() ? Place() : Place(LendByWishes(Wishes()));
 }

@@ -379,18 +379,18 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   Clock* const clock_;
   Closer* const closer_;
   const std::unique_ptr<Connector> connector_;
-  const uint64_t fork_epoch_;
   const std::shared_ptr<EventFeed> feed_;
 
-  // Read by the fast path.
+  // Read by the fast path: side by side, from plain_epoch_ down to the table's first member.
+  const uint64_t fork_epoch_;
+  std::atomic<LeaseWatch*> watch_{nullptr};  // Null while leak_after is infinite.
+  std::atomic<bool> some_quiet_{false};      // quiet_ > 0.
   // fork_epoch_ while a lease may be lent without a further look; else kLookFirst, which no epoch is. So one comparison
   // finds a fork and everything that is off by default.
   static constexpr uint64_t kLookFirst = ~uint64_t{0};
   std::atomic<uint64_t> plain_epoch_;
-  std::atomic<LeaseWatch*> watch_{nullptr};  // Null while leak_after is infinite.
-  std::atomic<bool> some_quiet_{false};      // quiet_ > 0.
-  SlotTable table_;
   std::atomic<uint32_t> grow_above_;  // A slot's new peak above this asks for more connections; max when none may come.
+  SlotTable table_;
 
   mutable Mutex mu_;
   PoolState state_ ABSL_GUARDED_BY(mu_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/base/attributes.h"
 #include "pool/core/check.h"
 
 namespace chanpool {
@@ -13,7 +14,7 @@ SlotTable::SlotTable(Pool* pool) : pool_(pool) {
 
 SlotTable::~SlotTable() = default;
 
-bool SlotTable::TryLendOn(Slot* slot, SlotWord seen) {
+ABSL_ATTRIBUTE_HOT bool SlotTable::TryLendOn(Slot* slot, SlotWord seen) {
   uint64_t bits = seen.bits();
   for (;;) {
     const slot::Next next = slot::Lend(SlotWord(bits));
@@ -25,7 +26,7 @@ bool SlotTable::TryLendOn(Slot* slot, SlotWord seen) {
   }
 }
 
-Slot* SlotTable::TryLend(PickRandom* random) {
+ABSL_ATTRIBUTE_HOT Slot* SlotTable::TryLend(PickRandom* random) {
   const Hints* hints = hints_.load(std::memory_order_acquire);
   const uint32_t count = hints->count.load(std::memory_order_acquire);
   if (count == 0) return nullptr;

@@ -148,12 +148,12 @@ class SlotTable {
     std::unique_ptr<std::atomic<Slot*>[]> slots;
   };
 
+  std::atomic<Hints*> hints_;
   Pool* const pool_;
   uint32_t size_ = 0;
   std::vector<std::unique_ptr<Slot[]>> chunks_;
   std::vector<Slot*> listed_;
   std::vector<std::unique_ptr<Hints>> hints_of_all_times_;
-  std::atomic<Hints*> hints_;
 };
 
 }  // namespace chanpool
