@@ -98,6 +98,9 @@ constexpr Row kRows[] = {
      }},
     CHANPOOL_DURATION(backoff_initial),
     CHANPOOL_DURATION(backoff_max),
+    CHANPOOL_DURATION(leak_after),
+    CHANPOOL_DURATION(validate_after_idle),
+    CHANPOOL_DURATION(validate_every),
 };
 
 #undef CHANPOOL_SCALAR

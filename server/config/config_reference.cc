@@ -82,6 +82,9 @@ pools:
     overflow: reject
     backoff_initial: 100ms
     backoff_max: 5s
+    leak_after: 5m
+    validate_after_idle: 1m
+    validate_every: infinite
   - name: billing
     target: unix:/run/billing.sock
     max_age: infinite

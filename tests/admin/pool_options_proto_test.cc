@@ -34,6 +34,9 @@ PoolOptions Unlike() {
   options.overflow = OverflowPolicy::kReject;
   options.backoff_initial = absl::Milliseconds(3);
   options.backoff_max = absl::Hours(24 * 365);
+  options.leak_after = absl::Seconds(31);
+  options.validate_after_idle = absl::Seconds(32);
+  options.validate_every = absl::Seconds(33);
   return options;
 }
 

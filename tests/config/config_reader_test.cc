@@ -118,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(
          "f:5:5: pools[0].options: unknown key (the keys here are name, target, keepalive, min_connections, "
          "max_connections, max_leases_per_connection, target_leases_per_connection, max_surge, max_waiters, "
          "connect_timeout, acquire_timeout, max_idle, max_age, max_age_jitter, drain_grace, overflow, "
-         "backoff_initial, backoff_max)"},
+         "backoff_initial, backoff_max, leak_after, validate_after_idle, validate_every)"},
         {"NullMap", "version: 1\nadmin:\n", "f:2:1: admin: has no value (remove the key, or write {})"},
         {"NullList", "version: 1\npools: ~\n", "f:2:1: pools: has no value (remove the key, or write [])"},
         {"NullValue", "version:\n", "f:1:1: version: has no value (remove the key)"},

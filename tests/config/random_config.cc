@@ -166,6 +166,9 @@ class Generator {
     options.set_overflow(static_cast<chanpool::config::v1::OverflowPolicy>(Number(0, 2)));
     if (Maybe()) *options.mutable_backoff_initial() = Duration(absl::Milliseconds(1), absl::Seconds(1));
     if (Maybe()) *options.mutable_backoff_max() = Duration(absl::Seconds(1), longest);
+    if (Maybe()) *options.mutable_leak_after() = Duration(absl::Milliseconds(1), longest);
+    if (Maybe()) *options.mutable_validate_after_idle() = Duration(absl::Milliseconds(1), longest);
+    if (Maybe()) *options.mutable_validate_every() = Duration(absl::Milliseconds(1), longest);
   }
 
   std::mt19937& random_;
