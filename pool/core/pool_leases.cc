@@ -2,14 +2,15 @@
 #include <algorithm>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "pool/core/check.h"
 #include "pool/core/key_choice.h"
-#include "pool/core/pick_random.h"
 #include "pool/core/pool.h"
 
 namespace chanpool {
+
 Wishes Pool::WishesOf(const LeaseOptions& options) {
   Wishes wishes;
   wishes.fresh = options.fresh;
@@ -78,20 +79,19 @@ Slot* Pool::LendAwake(const Wishes& wishes) {
     return nullptr;
   }
   if (!wishes.key.has_value() && quiet_ == 0) return table_.LendLeastLoaded(slot::LendLocked);
+  std::vector<Slot*> awake;
+  for (Slot* slot : table_.listed()) {
+    if (!held_[slot->index].quiet) awake.push_back(slot);
+  }
   if (wishes.key.has_value()) {
     return LendByKey(
-        *wishes.key,
-        [this](auto visit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-          for (Slot* slot : table_.listed()) {
-            if (!held_[slot->index].quiet) visit(slot);
-          }
-        },
+        *wishes.key, [&awake](auto visit) { std::for_each(awake.begin(), awake.end(), visit); },
         [](Slot* candidate) { return SlotTable::Update(candidate, slot::LendLocked).has_value(); });
   }
   for (;;) {
     Slot* best = nullptr;
-    for (Slot* slot : table_.listed()) {
-      if (held_[slot->index].quiet || !slot::LendLocked(slot->Load())) continue;
+    for (Slot* slot : awake) {
+      if (!slot::LendLocked(slot->Load())) continue;
       if (best == nullptr || slot->Load().leases() < best->Load().leases()) best = slot;
     }
     // Between the look and the change others may only have filled it up: each retry follows somebody's success.
