@@ -46,17 +46,18 @@ void Pool::WakeAll(std::vector<Wakeup*>& parked, Effects& effects) {
   parked.clear();
 }
 
-// A slot that opens serves the waiters first, and is published with SLOW if some still wait.
+// A slot that opens serves the waiters first, and is published with SLOW if some still wait, or if all must.
 void Pool::Publish(Slot* slot, Effects& effects) {
   const auto waiting = static_cast<uint32_t>(waiters_.size());
-  const bool fresh = !fresh_waiters_.empty() && !held_[slot->index].has_lent;
+  const bool paused = state_.paused();
+  const bool fresh = !paused && !fresh_waiters_.empty() && !held_[slot->index].has_lent;
   const uint32_t older = fresh ? OlderThanFirstFresh(/*most=*/state_.limit()) : 0;
   uint32_t first = 0;  // 1: its first place goes to whoever waits for a fresh connection.
-  const auto change = SlotTable::Update(slot, [&first, fresh, older, waiting](SlotWord word) {
+  const auto change = SlotTable::Update(slot, [&first, fresh, older, waiting, paused](SlotWord word) {
     const uint32_t room = word.limit() > word.leases() ? word.limit() - word.leases() : 0;
     first = fresh && word.leases() == 0 && !word.used() && older < room;
-    const uint32_t granted = std::min(room - first, waiting);
-    return slot::Open(word, first + granted, /*some_still_wait=*/granted < waiting);
+    const uint32_t granted = paused ? 0 : std::min(room - first, waiting);
+    return slot::Open(word, first + granted, /*some_still_wait=*/granted < waiting || paused);
   });
   CHANPOOL_CHECK(change.has_value());
   if (first > 0) Decide(fresh_waiters_.PopFront(), slot, absl::OkStatus(), effects);
@@ -68,7 +69,44 @@ void Pool::Publish(Slot* slot, Effects& effects) {
   if (waiting > 0) ClearSlowIfNobodyWaits();
 }
 
+// After a pause. Who waits for a fresh connection gets the first place of one, as long as enough places are left for
+// those who came before.
+void Pool::GrantAllFresh(Effects& effects) {
+  uint64_t places = 0;
+  for (Slot* slot : table_.listed()) {
+    const SlotWord word = slot->Load();
+    if (!held_[slot->index].quiet && word.limit() > word.leases()) places += word.limit() - word.leases();
+  }
+  Wishes wishes;
+  wishes.fresh = true;
+  uint64_t older = 0;
+  for (const Waiter* w = waiters_.first(); !fresh_waiters_.empty(); --places) {
+    const uint64_t arrival = fresh_waiters_.first()->arrival;
+    for (; w != nullptr && w->arrival < arrival; w = w->next) ++older;
+    Slot* slot = older < places ? LendAwake(wishes) : nullptr;
+    if (slot == nullptr) return;
+    Decide(fresh_waiters_.PopFront(), slot, absl::OkStatus(), effects);
+  }
+}
+
+// One on each in turn: the first slot must not get them all.
+void Pool::GrantAll(Effects& effects) {
+  GrantAllFresh(effects);
+  for (bool granted = true; granted && !waiters_.empty();) {
+    granted = false;
+    for (Slot* slot : table_.listed()) {
+      if (waiters_.empty()) break;
+      if (held_[slot->index].quiet || !SlotTable::Update(slot, slot::LendLocked)) continue;
+      Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
+      granted = true;
+    }
+  }
+  if (Waiting() > 0) WantQuiet(/*fresh=*/waiters_.empty());
+  ClearSlowIfNobodyWaits();
+}
+
 void Pool::GrantOn(Slot* slot, Effects& effects) {
+  if (state_.paused()) return;
   const bool some_waited = !waiters_.empty();
   while (!waiters_.empty() && SlotTable::Update(slot, slot::LendLocked)) {
     Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
@@ -101,6 +139,14 @@ void Pool::RunActions(Effects& effects) {
     }
     changed = true;
     for (const Action& action : actions) {
+      if (action.kind == Action::Kind::kPause) {
+        MarkSlowAll();  // From here everybody comes to the lock, and finds the pause.
+        continue;
+      }
+      if (action.kind == Action::Kind::kUnpause) {
+        GrantAll(effects);
+        continue;
+      }
       const ConnectionId id{action.slot, state_.record(action.slot).generation};
       if (action.kind == Action::Kind::kOpen) {
         Slot* opened = table_.GetOrAdd(action.slot);
@@ -118,6 +164,8 @@ void Pool::RunActions(Effects& effects) {
       const std::shared_ptr<Connection>& connection = held_[action.slot].connection;
       switch (action.kind) {
         case Action::Kind::kOpen:
+        case Action::Kind::kPause:
+        case Action::Kind::kUnpause:
           break;
         case Action::Kind::kPublish:
           Publish(slot, effects);
@@ -174,7 +222,8 @@ void Pool::RunActions(Effects& effects) {
     effects.tell = true;
   }
   if (!changed) return;
-  grow_above_.store(state_.can_grow() ? static_cast<uint32_t>(state_.target()) : SlotWord::kMaxLeases,
+  table_.SetSelection(state_.options().selection, static_cast<uint32_t>(state_.target()));
+  grow_above_.store(state_.can_grow() ? static_cast<uint32_t>(state_.grow_above()) : SlotWord::kMaxLeases,
                     std::memory_order_relaxed);
   WakeAll(idlers_, effects);
   SetAlarm();
@@ -309,7 +358,8 @@ std::vector<SlotUse> Pool::ReadUse(bool clear) {
   for (uint32_t i = 0; i < table_.size(); ++i) {  // The state may have decided on slots that are not made yet.
     Slot* slot = table_.Get(i);
     const SlotWord word = slot->Load();
-    use[i] = {word.leases(), word.used()};
+    const bool fresh = !held_[i].has_lent && !word.used() && word.leases() == 0;
+    use[i] = {word.leases(), word.used(), slot->peak.load(std::memory_order_relaxed), fresh};
     if (!clear) continue;
     held_[i].has_lent |= SlotTable::Update(slot, slot::ClearUsed).has_value();
     slot->peak.store(word.leases(), std::memory_order_relaxed);

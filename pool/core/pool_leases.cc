@@ -59,15 +59,20 @@ uint32_t Pool::OlderThanFirstFresh(uint32_t most) const {
 }
 
 Slot* Pool::LendFree(const Wishes& wishes, Effects& effects) {
+  if (state_.paused()) return nullptr;
   if (Slot* slot = LendAwake(wishes)) return slot;
   if (quiet_ == 0) return nullptr;
-  // All of them: whoever queues now may do so only while no open connection has a free place.
-  for (Slot* slot : table_.listed()) {
-    const Held& held = held_[slot->index];
-    if (held.quiet && !(wishes.fresh && held.has_lent)) state_.OnWantedQuiet(slot->index, clock_->Now());
-  }
+  WantQuiet(/*fresh=*/wishes.fresh);
   RunActions(effects);
   return nullptr;
+}
+
+// All of them: whoever queues now may do so only while no open connection has a free place.
+void Pool::WantQuiet(bool fresh) {
+  for (Slot* slot : table_.listed()) {
+    const Held& held = held_[slot->index];
+    if (held.quiet && !(fresh && held.has_lent)) state_.OnWantedQuiet(slot->index, clock_->Now());
+  }
 }
 
 Slot* Pool::LendAwake(const Wishes& wishes) {

@@ -29,12 +29,21 @@ namespace chanpool {
 // What the operator or owner has decided about the whole pool.
 enum class PoolAdminState {
   kActive,
+  kPaused,     // Lends nothing for a while: callers wait. What is out goes on, and connections are kept as ever.
   kDraining,   // Refuses callers; leases are still out.
   kDrained,    // Refuses callers; nothing is out, no connection is left.
   kDestroyed,  // For ever.
 };
 
 const char* ToString(PoolAdminState state);
+
+// Takes callers, now or when its pause ends: it keeps the connections that they need.
+constexpr bool InService(PoolAdminState state) {
+  return state == PoolAdminState::kActive || state == PoolAdminState::kPaused;
+}
+
+// The longest that a pause may hold callers back.
+inline constexpr absl::Duration kLongestPause = absl::Minutes(10);
 
 // What the pool must do now.
 struct Action {
@@ -48,12 +57,14 @@ struct Action {
     kDrainIfUnused,  // The same, if no call has used it meanwhile; then tell OnUnusedDrained.
     kCancelCalls,    // It was found dead: end its calls.
     kSetLimit,       // Give it the present max_leases_per_connection.
+    kPause,          // No slot: lend nothing more.
+    kUnpause,        // No slot: waiters first, then everybody.
   };
   Kind kind;
   uint32_t slot;
   CloseReason reason = CloseReason::kIdle;  // For kDrainIfUnused.
 };
-inline constexpr int kActionKinds = 9;
+inline constexpr int kActionKinds = 11;
 
 const char* ToString(Action::Kind kind);
 
@@ -61,6 +72,8 @@ const char* ToString(Action::Kind kind);
 struct SlotUse {
   uint32_t leases = 0;
   bool used = false;  // A lease was granted since the last tick.
+  uint32_t peak = 0;  // The most leases at one time since the last tick; what is below `leases` counts as that.
+  bool fresh = false;  // No lease was ever granted on it.
 };
 
 // One thread at a time.
@@ -86,6 +99,7 @@ class PoolState {
     bool outdated = false;                    // CONNECTING: made with another back-off than the present one.
     CloseReason reason = CloseReason::kIdle;  // DRAINING: why.
     std::optional<absl::Duration> max_idle;   // Its own, instead of options.max_idle.
+    absl::Time carried_at = absl::InfinitePast();   // When it was last seen to carry a call: unlike last_used.
     absl::Time answered_at = absl::InfinitePast();  // When it opened, or last answered a probe.
     bool on_checkout = false;                       // CHECKING, because somebody wanted it after silence.
   };
@@ -98,7 +112,8 @@ class PoolState {
   void Start(absl::Time now);
 
   // Callers want `leases` places in all, those out included: opens what is missing at target_leases_per_connection,
-  // beside those that are suspected.
+  // and preconnect_ratio, beside those that are suspected. What max_connecting and max_connects_per_second hold back is
+  // opened as soon as they allow, until the next tick has another opinion.
   void OnDemand(int64_t leases, absl::Time now);
   // Somebody wants at least `connections`, at most max_connections.
   void EnsureConnections(int connections, absl::Time now);
@@ -107,7 +122,8 @@ class PoolState {
   bool OpenForCall(bool wait_for_ready, absl::Time now);
 
   // `callers` wait, each for a connection that has not lent: sees to it that as many are on their way, new ones while
-  // max_connections allows, then in place of those that carry least (recycled, within max_surge).
+  // max_connections allows, then in place of those that carry least (recycled, within max_surge). What the limits on
+  // dials or on replacements hold back is for the next time: told again after each change and with each tick.
   void OnFreshDemand(int callers, const std::vector<SlotUse>& use, absl::Time now);
 
   void OnOpened(uint32_t slot, absl::Time now);
@@ -127,7 +143,9 @@ class PoolState {
   // A DRAINING slot came to zero leases, and is CLOSED.
   void OnClosed(uint32_t slot, absl::Time now);
 
-  // Housekeeping: `use[i]` is slot i's; `demand` is leases and waiters together. Due by NextTick() at the latest.
+  // Housekeeping: `use[i]` is slot i's; `demand` is leases and waiters together. Due by NextTick() at the latest. Grows
+  // by what was wanted since the last tick: `demand`, with each slot's peak instead of its leases. Slots peak at
+  // different times, so this is an upper bound of the true peak.
   void OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Time now);
 
   void Recycle(absl::Time now);
@@ -135,6 +153,9 @@ class PoolState {
   void Redirected(absl::Time now);
   void StopRecycle();
   void Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now);
+  // Until `max_hold` from now, or the end of the present pause if that is later. Only while in_service().
+  void Pause(absl::Duration max_hold, absl::Time now);
+  void Unpause(absl::Time now);
   void Drain(absl::Time now);
   void Resume(absl::Time now);
   void Destroy(absl::Time now);
@@ -152,8 +173,13 @@ class PoolState {
   // max_leases_per_connection, and target_leases_per_connection where that is lower.
   int limit() const { return options_.max_leases_per_connection; }
   int target() const;
+  // More leases than this on each connection, and another one is wanted.
+  int grow_above() const;
 
   PoolAdminState admin() const { return admin_; }
+  bool in_service() const { return InService(admin_); }
+  bool paused() const { return admin_ == PoolAdminState::kPaused; }
+  absl::Time paused_until() const { return paused_until_; }  // While paused().
   const Record& record(uint32_t slot) const { return records_[slot]; }
   uint32_t size() const { return static_cast<uint32_t>(records_.size()); }
   int count(SlotState state) const { return counts_[static_cast<int>(state)]; }
@@ -162,11 +188,17 @@ class PoolState {
   // By choice: replacements on their way or owed, and replaced ones that still lend and do not linger.
   int replacements_under_way() const;
   int lingering() const;
-  bool can_grow() const { return admin_ == PoolAdminState::kActive && serving() < options_.max_connections; }
+  bool can_grow() const { return in_service() && serving() < options_.max_connections; }
+
+  // The most leases that callers wanted at one time since the options were last changed, those out included: an upper
+  // bound (OnTick). What piles up in a pause does not count.
+  int64_t peak_bound() const { return peak_bound_; }
 
   const absl::Status& last_dial_error() const { return last_dial_error_; }  // OK if none since the pool began.
   // No dial before this, unless a call insists; InfinitePast when the last dial went well.
   absl::Time retry_at() const { return failing_ ? retry_at_ : absl::InfinitePast(); }
+  // The same for max_connects_per_second; not after now when it allows one.
+  absl::Time connect_at() const;
   uint64_t dial_failures() const { return dial_failures_; }
 
   // It is open, and has neither carried a call nor answered for validate_after_idle.
@@ -178,11 +210,19 @@ class PoolState {
   const Probes& probes() const { return probes_; }
 
  private:
+  // What a connection is opened for.
+  enum class Cause { kMinConnections, kDemand, kCall, kFresh, kAsked };
+
   void MoveTo(uint32_t slot, SlotState state, absl::Time now);
-  bool OpenOne(int replaces, absl::Time now);
-  bool OpenOrdinary(absl::Time now);
-  void OpenUpTo(int connections, absl::Time now);
-  bool MayDial(absl::Time now) const;
+  bool OpenOne(int replaces, absl::Time now, std::string why);
+  bool OpenOrdinary(Cause cause, absl::Time now);
+  void OpenUpTo(int connections, Cause cause, absl::Time now);
+  int ConnectionsFor(int64_t leases) const;
+  int64_t PeakBound(const std::vector<SlotUse>& use, int64_t demand) const;
+  std::string Why(Cause cause) const;
+  bool BacksOff(absl::Time now) const;
+  bool HeldBack(absl::Time now) const;
+  bool MayDial(absl::Time now) const { return !BacksOff(now) && !HeldBack(now); }
   void NoteFailure(const absl::Status& why, absl::Time began, absl::Time now);
   void BackOffFurther(absl::Time now);
   void BeginDrain(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);
@@ -192,6 +232,9 @@ class PoolState {
   void StartReplacements(absl::Time now);
   uint32_t LeastMissed(const std::vector<SlotUse>& use) const;
   absl::Time AgeDue(const Record& record) const;
+  void BeginChecks(absl::Time now);
+  int NeededFor(int64_t peak) const;
+  void TickShrink(const std::vector<SlotUse>& use, absl::Time now);
   absl::Duration MaxIdle(const Record& record) const { return record.max_idle.value_or(options_.max_idle); }
   void BeginCheck(uint32_t slot, bool routine, absl::Time now);
   absl::Duration Silence(const Record& record, absl::Time now) const;
@@ -204,6 +247,7 @@ class PoolState {
   PoolOptions options_;
   std::mt19937_64 random_;
   PoolAdminState admin_ = PoolAdminState::kActive;
+  absl::Time paused_until_ = absl::InfinitePast();
   std::vector<Record> records_;
   std::array<int, kSlotStates> counts_{};
 
@@ -216,6 +260,23 @@ class PoolState {
   absl::Status last_dial_error_;
   uint64_t dial_failures_ = 0;
   Probes probes_;
+
+  // max_connects_per_second: each connection opened moves this on by the time that one takes.
+  absl::Time paid_until_ = absl::InfinitePast();
+  int held_back_ = 0;  // As many connections are wanted as soon as the limits on dials allow; 0 if they hold none back.
+  int64_t demand_ = 0;  // As last told, for people.
+  int64_t peak_bound_ = 0;
+
+  // Shrinking by load. A check is one shrink_interval.
+  static constexpr int kLowChecks = 3;
+  std::array<int64_t, kLowChecks> check_peaks_{};  // The peaks of the last checks, an upper bound each.
+  int checks_ = 0;                                 // Since something made them begin anew, at most kLowChecks.
+  int64_t peak_ = 0;                               // Of the present one.
+  absl::Time check_began_ = absl::InfinitePast();
+  absl::Time grew_at_ = absl::InfinitePast();
+
+  absl::Time replacing_since_ = absl::InfinitePast();  // A period in which only so many replacements begin...
+  int replacements_begun_ = 0;                         // ...and how many have.
 
   int owed_ = 0;  // max_surge 0: connections that were closed first and are to be opened now.
   absl::Time owed_last_used_ = absl::InfinitePast();  // Of those, the one that was used last.

@@ -23,6 +23,7 @@ namespace chanpool {
 
 struct PoolStats {
   PoolAdminState state = PoolAdminState::kActive;
+  absl::Duration pause_left;  // Zero unless PAUSED: until the pause ends by itself.
 
   // --- Gauges ---
   int connections = 0;             // Not destroyed yet, in any state: opened - closed + connections_extra.
@@ -43,6 +44,9 @@ struct PoolStats {
   int64_t capacity = 0;           // The limits of the open connections, added up.
   int64_t leases_over_limit = 0;  // On open connections, above their limits: lent + free = capacity + over limit.
   int64_t free = 0;               // Places that could be lent now.
+  // The most leases wanted at one time, waiters included, since the options were last changed. An upper bound: the
+  // connections' peaks between two looks of housekeeping are added up, whenever each was.
+  int64_t leases_peak_bound = 0;
   int waiters = 0;                // In Acquire, AcquireAsync and blocking_channel().
   int waiters_fresh = 0;          // Of those waiters: for a connection that has not lent. Other places may be free.
 

@@ -3,7 +3,9 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <map>
+#include <memory>
 #include <set>
 #include <thread>
 #include <vector>
@@ -79,17 +81,138 @@ TEST_F(SlotTableTest, NeverLendsTheMostLoadedOfMany) {
   EXPECT_EQ(LendAndReturn(1'000).count(most), 0u);
 }
 
-TEST_F(SlotTableTest, SpreadsTies) {
-  constexpr int kSlots = 8, kTimes = 8'000;
+TEST_F(SlotTableTest, ACallerAloneStaysOnOneSlot) {
+  for (int i = 0; i < 8; ++i) AddOpen(/*limit=*/100, /*leases=*/0);
+
+  EXPECT_EQ(LendAndReturn(1'000).size(), 1u);
+}
+
+TEST_F(SlotTableTest, UsesNoMoreSlotsThanThereAreCallsAtATime) {
+  constexpr size_t kSlots = 64, kCalls = 5;
+  for (size_t i = 0; i < kSlots; ++i) AddOpen(/*limit=*/100, /*leases=*/0);
+  std::set<Slot*> used;
+  for (size_t i = 0; i < kCalls; ++i) used.insert(table_.TryLend(&random_));
+
+  EXPECT_LE(used.size(), kCalls);
+  EXPECT_GE(used.size(), kCalls - 2) << "seed " << kSeed;  // And nearly as many: the two looked at may tie.
+}
+
+TEST_F(SlotTableTest, BreaksTiesByChance) {
+  constexpr int kSlots = 8, kTimes = 7'000;
   for (int i = 0; i < kSlots; ++i) AddOpen(/*limit=*/100, /*leases=*/0);
+  Slot* remembered = table_.TryLend(&random_);
+  std::map<Slot*, int> second;
+  for (int i = 0; i < kTimes; ++i) {
+    Slot* other = table_.TryLend(&random_);  // Any of the seven that carry nobody.
+    ++second[other];
+    ASSERT_TRUE(SlotTable::TryReturn(remembered));
+    remembered = other;
+  }
 
-  const std::map<Slot*, int> lent = LendAndReturn(kTimes);
-
-  ASSERT_EQ(lent.size(), static_cast<size_t>(kSlots));
-  for (const auto& [slot, times] : lent) {  // 1,000 each; 150 is five standard deviations.
+  ASSERT_EQ(second.size(), static_cast<size_t>(kSlots));
+  for (const auto& [slot, times] : second) {  // 875 each; 150 is five standard deviations.
     EXPECT_NEAR(times, kTimes / kSlots, 150) << "slot " << slot->index << ", seed " << kSeed;
   }
 }
+
+TEST_F(SlotTableTest, AThreadKeepsToItsOwnSlotWhileOthersUseTheirs) {
+  for (int i = 0; i < 4; ++i) AddOpen(/*limit=*/1, /*leases=*/0);
+  Slot* mine = table_.TryLend(&random_);
+  Slot* theirs = nullptr;
+  std::thread([&] {
+    PickRandom random(kSeed + 1);
+    theirs = table_.TryLend(&random);
+    EXPECT_TRUE(SlotTable::TryReturn(theirs));
+    EXPECT_EQ(table_.TryLend(&random), theirs);
+  }).join();
+  EXPECT_NE(theirs, mine);
+  ASSERT_TRUE(SlotTable::TryReturn(mine));
+
+  EXPECT_EQ(LendAndReturn(100), (std::map<Slot*, int>{{mine, 100}}));
+}
+
+TEST_F(SlotTableTest, RemembersNothingOfATableThatIsGone) {
+  // Tables that fall on one place of a thread's memory, and very likely on one place of the heap.
+  for (int i = 0; i < 100; ++i) {
+    auto table = std::make_unique<SlotTable>(nullptr);
+    EXPECT_EQ(table->TryLend(&random_), nullptr);
+    Slot* slot = table->GetOrAdd(0);
+    SlotTable::Update(slot, [](SlotWord w) { return slot::Reuse(w, 1); });
+    SlotTable::Update(slot, [](SlotWord w) { return slot::Open(w, 0, /*some_still_wait=*/false); });
+    table->List(slot);
+    EXPECT_EQ(table->TryLend(&random_), slot);
+  }
+}
+
+// --- Other ways to choose ------------------------------------------------------------------------------------------
+
+std::vector<uint32_t> Indices(const std::vector<Slot*>& slots) {
+  std::vector<uint32_t> indices;
+  for (const Slot* slot : slots) indices.push_back(slot->index);
+  return indices;
+}
+
+class SelectionTest : public SlotTableTest {
+ protected:
+  // Lent `times` times, each given back before the next.
+  std::vector<uint32_t> OneAtATime(int times) {
+    std::vector<Slot*> lent;
+    for (int i = 0; i < times; ++i) {
+      lent.push_back(table_.TryLend(&random_));
+      EXPECT_TRUE(SlotTable::TryReturn(lent.back()));
+    }
+    return Indices(lent);
+  }
+};
+
+TEST_F(SelectionTest, TheLeastRecentlyUsedOfIdleOnesComesFirst) {
+  for (int i = 0; i < 3; ++i) AddOpen(/*limit=*/1, /*leases=*/0);
+  table_.SetSelection(SelectionPolicy::kLeastRecentlyUsed, 1);
+
+  const std::vector<uint32_t> picks = OneAtATime(6);
+  EXPECT_EQ(picks, (std::vector<uint32_t>{0, 1, 2, 0, 1, 2}));
+  std::printf("least recently used of three: %s\n", testing::PrintToString(picks).c_str());
+}
+
+TEST_F(SelectionTest, TheMostRecentlyUsedOfIdleOnesComesFirst) {
+  for (int i = 0; i < 3; ++i) AddOpen(/*limit=*/1, /*leases=*/0);
+  table_.SetSelection(SelectionPolicy::kMostRecentlyUsed, 1);
+  Slot* a = table_.TryLend(&random_);
+  Slot* b = table_.TryLend(&random_);  // `a` is out.
+  ASSERT_TRUE(SlotTable::TryReturn(a));
+  ASSERT_TRUE(SlotTable::TryReturn(b));
+
+  const std::vector<uint32_t> picks = OneAtATime(4);
+  EXPECT_EQ(picks, std::vector<uint32_t>(4, b->index));
+  std::printf("most recently used of three: %s\n", testing::PrintToString(picks).c_str());
+}
+
+TEST_F(SelectionTest, RoundRobinTakesEachInTurnWhateverItCarries) {
+  for (const uint32_t leases : {7u, 0u, 3u}) AddOpen(/*limit=*/100, leases);
+  table_.SetSelection(SelectionPolicy::kRoundRobin, 100);
+
+  EXPECT_EQ(OneAtATime(6), (std::vector<uint32_t>{1, 2, 0, 1, 2, 0}));
+}
+
+TEST_F(SelectionTest, PackingFillsTheLowestToItsTargetAndThenLevelsTheRest) {
+  for (int i = 0; i < 3; ++i) AddOpen(/*limit=*/4, /*leases=*/0);
+  table_.SetSelection(SelectionPolicy::kPack, /*pack_up_to=*/2);
+
+  std::vector<Slot*> lent;
+  while (Slot* slot = table_.TryLend(&random_)) lent.push_back(slot);
+  EXPECT_EQ(Indices(lent), (std::vector<uint32_t>{0, 0, 1, 1, 2, 2, 0, 1, 2, 0, 1, 2}));
+}
+
+TEST_F(SelectionTest, NoPolicyLendsPastSomebodyWhoWaits) {
+  for (int i = 0; i < 2; ++i) SlotTable::Update(AddOpen(/*limit=*/2, /*leases=*/0), slot::MarkSlow);
+  for (const SelectionPolicy policy : {SelectionPolicy::kPack, SelectionPolicy::kRoundRobin,
+                                       SelectionPolicy::kLeastRecentlyUsed, SelectionPolicy::kMostRecentlyUsed}) {
+    table_.SetSelection(policy, 2);
+    EXPECT_EQ(table_.TryLend(&random_), nullptr) << ToString(policy);
+  }
+}
+
+// --- Level loads ----------------------------------------------------------------------------------------------------
 
 TEST_F(SlotTableTest, KeepsLoadsWithinAFewOfEachOther) {
   constexpr uint32_t kSlots = 64, kEach = 50;
@@ -208,20 +331,28 @@ TEST_F(SlotTableTest, UnlistingTwiceTakesOneAway) {
 TEST_F(SlotTableTest, LendsExactlyTheListedWhateverTheOrderOfListing) {
   SCOPED_TRACE(testing::Message() << "seed " << kSeed);
   constexpr uint32_t kSlots = 40;  // More than one chunk, and more than the first list holds.
+  constexpr uint32_t kLimit = 3;
   std::vector<Slot*> slots;
-  for (uint32_t i = 0; i < kSlots; ++i) slots.push_back(AddOpen(/*limit=*/9, /*leases=*/0));
+  for (uint32_t i = 0; i < kSlots; ++i) slots.push_back(AddOpen(kLimit, /*leases=*/0));
   std::set<Slot*> listed(slots.begin(), slots.end());
   for (int round = 0; round < 200; ++round) {
     Slot* slot = slots[random_.Below(kSlots)];
     if (listed.erase(slot) > 0) {
+      SlotTable::Update(slot, slot::Drain);  // As the pool does: what is not listed does not lend.
       table_.Unlist(slot);
     } else {
+      SlotTable::Update(slot, slot::Close);
+      SlotTable::Update(slot, [](SlotWord w) { return slot::Reuse(w, kLimit); });
+      SlotTable::Update(slot, [](SlotWord w) { return slot::Open(w, 0, /*some_still_wait=*/false); });
       table_.List(slot);
       listed.insert(slot);
     }
-    std::set<Slot*> lent;
-    for (const auto& [lent_slot, times] : LendAndReturn(1'000)) lent.insert(lent_slot);
-    ASSERT_EQ(lent, listed) << "round " << round;
+    std::multiset<Slot*> lent;
+    while (Slot* place = table_.TryLend(&random_)) lent.insert(place);
+    EXPECT_EQ(lent.size(), listed.size() * kLimit);
+    for (Slot* place : lent) EXPECT_TRUE(SlotTable::TryReturn(place));
+    const std::set<Slot*> used(lent.begin(), lent.end());
+    ASSERT_EQ(used, listed) << "round " << round;
   }
 }
 
