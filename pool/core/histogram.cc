@@ -81,9 +81,9 @@ std::optional<absl::Duration> Histogram::QuantileUpperBound(double quantile) con
   return absl::InfiniteDuration();
 }
 
-void HistogramRecorder::Record(absl::Duration value) {
-  buckets_[HistogramBucket(value)].fetch_add(1, std::memory_order_relaxed);
-  const auto added = static_cast<uint64_t>(Nanoseconds(value));
+void HistogramRecorder::Record(absl::Duration value, uint32_t times) {
+  buckets_[HistogramBucket(value)].fetch_add(times, std::memory_order_relaxed);
+  const auto added = static_cast<uint64_t>(Nanoseconds(value * times));
   const uint64_t before = nanoseconds_.fetch_add(added, std::memory_order_relaxed);
   if (before + added < before) wraps_.fetch_add(1, std::memory_order_relaxed);
 }

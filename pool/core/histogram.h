@@ -64,11 +64,12 @@ class Histogram {
 
 // Where the values come in. Thread-safe: two relaxed additions a value, no lock. Never reset.
 //
-// Not striped: the fast path records one value in 64, so the line that these counters share moves between cores 64
-// times less often than the slot's own.
+// Not striped: the fast path records one value in 64 or fewer, so the line that these counters share moves between
+// cores that much less often than the slot's own.
 class HistogramRecorder {
  public:
-  void Record(absl::Duration value);
+  // As if it had come `times` times.
+  void Record(absl::Duration value, uint32_t times = 1);
   // Each number is one that was true; a value that is being recorded may be in the count and not yet in the sum.
   Histogram Read() const;
 

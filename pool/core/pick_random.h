@@ -1,6 +1,7 @@
-// The random draws of the fast path: which two connections to compare, and who wins a tie.
+// The random draws of the fast path: which two connections to compare, who wins a tie, and which acquire is timed.
 //
 //   uint32_t i = ThisThreadsRandom().Below(count);
+//   if (ThisThreadsRandom().Sample()) ...             // about one in 64, as weight() says
 //
 // One generator a thread, so that a draw shares nothing. A simulation that must replay seeds its own thread's:
 // ThisThreadsRandom() = PickRandom(seed).
@@ -9,26 +10,66 @@
 
 #include <cstdint>
 
+#include "absl/time/time.h"
+
 namespace chanpool {
 
 // SplitMix64 without its last step: quality matters little here, cost matters. One thread at a time.
 class PickRandom {
  public:
-  explicit PickRandom(uint64_t seed) : state_(seed) {}
+  // What is sampled stands for kSampling * weight() calls, in the mean.
+  static constexpr uint32_t kSampling = 64;
+  // To time a call costs 110 ns. A thread that makes one faster than every kFastCall is sampled kSparse times as
+  // rarely, so that timing takes about a hundredth of its time at most; each of those samples then counts kSparse
+  // times.
+  static constexpr uint32_t kSparse = 16;
+  static constexpr absl::Duration kFastCall = absl::Nanoseconds(160);
+
+  // Seeds itself with the first Sample(), at a different point in each thread. Constant, so that a thread's own needs
+  // no look whether it has been made.
+  constexpr PickRandom() = default;
+  explicit PickRandom(uint64_t seed)
+      : state_(seed), until_sample_(1 + FirstGap(seed)), seeded_(true), next_gap_(until_sample_) {}
+
   // 0 to n - 1. n is not 0.
   uint32_t Below(uint32_t n) { return static_cast<uint32_t>((static_cast<uint64_t>(Next()) * n) >> 32); }
 
+  // At distances that are drawn: with a fixed one, a caller whose calls have a rhythm of their own would always be
+  // timed at the same beat. One decrement when false.
+  bool Sample() { return --until_sample_ == 0 && DrawGap(); }
+  // How many samples the last one counts for.
+  uint32_t weight() const { return weight_; }
+  // When the last one was taken, each time: sets how far apart those after the next are.
+  void SetPace(absl::Time now);
+
  private:
+  // 0 to 2 * kSampling - 2, without taking a draw from those who pick.
+  static constexpr uint32_t FirstGap(uint64_t seed) {
+    return static_cast<uint32_t>(((seed + 1) * 0x9e3779b97f4a7c15ull) >> 32) % (2 * kSampling - 1);
+  }
+  bool DrawGap();
+
   uint32_t Next() {
     uint64_t z = state_ += 0x9e3779b97f4a7c15ull;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
     return static_cast<uint32_t>(z >> 32);
   }
-  uint64_t state_;
+
+  uint64_t state_ = 0;
+  uint32_t until_sample_ = 1;
+  bool seeded_ = false;
+  bool fast_ = false;
+  uint32_t gap_ = 1;          // Of these calls, the last sample was the last.
+  uint32_t next_gap_ = 1;     // The one that until_sample_ began with.
+  uint32_t weight_ = 1;       // Of the last sample.
+  uint32_t next_weight_ = 1;  // Of the one that until_sample_ counts down to.
+  absl::Time last_ = absl::InfinitePast();
 };
 
-// Begins at a different point in each thread.
-PickRandom& ThisThreadsRandom();
+inline PickRandom& ThisThreadsRandom() {
+  thread_local PickRandom random;
+  return random;
+}
 
 }  // namespace chanpool
 #endif  // CHANPOOL_POOL_CORE_PICK_RANDOM_H_

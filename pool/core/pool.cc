@@ -29,11 +29,11 @@ void AcquireHandle::Cancel() {
 }
 
 void Place::Reset() {
-  if (slot_ != nullptr) Pool::Release(std::exchange(slot_, nullptr));
+  if (lent_) Pool::Release(std::exchange(lent_, Lent()));
 }
 
 void Place::Suspect() {
-  if (slot_ != nullptr) slot_->pool->Suspect(id());
+  if (lent_) lent_.slot()->pool->Suspect(id());
 }
 
 // --- Beginning and end --------------------------------------------------------------------------------------------
@@ -87,13 +87,36 @@ void Pool::Destroy() {
 
 // --- The fast path ------------------------------------------------------------------------------------------------
 
-Place Pool::TryAcquire() {
-  if (Forked()) return Place();
-  Slot* slot = table_.TryLend(&ThisThreadsRandom());
-  if (slot == nullptr) return Place();
+inline void Pool::GrowAtPeak(Slot* slot) {
   const uint32_t leases = slot->Load().leases();
   if (SlotTable::RaisePeak(slot, leases) && leases > grow_above_.load(std::memory_order_relaxed)) Grow();
+}
+
+Place Pool::TryAcquire() {
+  if (Forked()) return Place();
+  PickRandom& random = ThisThreadsRandom();
+  if (__builtin_expect(random.Sample(), 0)) return TryAcquireTimed(&random);
+  Slot* slot = table_.TryLend(&random);
+  if (slot == nullptr) return Place();
+  GrowAtPeak(slot);
   return Place(slot);
+}
+
+Place Pool::TryAcquireTimed(PickRandom* random) {
+  const absl::Time begun = clock_->Now();
+  Slot* slot = table_.TryLend(random);
+  if (slot == nullptr) return Place();
+  const absl::Time now = clock_->Now();
+  const uint32_t weight = random->weight();
+  random->SetPace(now);
+  fast_waits_.Record(now - begun, weight);
+  GrowAtPeak(slot);
+  return Place(holds_.Begin(slot, weight, now));
+}
+
+void Pool::EndHold(Lent lent) {
+  Pool* pool = lent.slot()->pool;
+  pool->holds_.End(lent.sample(), pool->clock_->Now());
 }
 
 void Pool::Grow() {
@@ -134,6 +157,19 @@ void Pool::ReleaseSlow(Slot* slot) {
 }
 
 // --- The slow path: acquiring -------------------------------------------------------------------------------------
+
+Place Pool::Lend(Slot* slot) {
+  PickRandom& random = ThisThreadsRandom();
+  if (!random.Sample()) return Place(slot);
+  const absl::Time now = clock_->Now();
+  random.SetPace(now);
+  return Place(holds_.Begin(slot, random.weight(), now));
+}
+
+absl::StatusOr<Place> Pool::Ended(absl::Time begun, absl::StatusOr<Place> result) {
+  slow_waits_[static_cast<int>(OutcomeOf(result.status()))].Record(clock_->Now() - begun);
+  return result;
+}
 
 absl::Status Pool::AdminRefusal() const {
   switch (state_.admin()) {
@@ -209,40 +245,44 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
 
 absl::StatusOr<Place> Pool::Acquire(absl::Time deadline) {
   if (Place place = TryAcquire()) return place;
+  Waiter waiter;
+  return AwaitPlace(&waiter, deadline);
+}
+
+absl::StatusOr<Place> Pool::AwaitPlace(Waiter* waiter, absl::Time deadline) {
   if (Forked()) return ForkedError();
   const std::shared_ptr<Pool> keep = shared_from_this();
   const absl::Time begun = clock_->Now();
-  Waiter waiter;
-  waiter.deadline = clock_->FromWall(deadline);
+  waiter->deadline = clock_->FromWall(deadline);
   Effects effects;
   Slot* slot = nullptr;
   absl::Status refusal;
   {
     MutexLock lock(&mu_);
-    slot = LendOrQueue(&waiter, &refusal, effects);
+    slot = LendOrQueue(waiter, &refusal, effects);
   }
   Perform(effects);
-  if (slot != nullptr) return Place(slot);
-  if (!refusal.ok()) return refusal;
+  if (slot != nullptr) return Ended(begun, Lend(slot));
+  if (!refusal.ok()) return Ended(begun, refusal);
 
-  if (!clock_->Park(waiter.wakeup, waiter.deadline)) {
+  if (!clock_->Park(waiter->wakeup, waiter->deadline)) {
     bool decided = false;
     {
       MutexLock lock(&mu_);
-      decided = !waiter.queued;
+      decided = !waiter->queued;
       if (!decided) {
-        waiters_.Remove(&waiter);
+        waiters_.Remove(waiter);
         ClearSlowIfNobodyWaits();
         ++counted_.timed_out;
-        waiter.refusal = absl::DeadlineExceededError(WithDialError(absl::StrCat(
+        waiter->refusal = absl::DeadlineExceededError(WithDialError(absl::StrCat(
             "acquire from \"", name_, "\": no place within ", Rounded(clock_->Now() - begun), " (", Numbers(), ")")));
       }
     }
     // Whoever decided is about to wake us: this frame must stay until then.
-    if (decided) clock_->Park(waiter.wakeup, absl::InfiniteFuture());
+    if (decided) clock_->Park(waiter->wakeup, absl::InfiniteFuture());
   }
-  if (waiter.granted != nullptr) return Place(waiter.granted);
-  return waiter.refusal;
+  if (waiter->granted != nullptr) return Ended(begun, Lend(waiter->granted));
+  return Ended(begun, waiter->refusal);
 }
 
 AcquireHandle Pool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback) {
@@ -254,11 +294,14 @@ AcquireHandle Pool::AcquireAsync(absl::Time deadline, std::function<void(absl::S
     return AcquireHandle(acquire);
   }
   if (Place place = TryAcquire()) {
-    // Nobody else knows of it yet, but Cancel may as soon as the handle is out.
-    acquire->waiter.granted = place.Detach();
+    // Nobody else knows of it yet, but Cancel may as soon as the handle is out. It is held from its delivery on.
+    const Lent lent = place.Detach();
+    if (lent.sample() != 0) holds_.Drop(lent.sample());
+    acquire->waiter.granted = lent.slot();
     Deliver(acquire);
     return AcquireHandle(acquire);
   }
+  acquire->begun = clock_->Now();
   acquire->waiter.deadline = clock_->FromWall(deadline);
   Effects effects;
   {
@@ -317,11 +360,10 @@ void Pool::Deliver(const std::shared_ptr<AsyncAcquire>& acquire) {
       refusal = acquire->waiter.refusal;
     }
     const auto callback = std::exchange(acquire->callback, nullptr);
-    if (slot != nullptr) {
-      callback(Place(slot));
-    } else {
-      callback(refusal);
-    }
+    Pool& pool = *acquire->pool;
+    absl::StatusOr<Place> result = slot != nullptr ? absl::StatusOr<Place>(pool.Lend(slot)) : refusal;
+    const bool timed = acquire->begun != absl::InfinitePast();
+    callback(timed ? pool.Ended(acquire->begun, std::move(result)) : std::move(result));
   });
 }
 
@@ -399,6 +441,7 @@ absl::StatusOr<Place> Pool::AcquireNow(bool wait_for_ready) {
   if (Place place = TryAcquire()) return place;
   if (Forked()) return ForkedError();
   const std::shared_ptr<Pool> keep = shared_from_this();
+  const absl::Time begun = clock_->Now();
   // Each further round follows a connection that somebody made, in microseconds. A caller that finds none after this
   // many was unlucky beyond reason and is refused.
   constexpr int kRounds = 16;
@@ -411,13 +454,16 @@ absl::StatusOr<Place> Pool::AcquireNow(bool wait_for_ready) {
       attempt = TryNow(wait_for_ready, &made, effects);
     }
     Perform(effects);
-    if (attempt.slot != nullptr) return Place(attempt.slot);
-    if (!attempt.refusal.ok()) return attempt.refusal;
+    if (attempt.slot != nullptr) return Ended(begun, Lend(attempt.slot));
+    if (!attempt.refusal.ok()) return Ended(begun, attempt.refusal);
     if (attempt.await_made) clock_->Park(made, absl::InfiniteFuture());
   }
-  MutexLock lock(&mu_);
-  ++counted_.unavailable;
-  return absl::UnavailableError(absl::StrCat("pool \"", name_, "\": no connection after ", kRounds, " attempts"));
+  {
+    MutexLock lock(&mu_);
+    ++counted_.unavailable;
+  }
+  return Ended(
+      begun, absl::UnavailableError(absl::StrCat("pool \"", name_, "\": no connection after ", kRounds, " attempts")));
 }
 
 }  // namespace chanpool

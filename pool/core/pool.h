@@ -10,6 +10,7 @@
 #ifndef CHANPOOL_POOL_CORE_POOL_H_
 #define CHANPOOL_POOL_CORE_POOL_H_
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -27,8 +28,10 @@
 #include "pool/core/event_feed.h"
 #include "pool/core/events.h"
 #include "pool/core/fork_epoch.h"
+#include "pool/core/hold_samples.h"
 #include "pool/core/mutex.h"
 #include "pool/core/options.h"
+#include "pool/core/pick_random.h"
 #include "pool/core/pool_state.h"
 #include "pool/core/slot_table.h"
 #include "pool/core/stats.h"
@@ -39,37 +42,35 @@ namespace chanpool {
 class Pool;
 
 // One place on one connection, given back by the destructor. Movable; one thread at a time; may outlive its pool's
-// owners. A Slot* and nothing else: no allocation for a lease.
+// owners. As large as a pointer: no allocation for a lease.
 class Place {
  public:
   Place() = default;
-  explicit Place(Slot* slot) : slot_(slot) {}
-  Place(Place&& from) noexcept : slot_(std::exchange(from.slot_, nullptr)) {}
+  explicit Place(Lent lent) : lent_(lent) {}
+  Place(Place&& from) noexcept : lent_(std::exchange(from.lent_, Lent())) {}
   Place& operator=(Place&& from) noexcept {
     Reset();
-    slot_ = std::exchange(from.slot_, nullptr);
+    lent_ = std::exchange(from.lent_, Lent());
     return *this;
   }
   ~Place() { Reset(); }
 
-  explicit operator bool() const { return slot_ != nullptr; }
+  explicit operator bool() const { return static_cast<bool>(lent_); }
   // The connection it is on; valid while this place is held. Null in an empty one.
-  Connection* connection() const {
-    return slot_ == nullptr ? nullptr : slot_->connection.load(std::memory_order_acquire);
-  }
+  Connection* connection() const { return lent_ ? lent_.slot()->connection.load(std::memory_order_acquire) : nullptr; }
   // Which connection it is on; {0, 0}, which is none, for an empty one.
   ConnectionId id() const {
-    return slot_ == nullptr ? ConnectionId() : ConnectionId{slot_->index, slot_->Load().generation()};
+    return lent_ ? ConnectionId{lent_.slot()->index, lent_.slot()->Load().generation()} : ConnectionId();
   }
   // Asks the pool to probe this connection before it lends it again. No effect on an empty place.
   void Suspect();
   // Gives it back now.
   void Reset();
-  // Lets go without giving back: the caller now owes Pool::Release(slot).
-  Slot* Detach() { return std::exchange(slot_, nullptr); }
+  // Lets go without giving back: the caller now owes Pool::Release of it.
+  Lent Detach() { return std::exchange(lent_, Lent()); }
 
  private:
-  Slot* slot_ = nullptr;
+  Lent lent_;
 };
 
 // What Drain does about leases that are still out at its deadline.
@@ -135,7 +136,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback);
 
   // Gives back what Place::Detach let go.
-  static void Release(Slot* slot) {
+  static void Release(Lent lent) {
+    if (__builtin_expect(lent.sample() != 0, 0)) EndHold(lent);
+    Slot* slot = lent.slot();
     if (!SlotTable::TryReturn(slot)) slot->pool->ReleaseSlow(slot);
   }
 
@@ -247,8 +250,17 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   explicit Pool(Config config);
 
+  static void EndHold(Lent lent);
   void ReleaseSlow(Slot* slot);
+  void GrowAtPeak(Slot* slot);
   void Grow();
+  // TryAcquire, for one in PickRandom::kSampling.
+  Place TryAcquireTimed(PickRandom* random);
+  // A lease that the slow path has granted, as its caller gets it: one in PickRandom::kSampling is timed.
+  Place Lend(Slot* slot);
+  absl::StatusOr<Place> AwaitPlace(Waiter* waiter, absl::Time deadline);
+  // The end of an acquire that took the slow path, timed as its caller sees it.
+  absl::StatusOr<Place> Ended(absl::Time begun, absl::StatusOr<Place> result);
   void Housekeep();
 
   // Tells the state something of one connection, if it is still that one, and does what follows.
@@ -308,6 +320,11 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Read by the fast path.
   SlotTable table_;
   std::atomic<uint32_t> grow_above_;  // A slot's new peak above this asks for more connections; max when none may come.
+
+  // Written without the lock.
+  HistogramRecorder fast_waits_;
+  std::array<HistogramRecorder, kAcquireOutcomes> slow_waits_;
+  HoldSamples holds_;
 
   mutable Mutex mu_;
   PoolState state_ ABSL_GUARDED_BY(mu_);

@@ -61,7 +61,7 @@ PoolStats Pool::StatsLocked() const {
   for (uint32_t i = 0; i < table_.size(); ++i) {
     const Slot* slot = table_.Get(i);
     // The count first: it is raised after the word, so what is counted is in the word, or back already.
-    stats.hits += slot->lent.load(std::memory_order_acquire);
+    stats.fast_hits += slot->lent.load(std::memory_order_acquire);
     const SlotWord word = slot->Load();
     stats.leases += word.leases();
     if (word.state() != SlotState::kOpen) continue;
@@ -72,11 +72,18 @@ PoolStats Pool::StatsLocked() const {
       stats.free += word.limit() - word.leases();
     }
   }
+  stats.hits += stats.fast_hits;
   stats.acquired = stats.hits + stats.misses;
   // Derived, since a release may touch nothing after its compare-and-swap; exact once callers rest.
   // What was told once stays told: a lease seen before its count would make a counter go down.
   released_ = std::max(released_, stats.acquired - std::min<uint64_t>(stats.acquired, stats.leases));
   stats.released = released_;
+  stats.fast_waits = {fast_waits_.Read(), PickRandom::kSampling};
+  for (int i = 0; i < kAcquireOutcomes; ++i) stats.slow_waits[i] = slow_waits_[i].Read();
+  stats.holds = {holds_.Read(), PickRandom::kSampling};
+  stats.holds_skipped = holds_.skipped();
+  stats.connects = state_.connects();
+  stats.failed_connects = state_.failed_connects();
   stats.dial_failures = state_.dial_failures();
   stats.last_dial_error = state_.last_dial_error();
   stats.retry_at = state_.retry_at();

@@ -130,6 +130,7 @@ bool PoolState::OpenOne(int replaces, absl::Time now) {
   Record fresh;
   fresh.generation = (records_[slot].generation + 1) & SlotWord::kMaxGeneration;
   fresh.replaces = replaces;
+  fresh.dialled = now;
   records_[slot] = fresh;
   if (replaces >= 0) records_[replaces].replaced_by = static_cast<int>(slot);
   MoveTo(slot, SlotState::kConnecting, now);
@@ -184,6 +185,11 @@ bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
 
 // --- What dials and connections report --------------------------------------------------------------------------
 
+void PoolState::DialEnded(uint32_t slot, Histogram& times, absl::Time now) {
+  const absl::Time began = std::exchange(records_[slot].dialled, absl::InfinitePast());
+  if (began != absl::InfinitePast()) times.Add(now - began);
+}
+
 // The failures in a row end with a connection that has lasted, not with one that opened: a server that accepts and
 // hangs up at once must not be redialled at full speed. failing_ means that the last one has not.
 void PoolState::BackOffFurther(absl::Time now) {
@@ -208,6 +214,7 @@ void PoolState::NoteFailure(const absl::Status& why, absl::Time began, absl::Tim
 void PoolState::OnOpened(uint32_t slot, absl::Time now) {
   Record& r = records_[slot];
   if (r.state != SlotState::kConnecting && r.state != SlotState::kBackoff) return;
+  DialEnded(slot, connects_, now);
   failing_ = false;
   last_opened_ = now;
   // A rotation is no use: else a pool with max_age below max_idle would never shrink.
@@ -230,12 +237,14 @@ void PoolState::OnOpened(uint32_t slot, absl::Time now) {
 void PoolState::OnFailed(uint32_t slot, const absl::Status& why, absl::Time now) {
   Record& r = records_[slot];
   if (r.state == SlotState::kBackoff) {
+    DialEnded(slot, failed_connects_, now);
     last_dial_error_ = why;  // Its kRedial has drawn the next back-off already.
     ++dial_failures_;
     TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
     return;
   }
   if (r.state != SlotState::kConnecting) return;
+  DialEnded(slot, failed_connects_, now);
   NoteFailure(why, r.since, now);
   TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
   const bool only_way = count(SlotState::kOpen) + count(SlotState::kChecking) + count(SlotState::kBackoff) == 0;
@@ -499,6 +508,7 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
       OnProbed(slot, too_slow, now);
     } else if (r.state == SlotState::kBackoff && now >= retry_at_) {
       BackOffFurther(now);  // This dial counts as failed until it opens.
+      r.dialled = now;
       Act(Action::Kind::kRedial, slot);
     } else if (r.state == SlotState::kDraining && r.by_choice && !r.lingering && in_state >= options_.drain_grace &&
                lingering() < options_.max_connections) {

@@ -21,6 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "pool/core/events.h"
+#include "pool/core/histogram.h"
 #include "pool/core/options.h"
 #include "pool/core/slot_word.h"
 
@@ -70,6 +71,7 @@ class PoolState {
   struct Record {
     SlotState state = SlotState::kClosed;
     uint32_t generation = 0;
+    absl::Time dialled = absl::InfinitePast();    // CONNECTING, BACKOFF: the dial whose end has not been told.
     absl::Time since = absl::InfinitePast();      // Entered this state.
     absl::Time opened_at = absl::InfinitePast();  // First OPEN.
     absl::Time last_used =
@@ -155,6 +157,9 @@ class PoolState {
   // No dial before this, unless a call insists; InfinitePast when the last dial went well.
   absl::Time retry_at() const { return failing_ ? retry_at_ : absl::InfinitePast(); }
   uint64_t dial_failures() const { return dial_failures_; }
+  // How long the dials took. Those that a transport begins by itself while it backs off are not known, nor counted.
+  const Histogram& connects() const { return connects_; }
+  const Histogram& failed_connects() const { return failed_connects_; }
 
  private:
   void MoveTo(uint32_t slot, SlotState state, absl::Time now);
@@ -162,6 +167,7 @@ class PoolState {
   bool OpenOrdinary(absl::Time now);
   void OpenUpTo(int connections, absl::Time now);
   bool MayDial(absl::Time now) const;
+  void DialEnded(uint32_t slot, Histogram& times, absl::Time now);
   void NoteFailure(const absl::Status& why, absl::Time began, absl::Time now);
   void BackOffFurther(absl::Time now);
   void BeginDrain(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);
@@ -190,6 +196,7 @@ class PoolState {
   absl::Time failed_at_ = absl::InfinitePast();  // When failures_ was last raised.
   absl::Status last_dial_error_;
   uint64_t dial_failures_ = 0;
+  Histogram connects_, failed_connects_;
 
   int owed_ = 0;  // max_surge 0: connections that were closed first and are to be opened now.
   absl::Time owed_last_used_ = absl::InfinitePast();  // Of those, the one that was used last.
