@@ -240,6 +240,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   struct Held {
     std::shared_ptr<Connection> connection;  // Null until its kCreate has been performed.
     std::shared_ptr<Pool> self;              // A slot that is not CLOSED keeps the pool.
+    bool has_lent = false;                   // Ever, as far as USED does not say so itself.
   };
 
   // Where the options in force come from.

@@ -74,6 +74,7 @@ void Pool::CloseIfEmpty(Slot* slot, SlotWord word, Effects& effects) {
   CHANPOOL_CHECK(SlotTable::Update(slot, slot::Close).has_value());
   slot->connection.store(nullptr, std::memory_order_relaxed);
   Held& held = held_[slot->index];
+  counted_.connections_used += held.has_lent || word.used();
   if (held.connection != nullptr) effects.closed.push_back(std::move(held.connection));
   effects.references.push_back(std::move(held.self));
   held = Held();
@@ -284,7 +285,7 @@ std::vector<SlotUse> Pool::ReadUse(bool clear) {
     const SlotWord word = slot->Load();
     use[i] = {word.leases(), word.used()};
     if (!clear) continue;
-    SlotTable::Update(slot, slot::ClearUsed);
+    held_[i].has_lent |= SlotTable::Update(slot, slot::ClearUsed).has_value();
     slot->peak.store(word.leases(), std::memory_order_relaxed);
   }
   return use;

@@ -29,6 +29,7 @@ PoolStats Pool::Stats() const {
   if (Forked()) {
     PoolStats nothing;
     nothing.state = PoolAdminState::kDestroyed;
+    nothing.health = PoolHealth::kUnavailable;
     return nothing;
   }
   PoolStats stats;
@@ -63,6 +64,7 @@ PoolStats Pool::StatsLocked() const {
     // The count first: it is raised after the word, so what is counted is in the word, or back already.
     stats.fast_hits += slot->lent.load(std::memory_order_acquire);
     const SlotWord word = slot->Load();
+    stats.connections_used += word.state() != SlotState::kClosed && (held_[i].has_lent || word.used());
     stats.leases += word.leases();
     if (word.state() != SlotState::kOpen) continue;
     stats.capacity += word.limit();
@@ -87,6 +89,7 @@ PoolStats Pool::StatsLocked() const {
   stats.dial_failures = state_.dial_failures();
   stats.last_dial_error = state_.last_dial_error();
   stats.retry_at = state_.retry_at();
+  stats.health = HealthOf(stats, clock_->Now());
   return stats;
 }
 

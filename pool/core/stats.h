@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,29 @@ struct Measured {
   // What all together would be, as the sample has it.
   Histogram Estimate() const { return histogram.Times(one_in); }
 };
+
+// A part of a whole that are both known: never a percentage without a count. A plain value.
+struct Ratio {
+  uint64_t part = 0;
+  uint64_t whole = 0;
+
+  // Nothing when there is no whole.
+  std::optional<double> value() const {
+    if (whole == 0) return std::nullopt;
+    return static_cast<double>(part) / static_cast<double>(whole);
+  }
+};
+
+// How a pool does, worst last. The first of these rules that holds, from the bottom up:
+//   UNAVAILABLE  it refuses every caller (draining, drained, destroyed), or no connection is open and either somebody
+//                needs one (a waiter, a lease) or dials fail;
+//   OVERLOADED   no place is free on the open connections;
+//   DEGRADED     dials fail, or a connection is suspected, while others still serve;
+//   HEALTHY      otherwise. A pool without connections that nobody asks is well: its first caller opens one.
+// Dials fail: a connection backs off, or none may be dialled before retry_at.
+enum class PoolHealth { kHealthy, kDegraded, kOverloaded, kUnavailable };
+
+const char* ToString(PoolHealth health);
 
 struct PoolStats {
   PoolAdminState state = PoolAdminState::kActive;
@@ -104,7 +128,28 @@ struct PoolStats {
 
   absl::Status last_dial_error;                // OK if there was none.
   absl::Time retry_at = absl::InfinitePast();  // Of the pool's clock: no dial before, unless a call insists.
+
+  PoolHealth health = PoolHealth::kHealthy;  // HealthOf, when these numbers were taken.
+  uint64_t connections_used = 0;             // Of those opened, ever: have carried a lease.
+
+  // --- Rates, each defined here and nowhere else. None is above 1, but where it says so. ---
+  // Places that callers found free.
+  Ratio HitRate() const { return {hits, acquired}; }
+  // Leases on a connection that had carried one before.
+  Ratio ReuseRate() const;
+  // Not a rate: how many leases a connection has carried, in the mean of those that have carried any.
+  Ratio UsesPerConnection() const { return {acquired, connections_used}; }
+  // Leases on open connections, of the places there. Above 1 while calls are overcommitted.
+  Ratio Utilisation() const;
+
+  // As if both pools were one: counters and gauges are added up, histograms merged, so that each rate is of the sums
+  // and no mean is a mean of means. `state` is the more active one's, `health` the worse, `retry_at` the later, and
+  // last_dial_error the first that is one.
+  PoolStats& operator+=(const PoolStats& other);
 };
+
+// By the rules of PoolHealth. `now` is of the pool's clock.
+PoolHealth HealthOf(const PoolStats& stats, absl::Time now);
 
 // One connection, as an operator sees it.
 struct ConnectionStats {

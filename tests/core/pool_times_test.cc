@@ -1,5 +1,6 @@
 // How long acquires, leases and dials took, as the pool's statistics tell it.
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -198,6 +199,36 @@ TEST_F(PoolTimesTest, ADialThatHangsIsTimedWithTheFailures) {
   Start(options);
   clock_.Advance(absl::Seconds(2));
   EXPECT_EQ(pool_->Stats().failed_connects.sum(), absl::Seconds(2));
+}
+
+// --- What is counted of reuse ------------------------------------------------------------------------------------
+
+TEST_F(PoolTimesTest, ALeaseReusesAConnectionThatHasCarriedOneBefore) {
+  Start(OneConnection());
+  EXPECT_EQ(pool_->Stats().ReuseRate().value(), std::nullopt);
+  pool_->TryAcquire().Reset();
+  EXPECT_EQ(pool_->Stats().ReuseRate().value(), 0.0) << "its first lease";
+  clock_.Advance(absl::Seconds(5));  // Housekeeping looks at who was used, and forgets.
+  for (int i = 0; i < 3; ++i) pool_->TryAcquire().Reset();
+  EXPECT_EQ(pool_->Stats().ReuseRate().value(), 0.75);
+  EXPECT_EQ(pool_->Stats().connections_used, 1u);
+  target_.LoseAll(absl::UnavailableError("reset"));
+  clock_.Advance(absl::Seconds(5));
+  closer_.RunAll();
+  EXPECT_EQ(pool_->Stats().connections_used, 1u) << "its successor has carried nothing yet";
+  pool_->TryAcquire().Reset();
+  EXPECT_EQ(pool_->Stats().connections_used, 2u);
+  EXPECT_EQ(pool_->Stats().ReuseRate().part, 3u);
+  EXPECT_EQ(pool_->Stats().UsesPerConnection().value(), 2.5);
+}
+
+TEST_F(PoolTimesTest, HealthIsToldWithTheStatistics) {
+  Start(OneConnection());
+  EXPECT_EQ(pool_->Stats().health, PoolHealth::kHealthy);
+  const std::vector<Place> places = TakeBoth();
+  EXPECT_EQ(pool_->Stats().health, PoolHealth::kOverloaded);
+  pool_->BeginDrain();
+  EXPECT_EQ(pool_->Stats().health, PoolHealth::kUnavailable);
 }
 
 }  // namespace

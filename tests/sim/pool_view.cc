@@ -87,6 +87,7 @@ std::string Gauges(const PoolView& v) {
 std::string Identities(const PoolView& v) {
   const PoolStats& s = v.stats;
   if (s.acquired != s.hits + s.misses) return "acquired != hits + misses";
+  if (s.connections_used > std::min(s.acquired, s.opened)) return "more connections used than leases or connections";
   if (s.released != s.acquired - s.leases) return "released != acquired - leases";
   if (static_cast<uint64_t>(s.connections) != s.opened - s.closed) return "connections != opened - closed";
   if (s.opened != static_cast<uint64_t>(v.alive + v.destroyed)) return "opened is not what was made";
@@ -132,7 +133,7 @@ std::string Changes(const PoolView& before, const PoolView& after) {
     return "a counter went down";
   }
   bool fell = is.fast_hits < was.fast_hits || is.holds_skipped < was.holds_skipped ||
-              Fell(was.fast_waits.histogram, is.fast_waits.histogram) ||
+              is.connections_used < was.connections_used || Fell(was.fast_waits.histogram, is.fast_waits.histogram) ||
               Fell(was.holds.histogram, is.holds.histogram) || Fell(was.connects, is.connects) ||
               Fell(was.failed_connects, is.failed_connects);
   for (int i = 0; i < kAcquireOutcomes; ++i) fell |= Fell(was.slow_waits[i], is.slow_waits[i]);
