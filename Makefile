@@ -1,9 +1,9 @@
 # The one door. `make` alone lists what is behind it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check asan tsan format
+.PHONY: help demo test bench bench-acquire check asan tsan format
 
 help: ## What can be done here
-	@sed -nE 's/^([a-z]+): .*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+): .*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
 
 demo: ## Install what is missing, then build and run the demo (ARGS="...")
 	@scripts/install.sh
@@ -19,7 +19,13 @@ test: ## Install what is missing, then run every test and check; ends with "N pa
 bench: ## Build and run the benchmarks, 4 minutes (ARGS="--rounds=3": rough and quick)
 	@scripts/bench.sh $(ARGS)
 
+bench-acquire: ## Acquire + release beside four other pools, 4 minutes (ARGS="--rounds=2 --measure-ms=100": rough)
+	@scripts/install.sh
+	@bench/peers/compare.py $(ARGS)
+
 check: ## Format, lock annotations (clang), rules of tests/tidy, proto files (buf)
+	@scripts/install.sh
+	@scripts/install_tools.sh buf
 	@scripts/check.sh
 
 asan: ## All tests under address and undefined-behaviour sanitizers

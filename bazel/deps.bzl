@@ -4,7 +4,7 @@
     chanpool_deps()
 
 Labels: @debian_grpc//:grpc++, @debian_protobuf//:protobuf, @debian_absl//:strings (status, time, ...),
-@debian_gtest//:gtest_main, @debian_benchmark//:benchmark_main. Every target is complete: it names what it needs to link.
+ @debian_gtest//:gtest_main. Every target is complete: it names what it needs to link.
 A workspace that declares a repository of the same name first keeps its own.
 """
 
@@ -176,14 +176,6 @@ def chanpool_deps():
             header = "gmock/gmock.h",
             targets = {"gtest": ["gmock", "gtest", "pthread"], "gtest_main": ["gtest_main"]},
             target_deps = {"gtest_main": [":gtest"]},
-        )
-    if _absent("debian_benchmark"):
-        _debian_library(
-            name = "debian_benchmark",
-            package = "libbenchmark-dev",
-            header = "benchmark/benchmark.h",
-            targets = {"benchmark": ["benchmark", "pthread"], "benchmark_main": ["benchmark_main"]},
-            target_deps = {"benchmark_main": [":benchmark"]},
         )
     if _absent("debian_grpc_proto"):
         _debian_grpc_proto(

@@ -5,18 +5,14 @@
 // One operation is acquire and release. A figure is the nanoseconds that one core spends on it:
 // wall time x min(threads, cores) / operations. In each round every contender runs once, in turn, so that a machine
 // that slows down slows all of them. The last line is the pool's figure for one thread.
-#include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -24,28 +20,23 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "bench/lending_floor.h"
+#include "bench/open_pool.h"
 #include "bench/statistics.h"
+#include "bench/turn.h"
 #include "pool/core/check.h"
-#include "pool/core/clock.h"
 #include "pool/core/pool.h"
-#include "pool/testing/closers.h"
-#include "pool/testing/fake_target.h"
 
 namespace chanpool::bench {
 namespace {
 
 // How long one contender runs in one round.
 constexpr std::chrono::milliseconds kTurn(40);
-// Operations between two looks at whether the turn is over.
-constexpr int kBatch = 64;
 
 // What is lent where there is no pool.
 struct alignas(64) Resource {
   std::atomic<uint64_t> used{0};
 };
-
-// Runs one batch in thread `thread`.
-using Batch = std::function<void(int thread)>;
 
 struct Contender {
   std::string name;
@@ -56,26 +47,10 @@ struct Contender {
 
 // Exactly what channel() and Acquire() do, over connections that open at once. Statistics are always on.
 Batch OfPool(int connections, int leases) {
-  struct Fixture {
-    FakeTarget target;
-    ThreadCloser closer;
-    std::shared_ptr<Pool> pool;
-    ~Fixture() { pool->Destroy(); }
-  };
-  auto fixture = std::make_shared<Fixture>();
-  Pool::Config config;
-  config.name = "bench";
-  config.options.min_connections = connections;
-  config.options.max_connections = connections;
-  config.options.max_leases_per_connection = leases;
-  config.connector = fixture->target.NewConnector();
-  config.clock = RealClock();
-  config.closer = &fixture->closer;
-  fixture->pool = Pool::Create(std::move(config));
-  CHANPOOL_CHECK(fixture->pool->Stats().connections_open == connections);
-  return [fixture](int) {
+  auto pool = std::make_shared<OpenPool>(connections, leases);
+  return [pool](int) {
     for (int i = 0; i < kBatch; ++i) {
-      const absl::StatusOr<Place> place = fixture->pool->Acquire(absl::InfiniteFuture());
+      const absl::StatusOr<Place> place = (*pool)->Acquire(absl::InfiniteFuture());
       CHANPOOL_CHECK(place.ok());
     }
   };
@@ -121,53 +96,6 @@ Batch OfFlags(int size) {
   };
 }
 
-// Nothing that counts who uses what can be cheaper: a compare-and-swap up, a subtraction down, in a line of its own.
-Batch OfFloor() {
-  auto words = std::make_shared<std::array<Resource, 16>>();
-  return [words](int thread) {
-    std::atomic<uint64_t>& word = (*words)[static_cast<size_t>(thread) % words->size()].used;
-    for (int i = 0; i < kBatch; ++i) {
-      uint64_t seen = word.load(std::memory_order_relaxed);
-      while (!word.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_relaxed)) {
-      }
-      word.fetch_sub(1, std::memory_order_acq_rel);
-    }
-  };
-}
-
-// --- Measuring -----------------------------------------------------------------------------------------------------
-
-// Nanoseconds of one core for one operation.
-double Measure(const Batch& batch, int threads) {
-  std::atomic<int> ready{0};
-  std::atomic<bool> over{false};
-  std::atomic<int64_t> operations{0};
-  std::vector<std::thread> workers;
-  std::atomic<bool> begin{false};
-  for (int thread = 0; thread < threads; ++thread) {
-    workers.emplace_back([&, thread] {
-      batch(thread);  // Warms up: this thread's caches and thread-locals.
-      ++ready;
-      while (!begin.load(std::memory_order_acquire)) std::this_thread::yield();
-      int64_t mine = 0;
-      while (!over.load(std::memory_order_relaxed)) {
-        batch(thread);
-        mine += kBatch;
-      }
-      operations += mine;
-    });
-  }
-  while (ready < threads) std::this_thread::yield();
-  const auto start = std::chrono::steady_clock::now();
-  begin.store(true, std::memory_order_release);
-  std::this_thread::sleep_for(kTurn);
-  over.store(true, std::memory_order_relaxed);
-  for (std::thread& worker : workers) worker.join();
-  const std::chrono::duration<double, std::nano> wall = std::chrono::steady_clock::now() - start;
-  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
-  return wall.count() * std::min<unsigned>(threads, cores) / static_cast<double>(operations);
-}
-
 void Run(int rounds) {
   const std::vector<Contender> contenders = {
       {"pool, 10 connections x 100 leases", OfPool(10, 100)},
@@ -176,14 +104,16 @@ void Run(int rounds) {
       {"mutex and deque, 100 objects", OfMutexAndDeque(100)},
       {"atomic flags, 10 objects", OfFlags(10)},
       {"atomic flags, 100 objects", OfFlags(100)},
-      {"floor: compare-and-swap + subtract", OfFloor()},
+      {"floor: compare-and-swap + subtract", LendingFloor()},
   };
   std::printf("Acquire + release, ns of one core: median (least - greatest) of %d alternating rounds.\n", rounds);
   double of_pool = 0;
   for (const int threads : {1, 2, 8}) {
     std::vector<std::vector<double>> figures(contenders.size());
     for (int round = 0; round < rounds; ++round) {
-      for (size_t i = 0; i < contenders.size(); ++i) figures[i].push_back(Measure(contenders[i].batch, threads));
+      for (size_t i = 0; i < contenders.size(); ++i) {
+        figures[i].push_back(TakeTurn(contenders[i].batch, threads, kNoWarmUp, kTurn).NanosecondsOfOneCore());
+      }
     }
     std::printf("\n%d thread%s\n", threads, threads == 1 ? "" : "s");
     for (size_t i = 0; i < contenders.size(); ++i) {

@@ -55,9 +55,11 @@ fetch_promtool() {
 
 install_promtool() { quietly "promtool" fetch_promtool; }
 
-# Only from npm, which a plain machine does not have and which is large: then scripts/check.sh says what it left out.
 install_buf() {
-  command -v npm >/dev/null || return 0
+  if ! command -v npm >/dev/null; then
+    quietly "npm, which has buf (a minute or two)" as_root env DEBIAN_FRONTEND=noninteractive \
+      apt-get -qq install --yes --no-install-recommends npm ca-certificates
+  fi
   quietly "buf $buf_version" npm install --silent --no-audit --no-fund --prefix "$cache/npm" "@bufbuild/buf@$buf_version"
   ln -sf "$cache/npm/node_modules/.bin/buf" "$cache/bin/buf"
 }

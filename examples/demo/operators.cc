@@ -167,12 +167,16 @@ void Reload(Stage& stage, Report& report) {
   stage.WriteConfig("max_conections: 12");
   const Finished broken = stage.Poolctl({"reload"});
   Show("poolctl reload    # max_conections", broken.out + broken.err, 3, report);
+  const Finished still = stage.Grpcurl(
+      {"-d", R"({"name": "pools/warehouse"})", stage.admin_socket(), "chanpool.admin.v1.PoolAdmin/GetPool"});
   report.Promise(broken.exit == 6 && absl::StrContains(broken.err, absl::StrCat(stage.config_path(), ":8:5:")),
-                 "a broken file is refused with its line and column, and changes nothing");
+                 "a broken file is refused with its line and column");
+  report.Promise(absl::StrContains(still.out, "\"maxConnections\": 12"), "and changes nothing");
   stage.WriteConfig("max_connections: 12");
   const Calls after = stage.NextCount();
-  report.Promise(after.failed == 0 && after.ok > before.ok,
-                 absl::StrCat("no call failed meanwhile: ", Count(after.ok - before.ok), " were answered"));
+  report.Promise(
+      after.failed == 0 && after.refused == before.refused && after.ok > before.ok,
+      absl::StrCat("no call failed or was refused meanwhile: ", Count(after.ok - before.ok), " were answered"));
 }
 
 void Drain(Stage& stage, Report& report) {
@@ -210,7 +214,8 @@ void Invite(Stage& stage) {
         "recycle shop/payments", "set shop/orders max_connections=20 --ttl 10m"}) {
     std::printf("  %s %s\n", poolctl.c_str(), command);
   }
-  std::printf("  grpcurl -plaintext -unix %s chanpool.admin.v1.PoolAdmin/ListPools\n", stage.admin_socket().c_str());
+  std::printf("  %s -plaintext -unix %s chanpool.admin.v1.PoolAdmin/ListPools\n", FindTool("grpcurl").c_str(),
+              stage.admin_socket().c_str());
   std::fflush(stdout);
   sigset_t ends;
   sigemptyset(&ends);

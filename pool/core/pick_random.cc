@@ -5,12 +5,6 @@
 namespace chanpool {
 
 bool PickRandom::DrawGap() {
-  if (!seeded_) {
-    static std::atomic<uint64_t> threads{0};
-    // Far apart, so that two threads do not draw the same sequence one step shifted.
-    *this = PickRandom(threads.fetch_add(1, std::memory_order_relaxed) * 0xd1342543de82ef95ull);
-    return Sample();
-  }
   weight_ = next_weight_;
   next_weight_ = fast_ ? kSparse : 1;
   gap_ = next_gap_;
@@ -23,4 +17,13 @@ void PickRandom::SetPace(absl::Time now) {
   last_ = now;
 }
 
+namespace internal {
+
+uint64_t SeedForThisThread() {
+  static std::atomic<uint64_t> threads{0};
+  // Far apart, so that two threads do not draw the same sequence one step shifted. Odd times less than 2^64: not null.
+  return (threads.fetch_add(1, std::memory_order_relaxed) + 1) * 0xd1342543de82ef95ull;
+}
+
+}  // namespace internal
 }  // namespace chanpool

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "absl/base/optimization.h"
 #include "absl/time/time.h"
 
 namespace chanpool {
@@ -25,11 +26,8 @@ class PickRandom {
   static constexpr uint32_t kSparse = 16;
   static constexpr absl::Duration kFastCall = absl::Nanoseconds(160);
 
-  // Seeds itself with the first Sample(), at a different point in each thread. Constant, so that a thread's own needs
-  // no look whether it has been made.
-  constexpr PickRandom() = default;
-  explicit PickRandom(uint64_t seed)
-      : state_(seed), until_sample_(1 + FirstGap(seed)), seeded_(true), next_gap_(until_sample_) {}
+  constexpr explicit PickRandom(uint64_t seed)
+      : state_(seed), until_sample_(1 + FirstGap(seed)), next_gap_(until_sample_) {}
 
   // 0 to n - 1. n is not 0.
   uint32_t Below(uint32_t n) { return static_cast<uint32_t>((static_cast<uint64_t>(Next()) * n) >> 32); }
@@ -55,19 +53,26 @@ class PickRandom {
     return static_cast<uint32_t>(z >> 32);
   }
 
-  uint64_t state_ = 0;
-  uint32_t until_sample_ = 1;
-  bool seeded_ = false;
+  uint64_t state_;
+  uint32_t until_sample_;
   bool fast_ = false;
   uint32_t gap_ = 1;          // Of these calls, the last sample was the last.
-  uint32_t next_gap_ = 1;     // The one that until_sample_ began with.
+  uint32_t next_gap_;         // The one that until_sample_ began with.
   uint32_t weight_ = 1;       // Of the last sample.
   uint32_t next_weight_ = 1;  // Of the one that until_sample_ counts down to.
   absl::Time last_ = absl::InfinitePast();
 };
 
+namespace internal {
+// Far from every other thread's beginning, and not null.
+uint64_t SeedForThisThread();
+}  // namespace internal
+
+// Begins at a different point in each thread.
 inline PickRandom& ThisThreadsRandom() {
-  thread_local PickRandom random;
+  thread_local uint64_t begun = 0;  // Both are constant at first: to reach them takes no guard and no call.
+  thread_local PickRandom random(0);
+  if (ABSL_PREDICT_FALSE(begun == 0)) random = PickRandom(begun = internal::SeedForThisThread());
   return random;
 }
 

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "pool/core/async_acquire.h"
@@ -43,10 +44,10 @@ Pool::Pool(Config config)
       clock_(config.clock),
       closer_(config.closer),
       connector_(std::move(config.connector)),
-      fork_epoch_(CountForks()),
       feed_(std::make_shared<EventFeed>(config.closer)),
-      table_(this),
+      fork_epoch_(CountForks()),
       grow_above_(config.options.max_leases_per_connection),
+      table_(this),
       state_(config.options, config.seed),
       sources_{config.options, nullptr} {}
 
@@ -92,7 +93,7 @@ inline void Pool::GrowAtPeak(Slot* slot) {
   if (SlotTable::RaisePeak(slot, leases) && leases > grow_above_.load(std::memory_order_relaxed)) Grow();
 }
 
-Place Pool::TryAcquire() {
+ABSL_ATTRIBUTE_HOT Place Pool::TryAcquire() {
   if (Forked()) return Place();
   PickRandom& random = ThisThreadsRandom();
   if (__builtin_expect(random.Sample(), 0)) return TryAcquireTimed(&random);

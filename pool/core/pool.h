@@ -315,12 +315,12 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   Clock* const clock_;
   Closer* const closer_;
   const std::unique_ptr<Connector> connector_;
-  const uint64_t fork_epoch_;
   const std::shared_ptr<EventFeed> feed_;
 
-  // Read by the fast path.
-  SlotTable table_;
+  // Read by the fast path: side by side, down to the table's first member.
+  const uint64_t fork_epoch_;
   std::atomic<uint32_t> grow_above_;  // A slot's new peak above this asks for more connections; max when none may come.
+  SlotTable table_;
 
   // Written without the lock.
   HistogramRecorder fast_waits_;

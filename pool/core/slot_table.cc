@@ -2,18 +2,41 @@
 
 #include <algorithm>
 
+#include "absl/base/attributes.h"
 #include "pool/core/check.h"
 
 namespace chanpool {
 
-SlotTable::SlotTable(Pool* pool) : pool_(pool) {
+namespace {
+
+// What a thread remembers of tables: the slot that it used last, of the few that it used last. A table is told by its
+// id, so the slot of one that is gone is never touched.
+struct LastUsed {
+  uint64_t table = 0;
+  Slot* slot = nullptr;
+};
+constexpr uint64_t kRemembered = 8;  // A power of two. Two tables that fall on one place forget each other's.
+
+LastUsed& RememberedOf(uint64_t table) {
+  thread_local LastUsed remembered[kRemembered];
+  return remembered[table % kRemembered];
+}
+
+uint64_t NewId() {
+  static std::atomic<uint64_t> made{0};
+  return made.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
+SlotTable::SlotTable(Pool* pool) : id_(NewId()), pool_(pool) {
   hints_of_all_times_.push_back(std::make_unique<Hints>(kChunk));
   hints_.store(hints_of_all_times_.back().get(), std::memory_order_release);
 }
 
 SlotTable::~SlotTable() = default;
 
-bool SlotTable::TryLendOn(Slot* slot, SlotWord seen) {
+ABSL_ATTRIBUTE_HOT bool SlotTable::TryLendOn(Slot* slot, SlotWord seen) {
   uint64_t bits = seen.bits();
   for (;;) {
     const slot::Next next = slot::Lend(SlotWord(bits));
@@ -25,20 +48,30 @@ bool SlotTable::TryLendOn(Slot* slot, SlotWord seen) {
   }
 }
 
-Slot* SlotTable::TryLend(PickRandom* random) {
+ABSL_ATTRIBUTE_HOT Slot* SlotTable::TryLend(PickRandom* random) {
+  LastUsed& last = RememberedOf(id_);
+  if (last.table == id_) {
+    const SlotWord word = last.slot->Load();
+    // Nobody carries fewer than none: most often no other slot is looked at, nor the list of them.
+    if (word.leases() == 0 && TryLendOn(last.slot, word)) return last.slot;
+  }
+  Slot* chosen = TryLendListed(last.table == id_ ? last.slot : nullptr, random);
+  if (chosen != nullptr) last = {id_, chosen};
+  return chosen;
+}
+
+Slot* SlotTable::TryLendListed(Slot* remembered, PickRandom* random) {
   const Hints* hints = hints_.load(std::memory_order_acquire);
   const uint32_t count = hints->count.load(std::memory_order_acquire);
   if (count == 0) return nullptr;
   const auto at = [hints](uint32_t i) { return hints->slots[i].load(std::memory_order_relaxed); };
-  if (count == 1) {
-    Slot* only = at(0);
-    return TryLendOn(only, only->Load()) ? only : nullptr;
-  }
-  for (int misses = 0; misses < 2; ++misses) {
+  if (count == 1) return TryLendOn(at(0), at(0)->Load()) ? at(0) : nullptr;
+  // Two different ones; which comes first is chance, so a tie is broken by chance. But the remembered one comes first.
+  for (int misses = 0; misses < 2; ++misses, remembered = nullptr) {
     const uint32_t i = random->Below(count);
     uint32_t j = random->Below(count - 1);
-    if (j >= i) ++j;  // Two different ones; which comes first is chance, so a tie is broken by chance.
-    Slot* a = at(i);
+    if (j >= i) ++j;
+    Slot* a = remembered != nullptr ? remembered : at(i);
     Slot* b = at(j);
     SlotWord word_a = a->Load(), word_b = b->Load();
     if (!slot::Lend(word_a) || (slot::Lend(word_b) && word_b.leases() < word_a.leases())) {

@@ -61,8 +61,12 @@ class SlotTable {
 
   // --- The fast path ---
 
-  // The less loaded of two random open slots, ties by chance; after two misses the first open one with room. Null when
-  // none has room, or when somebody waits.
+  // A place on an open slot; null when none has room, or when somebody waits. Which one:
+  //   - the slot that this thread used last, unless it carries somebody and another, drawn at random, carries fewer. So
+  //     a caller alone stays on one warm connection, whose words its core already has; as many connections are in use
+  //     as there are calls at a time; and loads stay level (two choices, one of them remembered);
+  //   - without such a slot, or when it has no room: the less loaded of two random ones, ties by chance;
+  //   - after two misses the first one with room.
   Slot* TryLend(PickRandom* random);
 
   // Gives a lease back. False, and nothing changed, when SLOW is set: the caller takes the pool's lock first.
@@ -138,13 +142,16 @@ class SlotTable {
   };
 
   static bool TryLendOn(Slot* slot, SlotWord seen);
+  // One of the listed, `remembered` among them unless it is null.
+  Slot* TryLendListed(Slot* remembered, PickRandom* random);
 
+  std::atomic<Hints*> hints_;
+  const uint64_t id_;  // Of this table alone, for ever: what a thread remembers outlives tables.
   Pool* const pool_;
   uint32_t size_ = 0;
   std::vector<std::unique_ptr<Slot[]>> chunks_;
   std::vector<Slot*> listed_;
   std::vector<std::unique_ptr<Hints>> hints_of_all_times_;
-  std::atomic<Hints*> hints_;
 };
 
 }  // namespace chanpool

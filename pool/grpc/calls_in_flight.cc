@@ -1,3 +1,5 @@
+// What a call runs through on its way is marked hot, here and in the other files that it passes: the linker then puts
+// it side by side. A call alone finds the caches cold, and each page it need not touch saves it up to 50 ns.
 #include "pool/grpc/calls_in_flight.h"
 
 #include <grpc/grpc.h>
@@ -12,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/attributes.h"
 #include "pool/core/pool.h"
 
 namespace chanpool {
@@ -45,8 +48,8 @@ const void* VTableOf(const CallOpSetInterface& ops) {
 // when `ops` is not of the type Batch.
 template <typename Batch>
 grpc_completion_queue_functor* Redirect(CallOpSetInterface* ops, grpc_completion_queue_functor* tag) {
-  static const Batch* const sample = new Batch;
-  if (VTableOf(*ops) != VTableOf(*sample)) return nullptr;
+  static const void* const table = VTableOf(Batch());
+  if (VTableOf(*ops) != table) return nullptr;
   auto* const before = static_cast<grpc_completion_queue_functor*>(ops->core_cq_tag());
   static_cast<Batch*>(ops)->set_core_cq_tag(tag);
   return before;
@@ -66,13 +69,13 @@ class CallsInFlight::Interceptor : public grpc::experimental::Interceptor,
                                    public grpc::internal::CallHook,
                                    private grpc_completion_queue_functor {
  public:
-  Interceptor(CallsInFlight* calls, grpc::ClientContext* context)
+  ABSL_ATTRIBUTE_HOT Interceptor(CallsInFlight* calls, grpc::ClientContext* context)
       : grpc_completion_queue_functor(), calls_(calls), context_(context), lease_(LeaseHandOver::Take()) {
     functor_run = &Interceptor::EndFollowed;
     last_made = this;
   }
 
-  ~Interceptor() override { End(); }
+  ABSL_ATTRIBUTE_HOT ~Interceptor() override { End(); }
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     using Hook = grpc::experimental::InterceptionHookPoints;
@@ -89,7 +92,7 @@ class CallsInFlight::Interceptor : public grpc::experimental::Interceptor,
 
   // The stub starts a batch of a followed call. A reactor does so in several threads: only the one batch of a unary
   // call may change this object.
-  void PerformOpsOnCall(CallOpSetInterface* ops, grpc::internal::Call* call) override {
+  ABSL_ATTRIBUTE_HOT void PerformOpsOnCall(CallOpSetInterface* ops, grpc::internal::Call* call) override {
     grpc_completion_queue_functor* stub = Redirect<UnaryBatch<grpc::protobuf::MessageLite>>(ops, this);
     if (stub == nullptr) stub = Redirect<UnaryBatch<grpc::ByteBuffer>>(ops, this);
     if (stub == nullptr) return ops->FillOps(&intercepted_);
@@ -102,7 +105,7 @@ class CallsInFlight::Interceptor : public grpc::experimental::Interceptor,
   friend class CallsInFlight;
 
   // The core reports the end of a followed call.
-  static void EndFollowed(grpc_completion_queue_functor* functor, int ok) {
+  ABSL_ATTRIBUTE_HOT static void EndFollowed(grpc_completion_queue_functor* functor, int ok) {
     auto* const self = static_cast<Interceptor*>(functor);
     grpc_completion_queue_functor* const stub = self->stub_;
     self->End();
@@ -137,7 +140,8 @@ class CallsInFlight::Interceptor : public grpc::experimental::Interceptor,
 class CallsInFlight::Factory : public grpc::experimental::ClientInterceptorFactoryInterface {
  public:
   explicit Factory(std::shared_ptr<CallsInFlight> calls) : calls_(std::move(calls)) {}
-  grpc::experimental::Interceptor* CreateClientInterceptor(grpc::experimental::ClientRpcInfo* info) override {
+  ABSL_ATTRIBUTE_HOT grpc::experimental::Interceptor* CreateClientInterceptor(
+      grpc::experimental::ClientRpcInfo* info) override {
     return new Interceptor(calls_.get(), info->client_context());
   }
 
@@ -150,12 +154,16 @@ std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface> CallsInFl
   return std::make_unique<Factory>(std::move(calls));
 }
 
-grpc::internal::Call CallsInFlight::Follow(const grpc::internal::Call& call) const {
-  if (!alone_ || grpc::internal::g_global_client_interceptor_factory != nullptr) return call;
+// gRPC asks for its global factory to be set before the first call, so before the first channel.
+CallsInFlight::CallsInFlight(bool alone)
+    : alone_(alone && grpc::internal::g_global_client_interceptor_factory == nullptr) {}
+
+ABSL_ATTRIBUTE_HOT grpc::internal::Call CallsInFlight::Follow(const grpc::internal::Call& call) const {
+  if (!alone_) return call;
   return static_cast<Interceptor*>(last_made)->Follow(call);
 }
 
-void CallsInFlight::Add(Interceptor* call) {
+ABSL_ATTRIBUTE_HOT void CallsInFlight::Add(Interceptor* call) {
   grpc_call* const core_call = call->context_->c_call();
   absl::Status cancelled;
   {
@@ -175,7 +183,7 @@ void CallsInFlight::Add(Interceptor* call) {
   grpc_call_unref(core_call);
 }
 
-void CallsInFlight::Remove(Interceptor* call) {
+ABSL_ATTRIBUTE_HOT void CallsInFlight::Remove(Interceptor* call) {
   grpc_call* core_call = nullptr;
   {
     MutexLock lock(&mu_);

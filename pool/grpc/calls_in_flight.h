@@ -42,7 +42,7 @@ class LeaseHandOver {
 class CallsInFlight {
  public:
   // `alone`: the channel has no interceptor but ours, which need not see every batch then.
-  explicit CallsInFlight(bool alone = false) : alone_(alone) {}
+  explicit CallsInFlight(bool alone = false);
 
   // Our interceptor must be the first of the channel: behind a user's that hijacks it would see only its destructor.
   static std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface> NewInterceptorFactory(

@@ -12,6 +12,7 @@
 #include <functional>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "pool/grpc/channel_access.h"
@@ -293,7 +294,7 @@ int ChannelConnection::extra_transports() const {
   return std::max(0, losses - 1) + (back ? 1 : 0);
 }
 
-bool ChannelConnection::ReportIfLost() const {
+ABSL_ATTRIBUTE_HOT bool ChannelConnection::ReportIfLost() const {
   if (!reporter_->opened.load(std::memory_order_acquire)) return false;
   if (!reporter_->changed.load(std::memory_order_acquire)) return false;  // Asking gRPC costs 500 instructions.
   const grpc_connectivity_state now = channel_->GetState(/*try_to_connect=*/false);

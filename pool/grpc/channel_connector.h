@@ -20,9 +20,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "pool/core/connector.h"
 #include "pool/core/options.h"
+#include "pool/core/pool.h"
 #include "pool/grpc/calls_in_flight.h"
 #include "pool/grpc/keepalive.h"
 #include "pool/grpc/method_tags.h"
@@ -74,6 +76,19 @@ class ChannelConnection : public Connection {
   std::shared_ptr<grpc::Channel> channel_;
   const MethodTags tags_;
 };
+
+// What `acquire` gives, on a connection that is still there as far as gRPC knows. Each one found lost is lent no more,
+// so the next attempt finds another; it ends with the first failure.
+template <typename Acquire>
+absl::StatusOr<Place> AcquireUsable(Acquire acquire) {
+  absl::StatusOr<Place> place = acquire();
+  for (int found_lost = 0; place.ok() && found_lost < kMaxConnections; ++found_lost) {
+    if (!static_cast<const ChannelConnection&>(*place->connection()).ReportIfLost()) break;
+    place->Reset();
+    place = acquire();
+  }
+  return place;
+}
 
 // Thread-safe.
 class ChannelConnector : public Connector {

@@ -111,7 +111,7 @@ absl::Status ChannelPool::Redirect(std::string target, KeepaliveOptions keepaliv
 }
 
 absl::StatusOr<Lease> ChannelPool::Acquire(absl::Time deadline) {
-  absl::StatusOr<Place> place = pool_->Acquire(deadline);
+  absl::StatusOr<Place> place = AcquireUsable([&] { return pool_->Acquire(deadline); });
   if (!place.ok()) return place.status();
   return Lease(*std::move(place));
 }

@@ -7,7 +7,13 @@
 #include <cstring>
 #include <memory>
 
+#include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
+
 namespace chanpool {
+
+using grpc::internal::RpcMethod;
+
 namespace {
 
 // The names that have a handle, from the first on. Never freed: stubs and connections are of any age.
@@ -26,8 +32,7 @@ class TagGiver : public grpc::ChannelInterface {
 
  private:
   void* RegisterMethod(const char*) override { return next; }
-  grpc::internal::Call CreateCall(const grpc::internal::RpcMethod&, grpc::ClientContext*,
-                                  grpc::CompletionQueue*) override {
+  grpc::internal::Call CreateCall(const RpcMethod&, grpc::ClientContext*, grpc::CompletionQueue*) override {
     return grpc::internal::Call();
   }
   void PerformOpsOnCall(grpc::internal::CallOpSetInterface*, grpc::internal::Call*) override {}
@@ -38,6 +43,10 @@ class TagGiver : public grpc::ChannelInterface {
 };
 
 thread_local void* TagGiver::next = nullptr;
+
+RpcMethod WithTag(const RpcMethod& method, void* tag) {
+  return RpcMethod(method.name(), method.suffix_for_stats(), method.method_type(), TagGiver::Of(tag));
+}
 
 }  // namespace
 
@@ -58,16 +67,29 @@ void* MethodTags::Handle(const char* name) {
   return nullptr;
 }
 
-grpc::internal::RpcMethod MethodTags::Translate(const grpc::internal::RpcMethod& method, grpc_channel* channel) const {
+MethodTags::~MethodTags() {
+  for (Registered& method : methods_) delete method.load(std::memory_order_relaxed);
+}
+
+const RpcMethod* MethodTags::Register(const RpcMethod& method, grpc_channel* channel, Registered& place) {
+  const RpcMethod* mine =
+      new RpcMethod(WithTag(method, grpc_channel_register_call(channel, method.name(), nullptr,
+                                                               nullptr)));  // Whoever else asks gets the same.
+  const RpcMethod* known = nullptr;
+  if (place.compare_exchange_strong(known, mine, std::memory_order_acq_rel)) return mine;
+  delete mine;
+  return known;
+}
+
+ABSL_ATTRIBUTE_HOT RpcMethod MethodTags::Translate(const RpcMethod& method, grpc_channel* channel) const {
   if (method.channel_tag() == nullptr) return method;
-  std::atomic<void*>& known = tags_[static_cast<std::atomic<const char*>*>(method.channel_tag()) - names.data()];
-  void* tag = known.load(std::memory_order_acquire);
-  if (tag == nullptr) {
-    // Whoever else registers it now gets the same.
-    tag = grpc_channel_register_call(channel, method.name(), nullptr, nullptr);
-    known.store(tag, std::memory_order_release);
-  }
-  return grpc::internal::RpcMethod(method.name(), method.suffix_for_stats(), method.method_type(), TagGiver::Of(tag));
+  Registered& place = methods_[static_cast<std::atomic<const char*>*>(method.channel_tag()) - names.data()];
+  const RpcMethod* known = place.load(std::memory_order_acquire);
+  if (ABSL_PREDICT_FALSE(known == nullptr)) known = Register(method, channel, place);
+  const bool same =
+      known->suffix_for_stats() == method.suffix_for_stats() && known->method_type() == method.method_type();
+  // Two stubs may call one name differently.
+  return ABSL_PREDICT_TRUE(same) ? *known : WithTag(method, known->channel_tag());
 }
 
 }  // namespace chanpool

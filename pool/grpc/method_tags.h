@@ -6,8 +6,8 @@
 //   lame.CreateCall(MethodTags::Unregistered(method), ...);
 //
 // What gRPC gives for a registered method belongs to one channel, and a stub of ours outlives its channels. So a stub
-// gets a handle of ours, and each connection keeps what its own channel gave for it. A handle must never reach a real
-// channel: every call's method goes through one of the two functions above.
+// gets a handle of ours, and each connection keeps the method as its own channel registered it. A handle must never
+// reach a real channel: every call's method goes through one of the two functions above.
 #ifndef CHANPOOL_POOL_GRPC_METHOD_TAGS_H_
 #define CHANPOOL_POOL_GRPC_METHOD_TAGS_H_
 
@@ -22,8 +22,14 @@ namespace chanpool {
 // One connection's. Thread-safe, without a lock: a child of fork() may make stubs as well.
 class MethodTags {
  public:
-  // Methods with a handle, in one process. Each costs 8 bytes a connection; those beyond are called by name.
+  // Methods with a handle, in one process. Each costs 8 bytes a connection, and 32 once it was called there; those
+  // beyond are called by name.
   static constexpr int kMaxMethods = 256;
+
+  MethodTags() = default;
+  ~MethodTags();
+  MethodTags(const MethodTags&) = delete;
+  MethodTags& operator=(const MethodTags&) = delete;
 
   // The process's handle for `name`; null beyond kMaxMethods.
   static void* Handle(const char* name);
@@ -36,7 +42,12 @@ class MethodTags {
   }
 
  private:
-  mutable std::array<std::atomic<void*>, kMaxMethods> tags_ = {};
+  using Registered = std::atomic<const grpc::internal::RpcMethod*>;
+
+  static const grpc::internal::RpcMethod* Register(const grpc::internal::RpcMethod& method, grpc_channel* channel,
+                                                   Registered& place);
+
+  mutable std::array<Registered, kMaxMethods> methods_ = {};  // By handle; owned.
 };
 
 }  // namespace chanpool

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/strings/str_cat.h"
 #include "pool/core/check.h"
 #include "pool/grpc/calls_in_flight.h"
@@ -34,9 +35,17 @@ grpc_connectivity_state PooledChannel::GetState(bool try_to_connect) {
   return state;
 }
 
-absl::StatusOr<Place> PooledChannel::AcquireOnce(const grpc::ClientContext& context, const grpc::CompletionQueue* cq) {
+ABSL_ATTRIBUTE_NOINLINE absl::StatusOr<Place> PooledChannel::AcquireSlow(Place lost, const grpc::ClientContext& context,
+                                                                         const grpc::CompletionQueue* cq) {
+  lost.Reset();
   if (pool_->Forked()) return pool_->ForkedError();
-  if (when_full_ == WhenFull::kAsOptionsSay) return pool_->AcquireNow(ChannelAccess::WaitsForReady(context));
+  if (when_full_ == WhenFull::kBlock) return AcquireBlocking(context, cq);
+  const bool wait_for_ready = ChannelAccess::WaitsForReady(context);
+  return AcquireUsable([&] { return pool_->AcquireNow(wait_for_ready); });
+}
+
+absl::StatusOr<Place> PooledChannel::AcquireBlocking(const grpc::ClientContext& context,
+                                                     const grpc::CompletionQueue* cq) {
   // A callback call starts on threads that must deliver completions: one that waits there for a place waits for what
   // it holds up itself (measured: stuck after 21 of 2,000 calls).
   if (cq == callback_queue_) {
@@ -48,24 +57,12 @@ absl::StatusOr<Place> PooledChannel::AcquireOnce(const grpc::ClientContext& cont
   if (context.deadline() != std::chrono::system_clock::time_point::max()) {
     deadline = std::min(deadline, absl::FromChrono(context.deadline()));
   }
-  return pool_->Acquire(deadline);
+  return AcquireUsable([&] { return pool_->Acquire(deadline); });
 }
 
-absl::StatusOr<Place> PooledChannel::AcquireSlow(Place lost, const grpc::ClientContext& context,
-                                                 const grpc::CompletionQueue* cq) {
-  lost.Reset();
-  absl::StatusOr<Place> place = AcquireOnce(context, cq);
-  // Each one found lost is lent no more, so the next attempt finds another.
-  for (int found_lost = 0; place.ok() && found_lost < kMaxConnections; ++found_lost) {
-    if (!ConnectionOf(*place).ReportIfLost()) break;
-    place->Reset();
-    place = AcquireOnce(context, cq);
-  }
-  return place;
-}
-
-grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& method, grpc::ClientContext* context,
-                                               grpc::CompletionQueue* cq) {
+ABSL_ATTRIBUTE_HOT grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& method,
+                                                                  grpc::ClientContext* context,
+                                                                  grpc::CompletionQueue* cq) {
   Place place = when_full_ == WhenFull::kAsOptionsSay ? pool_->TryAcquire() : Place();
   if (!place || ConnectionOf(place).ReportIfLost()) {
     absl::StatusOr<Place> acquired = AcquireSlow(std::move(place), *context, cq);

@@ -41,7 +41,7 @@ class PooledChannel : public grpc::ChannelInterface {
 
   // What CreateCall does when the fast path gave it nothing, or `lost`, a connection that is not there any more.
   absl::StatusOr<Place> AcquireSlow(Place lost, const grpc::ClientContext& context, const grpc::CompletionQueue* cq);
-  absl::StatusOr<Place> AcquireOnce(const grpc::ClientContext& context, const grpc::CompletionQueue* cq);
+  absl::StatusOr<Place> AcquireBlocking(const grpc::ClientContext& context, const grpc::CompletionQueue* cq);
 
   const std::shared_ptr<Pool> pool_;
   const WhenFull when_full_;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <thread>
 #include <vector>
@@ -79,15 +80,66 @@ TEST_F(SlotTableTest, NeverLendsTheMostLoadedOfMany) {
   EXPECT_EQ(LendAndReturn(1'000).count(most), 0u);
 }
 
-TEST_F(SlotTableTest, SpreadsTies) {
-  constexpr int kSlots = 8, kTimes = 8'000;
+TEST_F(SlotTableTest, ACallerAloneStaysOnOneSlot) {
+  for (int i = 0; i < 8; ++i) AddOpen(/*limit=*/100, /*leases=*/0);
+
+  EXPECT_EQ(LendAndReturn(1'000).size(), 1u);
+}
+
+TEST_F(SlotTableTest, UsesNoMoreSlotsThanThereAreCallsAtATime) {
+  constexpr size_t kSlots = 64, kCalls = 5;
+  for (size_t i = 0; i < kSlots; ++i) AddOpen(/*limit=*/100, /*leases=*/0);
+  std::set<Slot*> used;
+  for (size_t i = 0; i < kCalls; ++i) used.insert(table_.TryLend(&random_));
+
+  EXPECT_LE(used.size(), kCalls);
+  EXPECT_GE(used.size(), kCalls - 2) << "seed " << kSeed;  // And nearly as many: the two looked at may tie.
+}
+
+TEST_F(SlotTableTest, BreaksTiesByChance) {
+  constexpr int kSlots = 8, kTimes = 7'000;
   for (int i = 0; i < kSlots; ++i) AddOpen(/*limit=*/100, /*leases=*/0);
+  Slot* remembered = table_.TryLend(&random_);
+  std::map<Slot*, int> second;
+  for (int i = 0; i < kTimes; ++i) {
+    Slot* other = table_.TryLend(&random_);  // Any of the seven that carry nobody.
+    ++second[other];
+    ASSERT_TRUE(SlotTable::TryReturn(remembered));
+    remembered = other;
+  }
 
-  const std::map<Slot*, int> lent = LendAndReturn(kTimes);
-
-  ASSERT_EQ(lent.size(), static_cast<size_t>(kSlots));
-  for (const auto& [slot, times] : lent) {  // 1,000 each; 150 is five standard deviations.
+  ASSERT_EQ(second.size(), static_cast<size_t>(kSlots));
+  for (const auto& [slot, times] : second) {  // 875 each; 150 is five standard deviations.
     EXPECT_NEAR(times, kTimes / kSlots, 150) << "slot " << slot->index << ", seed " << kSeed;
+  }
+}
+
+TEST_F(SlotTableTest, AThreadKeepsToItsOwnSlotWhileOthersUseTheirs) {
+  for (int i = 0; i < 4; ++i) AddOpen(/*limit=*/1, /*leases=*/0);
+  Slot* mine = table_.TryLend(&random_);
+  Slot* theirs = nullptr;
+  std::thread([&] {
+    PickRandom random(kSeed + 1);
+    theirs = table_.TryLend(&random);
+    EXPECT_TRUE(SlotTable::TryReturn(theirs));
+    EXPECT_EQ(table_.TryLend(&random), theirs);
+  }).join();
+  EXPECT_NE(theirs, mine);
+  ASSERT_TRUE(SlotTable::TryReturn(mine));
+
+  EXPECT_EQ(LendAndReturn(100), (std::map<Slot*, int>{{mine, 100}}));
+}
+
+TEST_F(SlotTableTest, RemembersNothingOfATableThatIsGone) {
+  // Tables that fall on one place of a thread's memory, and very likely on one place of the heap.
+  for (int i = 0; i < 100; ++i) {
+    auto table = std::make_unique<SlotTable>(nullptr);
+    EXPECT_EQ(table->TryLend(&random_), nullptr);
+    Slot* slot = table->GetOrAdd(0);
+    SlotTable::Update(slot, [](SlotWord w) { return slot::Reuse(w, 1); });
+    SlotTable::Update(slot, [](SlotWord w) { return slot::Open(w, 0, /*some_still_wait=*/false); });
+    table->List(slot);
+    EXPECT_EQ(table->TryLend(&random_), slot);
   }
 }
 
@@ -208,20 +260,28 @@ TEST_F(SlotTableTest, UnlistingTwiceTakesOneAway) {
 TEST_F(SlotTableTest, LendsExactlyTheListedWhateverTheOrderOfListing) {
   SCOPED_TRACE(testing::Message() << "seed " << kSeed);
   constexpr uint32_t kSlots = 40;  // More than one chunk, and more than the first list holds.
+  constexpr uint32_t kLimit = 3;
   std::vector<Slot*> slots;
-  for (uint32_t i = 0; i < kSlots; ++i) slots.push_back(AddOpen(/*limit=*/9, /*leases=*/0));
+  for (uint32_t i = 0; i < kSlots; ++i) slots.push_back(AddOpen(kLimit, /*leases=*/0));
   std::set<Slot*> listed(slots.begin(), slots.end());
   for (int round = 0; round < 200; ++round) {
     Slot* slot = slots[random_.Below(kSlots)];
     if (listed.erase(slot) > 0) {
+      SlotTable::Update(slot, slot::Drain);  // As the pool does: what is not listed does not lend.
       table_.Unlist(slot);
     } else {
+      SlotTable::Update(slot, slot::Close);
+      SlotTable::Update(slot, [](SlotWord w) { return slot::Reuse(w, kLimit); });
+      SlotTable::Update(slot, [](SlotWord w) { return slot::Open(w, 0, /*some_still_wait=*/false); });
       table_.List(slot);
       listed.insert(slot);
     }
-    std::set<Slot*> lent;
-    for (const auto& [lent_slot, times] : LendAndReturn(1'000)) lent.insert(lent_slot);
-    ASSERT_EQ(lent, listed) << "round " << round;
+    std::multiset<Slot*> lent;
+    while (Slot* place = table_.TryLend(&random_)) lent.insert(place);
+    EXPECT_EQ(lent.size(), listed.size() * kLimit);
+    for (Slot* place : lent) EXPECT_TRUE(SlotTable::TryReturn(place));
+    const std::set<Slot*> used(lent.begin(), lent.end());
+    ASSERT_EQ(used, listed) << "round " << round;
   }
 }
 

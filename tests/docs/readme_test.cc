@@ -29,22 +29,12 @@ using ::testing::SizeIs;
 // Where the README's shell block has its socket.
 constexpr char kShownFolder[] = "/tmp/chanpool";
 
-// What the block takes as given: the programs in the path, and a reader who does not type before chanpoold is ready.
+// What the block takes as given: the programs in the path. It ends with what it started.
 constexpr char kAsAReader[] = R"(
 set -euo pipefail
 export PATH="$PWD/server:$PWD/client:$TOOLS:$PATH"
 cd "$FOLDER"
 trap 'kill $(jobs -p); wait' EXIT
-poolctl() {
-  local code=0 attempt
-  for attempt in {1..200}; do
-    code=0
-    command poolctl "$@" || code=$?
-    [[ $code == 3 ]] || return $code
-    sleep 0.05
-  done
-  return $code
-}
 set -x
 )";
 

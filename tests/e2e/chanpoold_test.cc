@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "chanpool/admin/v1/pool_admin.pb.h"
 #include "examples/processes/program.h"
 #include "tests/e2e/sidecar_under_test.h"
 
@@ -157,7 +158,9 @@ TEST(ChanpooldTest, AUserWithoutARoleIsDeniedEverything) {
   ASSERT_TRUE(sidecar.AwaitOutput(" ready")) << sidecar.output();
   const std::string grpcurl = folder.path() + "/grpcurl";
   std::filesystem::copy_file(Tool("grpcurl"), grpcurl);
-  for (const char* method : {"GetInstance", "ListPools", "DrainPool"}) {
+  const auto& service = *chanpool::admin::v1::GetPoolRequest::descriptor()->file()->FindServiceByName("PoolAdmin");
+  for (int i = 0; i < service.method_count(); ++i) {
+    const std::string& method = service.method(i)->name();
     const Finished call =
         RunToEnd({"/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", grpcurl, "-plaintext",
                   "-unix", "-d", "{}", socket, absl::StrCat("chanpool.admin.v1.PoolAdmin/", method)});
@@ -295,6 +298,7 @@ TEST(ChanpooldTest, AWatchEndsWithUnavailableWhenTheProcessEnds) {
   ASSERT_TRUE(watch.AwaitOutput("\"hello\"")) << watch.output();
   sidecar.program().Signal(SIGTERM);
   EXPECT_EQ(watch.AwaitExit(), 64 + 14) << watch.output();
+  EXPECT_THAT(watch.output(), HasSubstr("\"SHUTTING_DOWN\"")) << "a dropped connection ends with 78 as well";
   EXPECT_EQ(sidecar.program().AwaitExit(), 0);
 }
 

@@ -19,6 +19,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "chanpool/admin/v1/annotations.pb.h"
+#include "chanpool/admin/v1/pool_admin.grpc.pb.h"
 #include "chanpool/admin/v1/pool_admin.pb.h"
 #include "examples/processes/program.h"
 #include "google/rpc/error_details.pb.h"
@@ -31,7 +32,8 @@ namespace {
 using ::testing::HasSubstr;
 
 // grpcurl ends with 64 + the status code.
-constexpr int kInvalidArgument = 67, kNotFound = 69, kPermissionDenied = 71, kFailedPrecondition = 73, kAborted = 74;
+constexpr int kInvalidArgument = 67, kNotFound = 69, kPermissionDenied = 71, kResourceExhausted = 72,
+              kFailedPrecondition = 73, kAborted = 74, kOutOfRange = 75;
 
 struct Refusal {
   std::string request;
@@ -68,7 +70,8 @@ const std::vector<Rpc>& Rpcs() {
       {"GetStats",
        R"({"pools": ["pools/orders"]})",
        "\"overcommitted\": \"0\"",
-       {{R"({"pools": ["pools/none"]})", kNotFound, "POOL_NOT_FOUND"}}},
+       {{R"({"pools": ["pools/none"]})", kNotFound, "POOL_NOT_FOUND"},
+        {R"({"pools": ["nonsense"]})", kInvalidArgument, "FIELD_INVALID"}}},
       {"WatchStats",
        R"({"max_responses": 2, "interval": "0.250s"})",
        "\"tickSeq\": \"2\"",
@@ -101,11 +104,13 @@ const std::vector<Rpc>& Rpcs() {
        R"({"name": "pools/orders"})",
        "\"ADMIN_STATE_ACTIVE\"",
        {{R"({"name": "pools/none"})", kNotFound, "POOL_NOT_FOUND"},
+        {R"({"name": "nonsense"})", kInvalidArgument, "FIELD_INVALID"},
         {R"({"name": "pools/orders", "etag": "stale"})", kAborted, "ETAG_MISMATCH"}}},
       {"RecyclePool",
        R"({"name": "pools/orders"})",
        "\"OPERATION_KIND_RECYCLE\"",
-       {{R"({"name": "pools/none"})", kNotFound, "POOL_NOT_FOUND"}}},
+       {{R"({"name": "pools/none"})", kNotFound, "POOL_NOT_FOUND"},
+        {R"({"name": "nonsense"})", kInvalidArgument, "FIELD_INVALID"}}},
       {"GetOperation",
        R"({"name": "{operation}"})",
        "\"{operation}\"",
@@ -115,17 +120,28 @@ const std::vector<Rpc>& Rpcs() {
       {"WatchOperation",
        R"({"name": "{operation}"})",
        "\"{operation}\"",
-       {{R"({"name": "operations/999"})", kNotFound, "OPERATION_NOT_FOUND"}}},
+       {{R"({"name": "operations/999"})", kNotFound, "OPERATION_NOT_FOUND"},
+        {R"({"name": "nonsense"})", kInvalidArgument, "FIELD_INVALID"}}},
       {"CancelOperation",
        R"({"name": "{operation}"})",
        "\"{operation}\"",
-       {{R"({"name": "operations/999"})", kNotFound, "OPERATION_NOT_FOUND"}}},
+       {{R"({"name": "operations/999"})", kNotFound, "OPERATION_NOT_FOUND"},
+        {R"({"name": "nonsense"})", kInvalidArgument, "FIELD_INVALID"}}},
   };
   return *rpcs;
 }
 
 const google::protobuf::ServiceDescriptor* PoolAdminDescriptor() {
   return chanpool::admin::v1::GetPoolRequest::descriptor()->file()->FindServiceByName("PoolAdmin");
+}
+
+// Of what WatchEvents printed.
+std::string LastResumeToken(const std::string& printed) {
+  const std::string marker = "\"resumeToken\": \"";
+  const size_t at = printed.rfind(marker);
+  EXPECT_NE(at, std::string::npos) << printed;
+  const size_t from = at + marker.size();
+  return printed.substr(from, printed.find('"', from) - from);
 }
 
 class RpcMatrixTest : public ::testing::Test {
@@ -143,11 +159,29 @@ class RpcMatrixTest : public ::testing::Test {
   SidecarUnderTest sidecar_;
 };
 
+// Whether a request names something that may not exist, or not be a name at all.
+bool NamesSomething(const google::protobuf::Descriptor& request) {
+  for (const char* field : {"name", "parent", "pool", "pools"}) {
+    if (request.FindFieldByName(field) != nullptr) return true;
+  }
+  return false;
+}
+
 TEST_F(RpcMatrixTest, EveryRpcHasItsCases) {
   for (int i = 0; i < PoolAdminDescriptor()->method_count(); ++i) {
-    const std::string& name = PoolAdminDescriptor()->method(i)->name();
-    const auto has_it = [&name](const Rpc& rpc) { return rpc.method == name; };
-    EXPECT_EQ(std::count_if(Rpcs().begin(), Rpcs().end(), has_it), 1) << name << " has no cases in this test";
+    const google::protobuf::MethodDescriptor& method = *PoolAdminDescriptor()->method(i);
+    const auto is_it = [&method](const Rpc& rpc) { return rpc.method == method.name(); };
+    ASSERT_EQ(std::count_if(Rpcs().begin(), Rpcs().end(), is_it), 1) << method.name() << " has no cases in this test";
+    const Rpc& rpc = *std::find_if(Rpcs().begin(), Rpcs().end(), is_it);
+    EXPECT_NE(rpc.works, "") << method.name();
+    EXPECT_NE(rpc.answers, "") << method.name() << ": any answer would do";
+    for (const Refusal& refusal : rpc.refused) EXPECT_NE(refusal.reason, "") << method.name();
+    if (!NamesSomething(*method.input_type())) continue;
+    for (const int exit : {kNotFound, kInvalidArgument}) {
+      const auto ends_so = [exit](const Refusal& refusal) { return refusal.exit == exit; };
+      EXPECT_TRUE(std::any_of(rpc.refused.begin(), rpc.refused.end(), ends_so))
+          << method.name() << " has no case that ends with " << exit;
+    }
   }
 }
 
@@ -175,6 +209,66 @@ TEST_F(RpcMatrixTest, EveryRefusalSaysWhyInDetailsThatGrpcurlDecodes) {
     }
   }
 }
+
+// --- Refusals that depend on what is going on ----------------------------------------------------------------------
+
+TEST_F(RpcMatrixTest, ABrokenFileIsRefusedWithEachErrorAtItsLine) {
+  sidecar_.WriteConfig("  - {name: orders, target: \"ipv4:127.0.0.1:1\", max_conections: 33}\n  - {name: Two}\n");
+  const Finished reload = sidecar_.Grpcurl("ReloadConfig", "{}");
+  EXPECT_EQ(reload.exit, kInvalidArgument) << reload.out << reload.err;
+  EXPECT_THAT(reload.err, HasSubstr("\"CONFIG_INVALID\""));
+  EXPECT_THAT(reload.err, HasSubstr("ConfigDiagnostic"));
+  EXPECT_THAT(reload.err, HasSubstr("\"line\": 9"));
+  EXPECT_THAT(reload.err, HasSubstr("\"line\": 10")) << "all errors at once";
+}
+
+TEST_F(RpcMatrixTest, APoolThatDrainsIsNotRecycled) {
+  EXPECT_EQ(sidecar_.Grpcurl("DrainPool", R"({"name": "pools/orders"})").exit, 0);
+  const Finished recycle = sidecar_.Grpcurl("RecyclePool", R"({"name": "pools/orders"})");
+  EXPECT_EQ(recycle.exit, kFailedPrecondition) << recycle.out << recycle.err;
+  EXPECT_THAT(recycle.err, HasSubstr("\"POOL_DRAINING\""));
+  EXPECT_THAT(recycle.err, HasSubstr("google.rpc.PreconditionFailure"));
+}
+
+TEST_F(RpcMatrixTest, TheNinthWatchOfOneCallerIsToldItsQuota) {
+  constexpr int kMaxPerCaller = 8;
+  std::vector<std::unique_ptr<Program>> watches;
+  for (int i = 0; i < kMaxPerCaller; ++i) {
+    watches.push_back(std::make_unique<Program>(std::vector<std::string>{Tool("grpcurl"), "-plaintext", "-unix", "-d",
+                                                                         "{}", sidecar_.admin_socket(),
+                                                                         "chanpool.admin.v1.PoolAdmin/WatchEvents"}));
+    ASSERT_TRUE(watches.back()->AwaitOutput("\"hello\"")) << watches.back()->output();
+  }
+  const Finished one_more = sidecar_.Grpcurl("WatchEvents", "{}");
+  EXPECT_EQ(one_more.exit, kResourceExhausted) << one_more.out << one_more.err;
+  for (const char* said : {"\"TOO_MANY_WATCHERS\"", "google.rpc.QuotaFailure", "google.rpc.RetryInfo"}) {
+    EXPECT_THAT(one_more.err, HasSubstr(said));
+  }
+}
+
+TEST_F(RpcMatrixTest, AResumeTokenFromBeforeTheOldestEventHasExpired) {
+  const Finished first = sidecar_.Grpcurl("WatchEvents", R"({"include_history": 1, "max_events": 1})");
+  // More events than are kept: each change of an override is one.
+  constexpr int kMoreThanKept = 10'100;
+  const auto stub = chanpool::admin::v1::PoolAdmin::NewStub(
+      grpc::CreateChannel(absl::StrCat("unix:", sidecar_.admin_socket()), grpc::InsecureChannelCredentials()));
+  for (int i = 0; i < kMoreThanKept; ++i) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + kProgramLimit));
+    chanpool::admin::v1::UpdatePoolRequest request;
+    request.mutable_pool()->set_name("pools/orders");
+    request.mutable_pool()->mutable_options()->set_max_connections(20 + i % 2);
+    chanpool::admin::v1::UpdatePoolResponse response;
+    const grpc::Status status = stub->UpdatePool(&context, request, &response);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+  const Finished late =
+      sidecar_.Grpcurl("WatchEvents", absl::StrCat(R"({"resume_token": ")", LastResumeToken(first.out), R"("})"));
+  EXPECT_EQ(late.exit, kOutOfRange) << late.out << late.err;
+  EXPECT_THAT(late.err, HasSubstr("\"TOKEN_EXPIRED\""));
+}
+
+// --- Roles ----------------------------------------------------------------------------------------------------------
 
 TEST_F(RpcMatrixTest, AViewerReadsAndChangesNothing) {
   const std::string operation = Operation();
@@ -257,11 +351,7 @@ TEST_F(RpcMatrixTest, ReadsTolerateFieldsOfALaterVersion) {
 
 TEST_F(RpcMatrixTest, AnOldResumeTokenIsToldApartFromAForeignOne) {
   const Finished first = sidecar_.Grpcurl("WatchEvents", R"({"include_history": 1, "max_events": 1})");
-  const std::string marker = "\"resumeToken\": \"";
-  const size_t at = first.out.rfind(marker);
-  ASSERT_NE(at, std::string::npos) << first.out << first.err;
-  const std::string token =
-      first.out.substr(at + marker.size(), first.out.find('"', at + marker.size()) - at - marker.size());
+  const std::string token = LastResumeToken(first.out);
   EXPECT_EQ(
       sidecar_.Grpcurl("WatchEvents", absl::StrCat(R"({"max_duration": "0.1s", "resume_token": ")", token, R"("})"))
           .exit,

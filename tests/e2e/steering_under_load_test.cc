@@ -47,6 +47,21 @@ class SteeringUnderLoadTest : public ::testing::Test {
     return absl::StrCat("  - {name: warehouse, target: \"", upstream_->target(), "\", ", options, "}\n");
   }
 
+  struct Counts {
+    int64_t ok = 0, refused = 0;
+  };
+  // Of all calls until now, as the service prints it each second.
+  Counts NextCounts() {
+    const size_t from = service_->output().size();
+    EXPECT_TRUE(service_->AwaitOutput("in_flight=", from)) << service_->output();
+    const std::string printed = service_->output().substr(from);
+    const auto number = [&printed](const std::string& name) -> int64_t {
+      const size_t at = printed.find(name);
+      return at == std::string::npos ? -1 : std::atoll(printed.c_str() + at + name.size());
+    };
+    return {number("ok="), number("refused=")};
+  }
+
   // What the service has counted when it ended.
   std::string Total() {
     service_->Signal(SIGTERM);
@@ -67,12 +82,18 @@ TEST_F(SteeringUnderLoadTest, TwentyDrainsLoseNoCallThatWasAccepted) {
     ASSERT_EQ(drain.exit, 0) << drain.out << drain.err;
     ASSERT_EQ(sidecar_->Poolctl({"undrain", "shop/orders"}).exit, 0);
   }
+  const Counts undrained = NextCounts(), later = NextCounts();
+  EXPECT_GT(undrained.refused, 0) << "no call met a drain";
+  EXPECT_GT(later.ok, undrained.ok);
+  EXPECT_EQ(later.refused, undrained.refused) << "refused after the last undrain";
   const std::string total = Total();
   EXPECT_THAT(total, HasSubstr(" failed=0 "));
   EXPECT_THAT(total, HasSubstr("left_out=0 "));
   EXPECT_THAT(total, HasSubstr("payments.refused=0")) << "the other pool was not drained";
 }
 
+// Until the sidecar carries calls itself, what a reload changes is its own pools alone; the pools under load are
+// steered by overrides and recycles. A pool that is reloaded under load: tests/sidecar/file_config_test.cc.
 TEST_F(SteeringUnderLoadTest, TwentyReloadsRecyclesAndOverridesFailNoCall) {
   for (int i = 0; i < kTimes; ++i) {
     sidecar_->WriteConfig(Own(absl::StrCat("max_connections: ", 3 + i % 5)));
@@ -84,6 +105,7 @@ TEST_F(SteeringUnderLoadTest, TwentyReloadsRecyclesAndOverridesFailNoCall) {
     const Finished recycle = sidecar_->Poolctl({"recycle", "shop/payments"});
     ASSERT_EQ(recycle.exit, 0) << recycle.out << recycle.err;
   }
+  EXPECT_GT(NextCounts().ok, 0);
   EXPECT_THAT(Total(), HasSubstr(" failed=0 refused=0 left_out=0 "));
 }
 
@@ -103,6 +125,10 @@ TEST_F(SteeringUnderLoadTest, ADrainWithOtherParametersIsAConflictUnlessItSupers
   const Finished other = sidecar_->Poolctl({"drain", "slow/orders", "--deadline", "5m", "--detach"});
   EXPECT_EQ(other.exit, 7) << other.out << other.err;
   EXPECT_THAT(other.err, HasSubstr("OPERATION_CONFLICT"));
+  const Finished by_grpcurl =
+      sidecar_->Grpcurl("DrainPool", R"({"name": "processes/slow/pools/orders", "deadline": "300s"})");
+  EXPECT_EQ(by_grpcurl.exit, 64 + 10) << by_grpcurl.out << by_grpcurl.err;
+  EXPECT_THAT(by_grpcurl.err, HasSubstr("\"OPERATION_CONFLICT\""));
   EXPECT_EQ(sidecar_->Poolctl({"drain", "slow/orders", "--deadline", "5m", "--detach", "--supersede"}).exit, 0);
   const Finished late = sidecar_->Poolctl({"drain", "slow/orders", "--deadline", "1s", "--supersede"});
   EXPECT_EQ(late.exit, 8) << "what is left is said: " << late.out << late.err;

@@ -177,6 +177,24 @@ TEST_F(ConnectionLossTest, TheFirstCallAfterALossEndsWithTheReason) {
   }));
 }
 
+TEST_F(ConnectionLossTest, LendsNoConnectionThatIsLostAndNotReportedYet) {
+  auto server = std::make_unique<EchoServer>();
+  MakeReady(*server, 2);
+  // The closer's thread, which reports losses, is held up by a user's callback.
+  Signal held_up, go_on, over;
+  pool_->AcquireAsync(In(kLimit), [&](const absl::StatusOr<Lease>&) {
+    held_up.Notify();
+    go_on.Await();
+    over.Notify();
+  });
+  ASSERT_TRUE(held_up.Await());
+  server = nullptr;
+  const bool refused = Eventually([this] { return !pool_->Acquire(In(absl::Milliseconds(20))).ok(); });
+  EXPECT_TRUE(refused && !over.happened()) << "the pool lends what gRPC knows to be lost";
+  go_on.Notify();
+  EXPECT_TRUE(over.Await());
+}
+
 TEST_F(ConnectionLossTest, DialsOneAtATimeOnItsBackoffDuringAnOutage) {
   EchoServer server;
   MakeReady(server, 10);

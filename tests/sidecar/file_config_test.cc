@@ -62,8 +62,10 @@ class FileConfigTest : public ::testing::Test {
     return config_->Reload(request, {"test", admin::Role::ROLE_OPERATOR});
   }
   std::string Pool(const std::string& name, const std::string& more = "") const {
-    return absl::StrCat("  - {name: ", name, ", target: \"", server_.target(), "\"", more.empty() ? "" : ", ", more,
-                        "}\n");
+    return PoolTo(server_.target(), name, more);
+  }
+  static std::string PoolTo(const std::string& target, const std::string& name, const std::string& more) {
+    return absl::StrCat("  - {name: ", name, ", target: \"", target, "\"", more.empty() ? "" : ", ", more, "}\n");
   }
   std::string path() const { return folder_ + "/c.yaml"; }
 
@@ -224,11 +226,15 @@ TEST_F(FileConfigTest, NoCallFailsWhileConfigurationsChange) {
       }
     });
   }
+  // In turn: options, which hold at once; keepalive and another target, which take new connections.
+  EchoServer other_server;
   for (int i = 0; i < 20; ++i) {
     const int before = answered.load();
+    const std::string& target = i % 4 < 2 ? server_.target() : other_server.target();
     const std::string keepalive = i % 3 == 0 ? ", keepalive: {time: 6m}" : "";
-    const auto reload = Reload(
-        Pool("orders", absl::StrCat("max_connections: ", 2 + i % 4, ", target_leases_per_connection: 1", keepalive)));
+    const auto reload =
+        Reload(PoolTo(target, "orders",
+                      absl::StrCat("max_connections: ", 2 + i % 4, ", target_leases_per_connection: 1", keepalive)));
     ASSERT_TRUE(reload.ok()) << reload.status();
     ASSERT_TRUE(Eventually([&] { return answered.load() > before + 20; }));
   }

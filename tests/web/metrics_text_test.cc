@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "examples/processes/program.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "pool/core/events.h"
@@ -130,10 +131,11 @@ TEST(MetricsTextTest, KeepsTheRulesOfPrometheus) {
 }
 
 TEST(MetricsTextTest, PleasesPromtool) {
-  if (std::system("promtool --version >/dev/null 2>&1") != 0) GTEST_SKIP() << "promtool is not installed";
+  const std::string promtool = FindTool("promtool");
+  ASSERT_NE(promtool, "") << "promtool is not installed; run scripts/install_tools.sh promtool";
   const std::string file = absl::StrCat(::testing::TempDir(), "/metrics.txt");
   std::ofstream(file) << MetricsText(Fixed());
-  EXPECT_EQ(std::system(absl::StrCat("promtool check metrics < ", file, " >&2").c_str()), 0);
+  EXPECT_EQ(std::system(absl::StrCat(promtool, " check metrics < ", file, " >&2").c_str()), 0);
 }
 
 TEST(MetricsTextTest, KnowsEveryReasonThatTheLibraryHas) {
