@@ -235,6 +235,7 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
   if (waiters_.size() >= state_.options().max_waiters) {
     ClearSlowIfNobodyWaits();
     ++counted_.rejected;
+    state_.NoteRefused(Limit::kMaxWaiters, state_.options().max_waiters, Demand(), clock_->Now());
     *why = FullError(absl::StrCat("max_waiters (", state_.options().max_waiters, ") already wait"));
     return nullptr;
   }
@@ -422,14 +423,19 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
   }
   if (attempt.slot != nullptr) {
     counted_.overcommitted += over_limit;
+    if (over_limit) state_.NoteOvercommitted(Demand(), clock_->Now());
   } else if (full) {
     ++counted_.rejected;
+    state_.NoteRefused(Limit::kMaxLeasesPerConnection, state_.limit(), Demand(), clock_->Now());
     attempt.refusal = FullError("every connection is full");
   } else if (being_created) {
     await_made_.push_back(made);
     attempt.await_made = true;
   } else if (!state_.OpenForCall(wait_for_ready, clock_->Now())) {
     ++counted_.unavailable;
+    state_.NoteRefused(Limit::kBackOff,
+                       std::max<int64_t>(0, absl::ToInt64Milliseconds(state_.retry_at() - clock_->Now())), Demand(),
+                       clock_->Now());
     attempt.refusal = absl::UnavailableError(
         WithDialError(absl::StrCat("pool \"", name_, "\" has no connection and dials again in ",
                                    Rounded(std::max(absl::ZeroDuration(), state_.retry_at() - clock_->Now())))));

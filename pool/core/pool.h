@@ -25,6 +25,7 @@
 #include "absl/time/time.h"
 #include "pool/core/clock.h"
 #include "pool/core/connector.h"
+#include "pool/core/decision_log.h"
 #include "pool/core/event_feed.h"
 #include "pool/core/events.h"
 #include "pool/core/fork_epoch.h"
@@ -191,6 +192,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Stats().state alone: asks no connection, and may be called under a lock that is not the pool's.
   PoolAdminState state() const;
   std::vector<ConnectionStats> Connections() const;
+  // What was decided about its size and its callers, the oldest first; at most DecisionLog::kMaxDecisions. Empty after
+  // fork.
+  std::vector<Decision> Decisions() const;
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();

@@ -117,6 +117,12 @@ std::vector<ConnectionStats> Pool::Connections() const {
   return rows;
 }
 
+std::vector<Decision> Pool::Decisions() const {
+  if (Forked()) return {};
+  MutexLock lock(&mu_);
+  return state_.decisions().All();
+}
+
 PoolConnectivity Pool::Connectivity() const {
   if (Forked()) return PoolConnectivity::kShutdown;
   MutexLock lock(&mu_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -19,6 +20,10 @@ constexpr double kBackoffJitter = 0.2;
 // Housekeeping looks at least this often at a pool that has connections. Idle times are exact to one period.
 constexpr absl::Duration kLongestPeriod = absl::Seconds(1);
 constexpr absl::Duration kShortestPeriod = absl::Milliseconds(1);
+
+int64_t MillisecondsUntil(absl::Time when, absl::Time now) {
+  return std::max<int64_t>(0, absl::ToInt64Milliseconds(when - now));
+}
 
 }  // namespace
 
@@ -158,24 +163,84 @@ bool PoolState::MayDial(absl::Time now) const {
   return now >= retry_at_ && count(SlotState::kConnecting) == 0 && count(SlotState::kBackoff) == 0;
 }
 
-void PoolState::OpenUpTo(int connections, absl::Time now) {
+void PoolState::OpenUpTo(int connections, absl::Time now, Decision why) {
   if (admin_ != PoolAdminState::kActive) return;
+  const int have = serving();
+  if (connections <= have) return;
   const int wanted = std::min(connections, options_.max_connections);
-  for (int n = serving(); n < wanted && MayDial(now); ++n) {
-    if (!OpenOrdinary(now)) return;
+  int n = have;
+  while (n < wanted && MayDial(now) && OpenOrdinary(now)) ++n;
+  why.wanted = connections;
+  why.have = have;
+  if (n > have) {
+    why.kind = Decision::Kind::kOpened;
+    decisions_.Note(why, now);
   }
+  if (n >= connections) return;
+  why.kind = Decision::Kind::kNotOpened;
+  why.have = n;
+  if (n >= options_.max_connections) {
+    why.limit = Limit::kMaxConnections;
+    why.limit_value = options_.max_connections;
+  } else if (!MayDial(now)) {
+    why.limit = Limit::kBackOff;
+    why.limit_value = MillisecondsUntil(retry_at_, now);
+  } else {
+    why.limit = Limit::kSlots;
+    why.limit_value = SlotTable::kMaxSlots;
+  }
+  decisions_.Note(why, now);
+}
+
+void PoolState::NoteRefused(Limit limit, int64_t limit_value, int64_t demand, absl::Time now) {
+  Decision refused;
+  refused.kind = Decision::Kind::kRefused;
+  refused.limit = limit;
+  refused.limit_value = limit_value;
+  refused.demand = demand;
+  refused.have = count(SlotState::kOpen);
+  decisions_.Note(refused, now);
+}
+
+void PoolState::NoteOvercommitted(int64_t demand, absl::Time now) {
+  Decision over;
+  over.kind = Decision::Kind::kOvercommitted;
+  over.limit = Limit::kMaxLeasesPerConnection;
+  over.limit_value = limit();
+  over.demand = demand;
+  over.have = count(SlotState::kOpen);
+  decisions_.Note(over, now);
+}
+
+void PoolState::NoteNotReplaced(int due, int under_way, absl::Time now) {
+  Decision late;
+  late.kind = Decision::Kind::kNotReplaced;
+  late.cause = Decision::Cause::kAge;
+  late.limit = MayDial(now) ? Limit::kMaxSurge : Limit::kBackOff;
+  late.limit_value = MayDial(now) ? options_.max_surge : MillisecondsUntil(retry_at_, now);
+  late.wanted = due;
+  late.have = under_way;
+  decisions_.Note(late, now);
 }
 
 void PoolState::Start(absl::Time now) { Maintain(now); }
 
 void PoolState::OnDemand(int64_t leases, absl::Time now) {
   if (leases == 0) return;
+  Decision why;
+  why.demand = leases;
+  why.target = target();
+  why.extra = count(SlotState::kChecking);
   // A suspected connection counts for max_connections, and not for what callers want: it may be dead.
   const int64_t wanted = (leases + target() - 1) / target() + count(SlotState::kChecking);
-  OpenUpTo(static_cast<int>(std::min<int64_t>(wanted, options_.max_connections)), now);
+  OpenUpTo(static_cast<int>(std::min<int64_t>(wanted, std::numeric_limits<int>::max())), now, why);
 }
 
-void PoolState::EnsureConnections(int connections, absl::Time now) { OpenUpTo(connections, now); }
+void PoolState::EnsureConnections(int connections, absl::Time now) {
+  Decision why;
+  why.cause = Decision::Cause::kMinConnections;
+  OpenUpTo(connections, now, why);
+}
 
 bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
   if (admin_ != PoolAdminState::kActive || serving() >= options_.max_connections) return false;
@@ -207,6 +272,13 @@ void PoolState::NoteFailure(const absl::Status& why, absl::Time began, absl::Tim
     failed_at_ = now;
   }
   failing_ = true;
+  Decision backed_off;
+  backed_off.kind = Decision::Kind::kBackedOff;
+  backed_off.cause = Decision::Cause::kDial;
+  backed_off.limit = Limit::kBackOff;
+  backed_off.limit_value = MillisecondsUntil(retry_at_, now);
+  backed_off.demand = failures_;
+  decisions_.Note(backed_off, now);
   last_dial_error_ = why;
   ++dial_failures_;
 }
@@ -384,7 +456,13 @@ void PoolState::StartReplacements(absl::Time now) {
   const int at_once = std::max(1, options_.max_surge);
   int under_way = replacements_under_way();
   for (const uint32_t slot : due) {
-    if (under_way >= at_once || !MayDial(now)) return;
+    if (under_way >= at_once || !MayDial(now)) return NoteNotReplaced(static_cast<int>(due.size()), under_way, now);
+    Decision replaced;
+    replaced.kind = Decision::Kind::kReplaced;
+    replaced.cause = Decision::Cause::kAge;
+    replaced.wanted = static_cast<int64_t>(due.size());
+    replaced.have = under_way;
+    decisions_.Note(replaced, now);
     if (options_.max_surge == 0) {
       BeginDrain(slot, records_[slot].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "",
                  now);
@@ -401,7 +479,7 @@ void PoolState::Maintain(absl::Time now) {
   if (admin_ != PoolAdminState::kActive) return;
   // Break before make: what is to follow a connection that still drains is not missing yet, unless callers want it.
   const auto owing = std::count_if(records_.begin(), records_.end(), [](const Record& r) { return r.owes_one; });
-  OpenUpTo(options_.min_connections - static_cast<int>(owing), now);
+  EnsureConnections(options_.min_connections - static_cast<int>(owing), now);
   while (owed_ > 0 && serving() < options_.max_connections && MayDial(now) && OpenOrdinary(now)) {
   }
   if (serving() >= options_.max_connections) owed_ = 0;
@@ -452,6 +530,15 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
     BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "its back-off was reconfigured", now);
   }
   // One at a time: when a connection that is being replaced goes, its replacement begins to count.
+  if (admin_ == PoolAdminState::kActive && serving() > options_.max_connections) {
+    Decision shrunk;
+    shrunk.kind = Decision::Kind::kShrunk;
+    shrunk.cause = Decision::Cause::kReconfigured;
+    shrunk.limit = Limit::kMaxConnections;
+    shrunk.limit_value = shrunk.have = options_.max_connections;
+    shrunk.wanted = serving() - options_.max_connections;
+    decisions_.Note(shrunk, now);
+  }
   while (admin_ == PoolAdminState::kActive && serving() > options_.max_connections) {
     BeginDrain(LeastMissed(use), CloseReason::kShrunk, /*by_choice=*/false, "", now);
   }
@@ -491,6 +578,14 @@ void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
     return std::make_pair(records_[a].last_used, a) < std::make_pair(records_[b].last_used, b);
   });
   int above_min = serving() - options_.min_connections;
+  if (!idle.empty() && above_min > 0) {
+    Decision closed;
+    closed.kind = Decision::Kind::kClosedIdle;
+    closed.cause = Decision::Cause::kHousekeeping;
+    closed.wanted = std::min<int64_t>(above_min, static_cast<int64_t>(idle.size()));
+    closed.have = serving();
+    decisions_.Note(closed, now);
+  }
   for (auto slot = idle.begin(); slot != idle.end() && above_min > 0; ++slot, --above_min) {
     Act(Action::Kind::kDrainIfUnused, *slot, CloseReason::kIdle);
   }

@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "pool/core/decision_log.h"
 #include "pool/core/events.h"
 #include "pool/core/histogram.h"
 #include "pool/core/options.h"
@@ -161,11 +162,19 @@ class PoolState {
   const Histogram& connects() const { return connects_; }
   const Histogram& failed_connects() const { return failed_connects_; }
 
+  // What was decided, and why not. The pool notes here what it refuses.
+  const DecisionLog& decisions() const { return decisions_; }
+  void NoteRefused(Limit limit, int64_t limit_value, int64_t demand, absl::Time now);
+  void NoteOvercommitted(int64_t demand, absl::Time now);
+
  private:
   void MoveTo(uint32_t slot, SlotState state, absl::Time now);
   bool OpenOne(int replaces, absl::Time now);
   bool OpenOrdinary(absl::Time now);
-  void OpenUpTo(int connections, absl::Time now);
+  // `why` has the inputs of the decision.
+  void OpenUpTo(int connections, absl::Time now, Decision why);
+  // Those that are due cannot be replaced now.
+  void NoteNotReplaced(int due, int under_way, absl::Time now);
   bool MayDial(absl::Time now) const;
   void DialEnded(uint32_t slot, Histogram& times, absl::Time now);
   void NoteFailure(const absl::Status& why, absl::Time began, absl::Time now);
@@ -197,6 +206,7 @@ class PoolState {
   absl::Status last_dial_error_;
   uint64_t dial_failures_ = 0;
   Histogram connects_, failed_connects_;
+  DecisionLog decisions_;
 
   int owed_ = 0;  // max_surge 0: connections that were closed first and are to be opened now.
   absl::Time owed_last_used_ = absl::InfinitePast();  // Of those, the one that was used last.

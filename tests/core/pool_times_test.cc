@@ -222,6 +222,24 @@ TEST_F(PoolTimesTest, ALeaseReusesAConnectionThatHasCarriedOneBefore) {
   EXPECT_EQ(pool_->Stats().UsesPerConnection().value(), 2.5);
 }
 
+TEST_F(PoolTimesTest, WhomThePoolRefusesOrOvercommitsIsAmongItsDecisions) {
+  PoolOptions options = OneConnection();
+  options.max_waiters = 0;
+  Start(options);
+  const std::vector<Place> places = TakeBoth();
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(pool_->Acquire(In(absl::Hours(1))).ok());
+  const Place over = *pool_->AcquireNow(false);
+  const std::vector<Decision> all = pool_->Decisions();
+  const auto of = [&all](Decision::Kind kind) {
+    uint64_t count = 0;
+    for (const Decision& d : all) count += d.kind == kind ? d.count : 0;
+    return count;
+  };
+  EXPECT_EQ(of(Decision::Kind::kRefused), 5u);
+  EXPECT_EQ(of(Decision::Kind::kOvercommitted), 1u);
+  EXPECT_LE(all.size(), 5u) << "what repeats is one entry";
+}
+
 TEST_F(PoolTimesTest, HealthIsToldWithTheStatistics) {
   Start(OneConnection());
   EXPECT_EQ(pool_->Stats().health, PoolHealth::kHealthy);

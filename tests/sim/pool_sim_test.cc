@@ -127,6 +127,7 @@ TEST(PoolSimTest, EveryRuleCanFail) {
       {"DRAINED with connections", [](PoolView&, PoolView& v) { v.stats.state = PoolAdminState::kDrained; }},
       {"acquired != hits + misses", [](PoolView&, PoolView& v) { ++v.stats.hits; }},
       {"more connections used", [](PoolView&, PoolView& v) { v.stats.connections_used = 4; }},
+      {"more decisions than", [](PoolView&, PoolView& v) { v.decisions = 513; }},
       {"released != acquired - leases", [](PoolView&, PoolView& v) { ++v.stats.released; }},
       {"connections != opened - closed", [](PoolView&, PoolView& v) { ++v.stats.connections; }},
       {"opened is not what was made", [](PoolView&, PoolView& v) { ++v.alive; }},

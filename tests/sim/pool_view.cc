@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "pool/core/decision_log.h"
 
 namespace chanpool {
 namespace {
@@ -80,6 +81,7 @@ std::string Gauges(const PoolView& v) {
     return absl::StrCat(s.connections_lingering, " connections linger, ", v.permitted_lingering, " may");
   }
   if (s.state != PoolAdminState::kActive && s.waiters > 0) return "a pool that drains lets callers wait";
+  if (v.decisions > DecisionLog::kMaxDecisions) return "more decisions than the log may keep";
   if (s.state == PoolAdminState::kDrained && !v.connections.empty()) return "DRAINED with connections";
   return "";
 }
