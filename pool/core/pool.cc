@@ -62,6 +62,7 @@ std::shared_ptr<Pool> Pool::Create(Config config) {
   {
     MutexLock lock(&pool->mu_);
     pool->alarm_ = std::move(alarm);
+    for (Earlier& earlier : pool->earlier_) earlier.at = pool->clock_->Now();
     pool->state_.Start(pool->clock_->Now());
     pool->RunActions(effects);
   }

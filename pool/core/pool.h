@@ -28,6 +28,7 @@
 #include "pool/core/decision_log.h"
 #include "pool/core/event_feed.h"
 #include "pool/core/events.h"
+#include "pool/core/explain.h"
 #include "pool/core/fork_epoch.h"
 #include "pool/core/hold_samples.h"
 #include "pool/core/mutex.h"
@@ -195,6 +196,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // What was decided about its size and its callers, the oldest first; at most DecisionLog::kMaxDecisions. Empty after
   // fork.
   std::vector<Decision> Decisions() const;
+  // Which limit binds, from these statistics, options and decisions, and the statistics of 30 to 60 s ago (of its
+  // beginning, if it is younger; of longer ago, if it had no connection).
+  Explanation Explain() const;
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();
@@ -302,6 +306,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   Slot* LendUnready(bool* over_limit, bool* being_created) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A free place, or null and the waiter is queued; a refusal in *why ends it.
   Slot* LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void KeepHistory(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetAlarm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<SlotUse> ReadUse(bool clear) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int64_t Demand() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -343,6 +348,12 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   std::vector<Wakeup*> await_made_ ABSL_GUARDED_BY(mu_);  // In AcquireNow: wait for another's Connector::Create.
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);
   absl::Time alarm_set_for_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
+  // What was counted a while ago: the older one for Explain, the younger one to become it.
+  struct Earlier {
+    absl::Time at;
+    std::unique_ptr<const PoolStats> stats;
+  };
+  Earlier earlier_[2] ABSL_GUARDED_BY(mu_);
   PoolStats counted_ ABSL_GUARDED_BY(mu_);              // The counters of the slow path.
   mutable uint64_t released_ ABSL_GUARDED_BY(mu_) = 0;  // As last told: see StatsLocked.
 };

@@ -291,6 +291,13 @@ std::vector<SlotUse> Pool::ReadUse(bool clear) {
   return use;
 }
 
+void Pool::KeepHistory(absl::Time now) {
+  constexpr absl::Duration kApart = absl::Seconds(30);
+  if (now - earlier_[1].at < kApart) return;
+  earlier_[0] = std::move(earlier_[1]);
+  earlier_[1] = {now, std::make_unique<const PoolStats>(StatsLocked())};
+}
+
 void Pool::SetAlarm() {
   absl::Time next = state_.NextTick(clock_->Now());
   if (!async_deadlines_.empty()) next = std::min(next, async_deadlines_.begin()->first);
@@ -317,6 +324,7 @@ void Pool::Housekeep() {
              effects);
     }
     ClearSlowIfNobodyWaits();
+    KeepHistory(now);
     state_.OnTick(ReadUse(/*clear=*/true), Demand(), now);
     RunActions(effects);
     // A back-off that is over changes nothing by itself, but WaitForReady may ask for its connections again.

@@ -89,6 +89,7 @@ PoolStats Pool::StatsLocked() const {
   stats.dial_failures = state_.dial_failures();
   stats.last_dial_error = state_.last_dial_error();
   stats.retry_at = state_.retry_at();
+  stats.failing_since = state_.failing_since();
   stats.health = HealthOf(stats, clock_->Now());
   return stats;
 }
@@ -121,6 +122,23 @@ std::vector<Decision> Pool::Decisions() const {
   if (Forked()) return {};
   MutexLock lock(&mu_);
   return state_.decisions().All();
+}
+
+Explanation Pool::Explain() const {
+  if (Forked()) return chanpool::Explain(Stats(), PoolOptions(), PoolHistory(), clock_->Now());
+  const absl::Time now = clock_->Now();
+  PoolStats stats;
+  PoolOptions options;
+  PoolHistory history;
+  {
+    MutexLock lock(&mu_);
+    stats = StatsLocked();
+    options = state_.options();
+    history.decisions = state_.decisions().All();
+    history.earlier_at = earlier_[0].at;
+    if (earlier_[0].stats != nullptr) history.earlier = *earlier_[0].stats;
+  }
+  return chanpool::Explain(stats, options, history, now);
 }
 
 PoolConnectivity Pool::Connectivity() const {

@@ -271,6 +271,7 @@ void PoolState::NoteFailure(const absl::Status& why, absl::Time began, absl::Tim
     BackOffFurther(now);
     failed_at_ = now;
   }
+  if (!failing_) failing_since_ = now;
   failing_ = true;
   Decision backed_off;
   backed_off.kind = Decision::Kind::kBackedOff;

@@ -157,6 +157,8 @@ class PoolState {
   const absl::Status& last_dial_error() const { return last_dial_error_; }  // OK if none since the pool began.
   // No dial before this, unless a call insists; InfinitePast when the last dial went well.
   absl::Time retry_at() const { return failing_ ? retry_at_ : absl::InfinitePast(); }
+  // The first failure since a dial went well; InfinitePast when the last one did.
+  absl::Time failing_since() const { return failing_ ? failing_since_ : absl::InfinitePast(); }
   uint64_t dial_failures() const { return dial_failures_; }
   // How long the dials took. Those that a transport begins by itself while it backs off are not known, nor counted.
   const Histogram& connects() const { return connects_; }
@@ -199,7 +201,8 @@ class PoolState {
 
   // The target, as the dials found it.
   bool failing_ = false;  // The last dial failed, or what it opened was lost at once.
-  int failures_ = 0;      // In a row; sets the back-off.
+  absl::Time failing_since_ = absl::InfinitePast();
+  int failures_ = 0;  // In a row; sets the back-off.
   absl::Time retry_at_ = absl::InfinitePast();
   absl::Time last_opened_ = absl::InfinitePast();
   absl::Time failed_at_ = absl::InfinitePast();  // When failures_ was last raised.

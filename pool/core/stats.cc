@@ -115,6 +115,9 @@ PoolStats& PoolStats::operator+=(const PoolStats& other) {
   state = std::min(state, other.state);
   health = std::max(health, other.health);
   retry_at = std::max(retry_at, other.retry_at);
+  const bool both_fail = failing_since != absl::InfinitePast() && other.failing_since != absl::InfinitePast();
+  failing_since =
+      both_fail ? std::min(failing_since, other.failing_since) : std::max(failing_since, other.failing_since);
   if (last_dial_error.ok()) last_dial_error = other.last_dial_error;
   return *this;
 }

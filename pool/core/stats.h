@@ -130,7 +130,9 @@ struct PoolStats {
   absl::Time retry_at = absl::InfinitePast();  // Of the pool's clock: no dial before, unless a call insists.
 
   PoolHealth health = PoolHealth::kHealthy;  // HealthOf, when these numbers were taken.
-  uint64_t connections_used = 0;             // Of those opened, ever: have carried a lease.
+  // Of the pool's clock: since when dials fail, without one that went well. InfinitePast when the last one did.
+  absl::Time failing_since = absl::InfinitePast();
+  uint64_t connections_used = 0;  // Of those opened, ever: have carried a lease.
 
   // --- Rates, each defined here and nowhere else. None is above 1, but where it says so. ---
   // Places that callers found free.
@@ -143,8 +145,8 @@ struct PoolStats {
   Ratio Utilisation() const;
 
   // As if both pools were one: counters and gauges are added up, histograms merged, so that each rate is of the sums
-  // and no mean is a mean of means. `state` is the more active one's, `health` the worse, `retry_at` the later, and
-  // last_dial_error the first that is one.
+  // and no mean is a mean of means. `state` is the more active one's, `health` the worse, `retry_at` the later,
+  // failing_since the earlier of those that fail, and last_dial_error the first that is one.
   PoolStats& operator+=(const PoolStats& other);
 };
 

@@ -240,6 +240,55 @@ TEST_F(PoolTimesTest, WhomThePoolRefusesOrOvercommitsIsAmongItsDecisions) {
   EXPECT_LE(all.size(), 5u) << "what repeats is one entry";
 }
 
+TEST_F(PoolTimesTest, ExplainNamesTheLimitAndSinceWhen) {
+  Start(OneConnection());
+  EXPECT_EQ(pool_->Explain().findings[0].limit, Limit::kNothing);
+  const std::vector<Place> places = TakeBoth();
+  (void)pool_->AcquireAsync(In(absl::Hours(1)), [](const absl::StatusOr<Place>&) {});
+  const absl::Time begun = clock_.Now();
+  for (int i = 0; i < 7; ++i) clock_.Advance(absl::Seconds(1));
+  const Explanation e = pool_->Explain();
+  EXPECT_EQ(e.health, PoolHealth::kOverloaded);
+  EXPECT_EQ(e.findings[0].limit, Limit::kMaxConnections);
+  EXPECT_EQ(e.findings[0].since, begun) << "housekeeping asks again each second";
+  EXPECT_EQ(e.findings[0].value, "2");
+}
+
+TEST_F(PoolTimesTest, ExplainSizesByTheLastHalfMinuteAndNotByAllTimes) {
+  PoolOptions options = OneConnection();
+  options.max_leases_per_connection = options.target_leases_per_connection = 10;
+  Start(options);
+  const auto live = [this](absl::Duration hold, int times) {
+    for (int i = 0; i < times; ++i) {
+      const Place place = pool_->TryAcquire();
+      clock_.Advance(hold);
+    }
+  };
+  live(absl::Milliseconds(10), 10'000);  // 100 s.
+  live(absl::Milliseconds(50), 2'000);   // 100 s.
+  const std::optional<SizingAdvice> sizing = pool_->Explain().sizing;
+  ASSERT_TRUE(sizing.has_value());
+  EXPECT_GE(sizing->over, absl::Seconds(30));
+  EXPECT_LE(sizing->over, absl::Seconds(61));
+  EXPECT_EQ(sizing->mean_hold, absl::Milliseconds(50));
+  EXPECT_NEAR(sizing->per_second, 20, 0.1);
+  EXPECT_NEAR(sizing->in_flight, 1, 0.01) << "one caller, one lease";
+  EXPECT_EQ(sizing->connections, 1);
+}
+
+TEST_F(PoolTimesTest, AnOutageIsToldFromItsFirstFailureOnHoweverOftenItWasDialled) {
+  target_.SetDial(FakeTarget::Dial::kRefuse);
+  Start(OneConnection());
+  const absl::Time begun = clock_.Now();
+  for (int i = 0; i < 300; ++i) clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(pool_->Stats().failing_since, begun);
+  EXPECT_EQ(pool_->Explain().findings[0].limit, Limit::kBackOff);
+  EXPECT_EQ(pool_->Explain().findings[0].since, begun);
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  clock_.Advance(absl::Seconds(13));
+  EXPECT_EQ(pool_->Stats().failing_since, absl::InfinitePast());
+}
+
 TEST_F(PoolTimesTest, HealthIsToldWithTheStatistics) {
   Start(OneConnection());
   EXPECT_EQ(pool_->Stats().health, PoolHealth::kHealthy);

@@ -108,7 +108,7 @@ PoolStats Filled(int n) {
 
 TEST(StatsTest, EveryFieldIsInTheTotal) {
   // Of a new field: its place in Filled() above, in the check below, and in PoolStats::operator+=.
-  EXPECT_EQ(sizeof(PoolStats), 1840u) << "a field more or less";
+  EXPECT_EQ(sizeof(PoolStats), 1856u) << "a field more or less";
   PoolStats sum = Filled(0);
   sum += Filled(100);
   // What was filled with 100 and no offset twice would be: each is 100 + twice its offset.
@@ -157,11 +157,16 @@ TEST(StatsTest, ATotalIsAsActiveAsItsMostActivePoolAndAsSickAsItsSickest) {
   ill.health = PoolHealth::kUnavailable;
   ill.last_dial_error = absl::UnavailableError("refused");
   ill.retry_at = kNow;
+  ill.failing_since = kNow - absl::Seconds(5);
   well += ill;
+  EXPECT_EQ(well.failing_since, kNow - absl::Seconds(5));
   EXPECT_EQ(well.state, PoolAdminState::kActive);
   EXPECT_EQ(well.health, PoolHealth::kUnavailable);
   EXPECT_EQ(well.last_dial_error.message(), "refused");
   EXPECT_EQ(well.retry_at, kNow);
+  ill.failing_since = kNow - absl::Seconds(9);
+  well += ill;
+  EXPECT_EQ(well.failing_since, kNow - absl::Seconds(9)) << "both fail: the earlier";
 }
 
 // Two open connections with a place free.
