@@ -8,15 +8,20 @@
 namespace chanpool {
 namespace {
 
-// The same decision, whatever the load was: another demand that leads to the same is no news.
+bool Waits(Limit limit) { return limit == Limit::kBackOff || limit == Limit::kConnectRate || limit == Limit::kPaused; }
+
+// The same decision, whatever the load was: another demand that leads to the same is no news. Nor is it how far the
+// pool has come meanwhile, when all that holds it back is the pace of its dials.
 bool Repeats(const Decision& a, const Decision& b) {
-  const auto what = [](const Decision& d) { return std::tie(d.kind, d.cause, d.limit, d.target, d.wanted, d.have); };
-  return what(a) == what(b) && (a.limit == Limit::kBackOff || a.limit_value == b.limit_value);
+  const auto what = [](const Decision& d) { return std::tie(d.kind, d.cause, d.limit, d.ratio, d.target, d.wanted); };
+  const bool paced = a.limit == Limit::kMaxConnecting || a.limit == Limit::kConnectRate;
+  return what(a) == what(b) && (paced || a.have == b.have) && (Waits(a.limit) || a.limit_value == b.limit_value);
 }
 
 std::string Formula(const Decision& d) {
   if (d.cause != Decision::Cause::kDemand || d.target == 0) return absl::StrCat("wanted ", d.wanted);
-  std::string formula = absl::StrCat("wanted ", d.wanted, " = ceil(", d.demand, " / ", d.target, ")");
+  std::string formula = absl::StrCat("wanted ", d.wanted, " = ceil(", d.demand,
+                                     d.ratio == 1 ? "" : absl::StrCat(" x ", d.ratio), " / ", d.target, ")");
   if (d.extra > 0) absl::StrAppend(&formula, " + ", d.extra, " suspected");
   return formula;
 }
@@ -31,6 +36,10 @@ std::string WhyNot(const Decision& d) {
       return ": the pool takes no callers";
     case Limit::kConnecting:
       return ": connections are on their way";
+    case Limit::kConnectRate:
+      return absl::StrCat(": max_connects_per_second, the next dial is in ", d.limit_value, "ms");
+    case Limit::kPaused:
+      return absl::StrCat(": the pool is paused for ", d.limit_value, "ms more");
     default:
       return absl::StrCat(": ", ToString(d.limit), " ", d.limit_value, " is the limit");
   }
@@ -49,6 +58,9 @@ std::string Numbers(const Decision& d) {
     case Kind::kClosedIdle:
       return absl::StrCat(d.wanted, " idle, ", d.have, " serve");
     case Kind::kShrunk:
+      if (d.cause == Decision::Cause::kLoad) {
+        return absl::StrCat(d.wanted, " too many for ", d.demand, " leases at most, ", d.have, " stay");
+      }
       return absl::StrCat(d.wanted, " above, ", d.have, " stay");
     case Kind::kRefused:
       return absl::StrCat(d.demand, " leases and waiters on ", d.have, " connections");
@@ -82,6 +94,14 @@ const char* ToString(Limit limit) {
       return "inactive";
     case Limit::kConnecting:
       return "connecting";
+    case Limit::kMaxConnecting:
+      return "max_connecting";
+    case Limit::kConnectRate:
+      return "max_connects_per_second";
+    case Limit::kReplacementRate:
+      return "replacements_per_second";
+    case Limit::kPaused:
+      return "paused";
   }
   return "unknown";
 }
@@ -116,12 +136,18 @@ const char* ToString(Decision::Cause cause) {
       return "callers";
     case Decision::Cause::kMinConnections:
       return "min_connections";
+    case Decision::Cause::kCall:
+      return "call";
+    case Decision::Cause::kAsked:
+      return "asked for";
     case Decision::Cause::kAge:
       return "max_age";
     case Decision::Cause::kReconfigured:
       return "reconfigured";
     case Decision::Cause::kHousekeeping:
       return "max_idle";
+    case Decision::Cause::kLoad:
+      return "shrink_below";
     case Decision::Cause::kDial:
       return "dial";
   }
@@ -138,6 +164,7 @@ void DecisionLog::Note(const Decision& decision, absl::Time now) {
     if (!Repeats(known, decision) || now - known.last > kPause) continue;
     known.demand = decision.demand;
     known.extra = decision.extra;
+    known.have = decision.have;
     known.limit_value = decision.limit_value;
     known.last = now;
     ++known.count;

@@ -24,12 +24,16 @@ enum class Limit {
   kMaxLeasesPerConnection,
   kMaxWaiters,
   kMaxSurge,
-  kBackOff,     // The target fails, and the next dial waits.
-  kSlots,       // Too many connections drain: SlotTable::kMaxSlots.
-  kInactive,    // The pool drains, or its owner has destroyed it.
-  kConnecting,  // Connections are on their way, and nothing else is in it.
+  kBackOff,          // The target fails, and the next dial waits.
+  kSlots,            // Too many connections drain: SlotTable::kMaxSlots.
+  kInactive,         // The pool drains, or its owner has destroyed it.
+  kConnecting,       // Connections are on their way, and nothing else is in it.
+  kMaxConnecting,    // As many as may dial at one time do.
+  kConnectRate,      // max_connects_per_second: the next dial waits.
+  kReplacementRate,  // As many replacements as may begin in one period have.
+  kPaused,           // An operator holds callers back.
 };
-inline constexpr int kLimits = 9;
+inline constexpr int kLimits = 13;
 
 const char* ToString(Limit limit);
 
@@ -41,25 +45,29 @@ struct Decision {
     kReplaced,       // One was replaced: max_age or a recycle.
     kNotReplaced,    // `wanted` are due to be replaced, `have` are under way.
     kClosedIdle,     // `wanted` carried nothing for max_idle, and are above min_connections.
-    kShrunk,         // `wanted` were above max_connections after it was lowered.
+    kShrunk,         // `wanted` were above max_connections after it was lowered, or too many for the load.
     kRefused,        // A caller was: `demand` wait or hold.
     kOvercommitted,  // A caller got a place above the limit.
     kBackedOff,      // A dial failed, `demand` in a row; the next one waits.
   };
   enum class Cause {
-    kDemand,          // Callers.
-    kMinConnections,  // Or whoever asked for so many: WaitForReady.
-    kAge,             // max_age, Recycle.
+    kDemand,  // Callers.
+    kMinConnections,
+    kCall,   // One that found no connection.
+    kAsked,  // WaitForReady.
+    kAge,    // max_age, Recycle.
     kReconfigured,
     kHousekeeping,
+    kLoad,  // shrink_below.
     kDial,
   };
 
   Kind kind = Kind::kOpened;
   Cause cause = Cause::kDemand;
   Limit limit = Limit::kNothing;  // Why not, or why not more.
-  int64_t limit_value = 0;        // What that was set to; of kBackOff milliseconds until the next dial.
+  int64_t limit_value = 0;        // What that was set to; of a wait (kBackOff, kConnectRate, kPaused) its milliseconds.
   int64_t demand = 0;             // Leases and waiters.
+  double ratio = 1;               // preconnect_ratio.
   int64_t target = 0;             // Leases at which a connection counts as full.
   int64_t extra = 0;              // Connections that callers cannot count on: suspected ones.
   int64_t wanted = 0;
@@ -81,7 +89,7 @@ const char* ToString(Decision::Cause cause);
 // One thread at a time: the pool's lock.
 class DecisionLog {
  public:
-  // Entries that are kept; the oldest make room. 104 bytes each, taken as they come: 53 KB at most.
+  // Entries that are kept; the oldest make room. 112 bytes each, taken as they come: 57 KB at most.
   static constexpr int kMaxDecisions = 512;
   // A decision that repeats after a longer pause than this is a new one, so that `first` says since when it holds.
   static constexpr absl::Duration kPause = absl::Seconds(10);

@@ -52,6 +52,10 @@ const char* ToString(PoolEvent::Kind kind) {
       return "pool_drained";
     case PoolEvent::Kind::kPoolResumed:
       return "pool_resumed";
+    case PoolEvent::Kind::kPoolPaused:
+      return "pool_paused";
+    case PoolEvent::Kind::kPoolUnpaused:
+      return "pool_unpaused";
     case PoolEvent::Kind::kReconfigured:
       return "reconfigured";
     case PoolEvent::Kind::kPoolDestroyed:

@@ -20,7 +20,7 @@ enum class CloseReason {
   // reconfigured.
   kConnectFailed,
   kProbeFailed,    // Suspected, and gave no sign of life, or had no room for the probe that asks for one.
-  kShrunk,         // max_connections was lowered below the number of connections.
+  kShrunk,         // More than the load needs (shrink_below), or than a lowered max_connections allows.
   kDrained,        // The pool was drained.
   kPoolDestroyed,  // The pool was destroyed.
 };
@@ -41,6 +41,8 @@ struct PoolEvent {
     kPoolDraining,   // The pool refuses callers and drains its connections.
     kPoolDrained,    // The last lease of the pool is back.
     kPoolResumed,
+    kPoolPaused,    // The pool lends nothing for as long as `detail` says; again when a pause is prolonged.
+    kPoolUnpaused,  // It lends again. A drain ends a pause without it.
     kReconfigured,
     kPoolDestroyed,
   };
@@ -53,7 +55,7 @@ struct PoolEvent {
   CloseReason reason = CloseReason::kIdle;  // For kDraining, kLingering, kClosed.
   std::string detail;                       // For people; may be empty.
 };
-inline constexpr int kPoolEventKinds = 12;
+inline constexpr int kPoolEventKinds = 14;
 
 const char* ToString(PoolEvent::Kind kind);
 

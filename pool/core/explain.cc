@@ -31,13 +31,17 @@ class Search {
   }
 
   std::vector<Finding> All() {
-    if (s_.state != PoolAdminState::kActive) {
+    if (!InService(s_.state)) {
       LookAtState();
     } else {
+      const bool paused = s_.state == PoolAdminState::kPaused;
+      if (paused) LookAtPause();  // Whether places are free means nothing then.
       LookAtDials();
       LookAtWaiters();
-      LookAtPlaces();
-      LookAtGrowth();
+      LookAtDialLimits(Decision::Kind::kNotOpened);
+      if (!paused) LookAtPlaces();
+      if (!paused) LookAtGrowth();
+      LookAtDialLimits(Decision::Kind::kNotReplaced);
       LookAtReplacements();
     }
     if (found_.empty()) Find(Limit::kNothing, absl::StrCat("nothing binds: ", Places()));
@@ -58,6 +62,9 @@ class Search {
   // A shrink is over when it is decided.
   bool Holds(const Decision& d, Limit limit) const {
     return d.limit == limit && d.kind != Decision::Kind::kShrunk && now_ - d.last <= DecisionLog::kPause;
+  }
+  bool Found(Limit limit) const {
+    return std::any_of(found_.begin(), found_.end(), [limit](const Finding& f) { return f.limit == limit; });
   }
   // The last decision of this limit, if it still holds.
   const Decision* Recent(Limit limit) const {
@@ -92,6 +99,14 @@ class Search {
     f.adds = absl::StrCat("up to ", int64_t{o_.max_connections} * o_.max_leases_per_connection, " places");
   }
 
+  void LookAtPause() {
+    Finding& f = Find(Limit::kPaused, absl::StrCat("the pool is paused for ", Text(s_.pause_left),
+                                                   " more and lends nothing: ", Count(s_.leases, "lease"), " out, ",
+                                                   s_.waiters, " waiting"));
+    f.knob = "Unpause";
+    f.adds = absl::StrCat(s_.free, " places now");
+  }
+
   void LookAtDials() {
     if (s_.connections_backoff == 0 && s_.retry_at <= now_) return;
     std::string evidence = absl::StrCat("the target fails: ", Count(s_.dial_failures, "dial"), " failed so far");
@@ -123,11 +138,41 @@ class Search {
     f.adds = absl::StrCat(more - o_.max_waiters, " callers that wait instead of being refused; no place");
   }
 
+  // Connections that are wanted, and would be dialled if the limits on dials were higher.
+  void LookAtDialLimits(Decision::Kind kind) {
+    const auto missing = [kind](const Decision& d) {
+      return kind == Decision::Kind::kNotOpened
+                 ? absl::StrCat("wanted ", Count(d.wanted, "connection"), ", have ", d.have)
+                 : absl::StrCat(Count(d.wanted, "connection"), " due to be replaced, ", d.have, " under way");
+    };
+    const Decision* d = Recent(Limit::kMaxConnecting);
+    if (d != nullptr && d->kind == kind && s_.connections_connecting >= o_.max_connecting) {
+      Finding& f = Find(Limit::kMaxConnecting, absl::StrCat(missing(*d), ", ", s_.connections_connecting,
+                                                            " on the way, max_connecting is ", o_.max_connecting));
+      f.since = Since(Limit::kMaxConnecting);
+      const int more = std::min(kMaxConnections, 2 * o_.max_connecting);
+      if (more > o_.max_connecting) {
+        f.knob = "max_connecting";
+        f.value = absl::StrCat(more);
+        f.adds = absl::StrCat(more - o_.max_connecting, " dials at a time");
+      }
+    }
+    d = Recent(Limit::kConnectRate);
+    // When the wait was over it was asked again.
+    if (d == nullptr || d->kind != kind || now_ > d->last + absl::Milliseconds(d->limit_value + 1)) return;
+    Finding& f = Find(Limit::kConnectRate,
+                      absl::StrCat(missing(*d), ", max_connects_per_second is ", o_.max_connects_per_second));
+    f.since = Since(Limit::kConnectRate);
+    f.knob = "max_connects_per_second";
+    f.value = absl::StrCat(2 * o_.max_connects_per_second);
+    f.adds = absl::StrCat(o_.max_connects_per_second, " connections a second");
+  }
+
   void LookAtPlaces() {
     const bool full = s_.connections_open > 0 && s_.free == 0;
     if (!full && s_.waiters == 0) return;
     if (serving_ < o_.max_connections) {
-      if (s_.connections_connecting > 0) {
+      if (s_.connections_connecting > 0 && !Found(Limit::kMaxConnecting) && !Found(Limit::kConnectRate)) {
         Find(Limit::kConnecting, absl::StrCat(Places(), "; ", Count(s_.connections_connecting, "connection"),
                                               s_.connections_connecting == 1 ? " is" : " are", " on the way"));
       }
@@ -158,9 +203,7 @@ class Search {
   void LookAtGrowth() {
     const Decision* d = Recent(Limit::kMaxConnections);
     if (d == nullptr || d->kind != Decision::Kind::kNotOpened || serving_ < o_.max_connections) return;
-    for (const Finding& f : found_) {
-      if (f.limit == Limit::kMaxConnections) return;
-    }
+    if (Found(Limit::kMaxConnections)) return;
     Finding& f = Find(Limit::kMaxConnections,
                       absl::StrCat("above the target: wanted ", d->wanted, " connections for ", d->demand,
                                    " leases at ", d->target, " each, max_connections is ", o_.max_connections));
@@ -169,7 +212,20 @@ class Search {
   }
 
   void LookAtReplacements() {
-    const Decision* d = Recent(Limit::kMaxSurge);
+    const Decision* d = Recent(Limit::kReplacementRate);
+    if (d != nullptr) {
+      Finding& rate =
+          Find(Limit::kReplacementRate, absl::StrCat(Count(d->wanted, "connection"), " due to be replaced, ",
+                                                     d->limit_value, " may begin in a second"));
+      rate.since = Since(Limit::kReplacementRate);
+      const auto more = std::min<int64_t>(o_.max_connections, 2 * d->limit_value);
+      if (more > d->limit_value) {
+        rate.knob = "max_surge";
+        rate.value = absl::StrCat(more);
+        rate.adds = absl::StrCat(more - d->limit_value, " replacements a second");
+      }
+    }
+    d = Recent(Limit::kMaxSurge);
     if (d == nullptr) return;
     Finding& f = Find(Limit::kMaxSurge, absl::StrCat(Count(d->wanted, "connection"), " due to be replaced, ", d->have,
                                                      " under way, max_surge is ", o_.max_surge));
@@ -182,8 +238,8 @@ class Search {
   }
 
   void Raise(Finding& f) {
-    const int64_t needed = (demand_ + target_ - 1) / target_;
-    const auto value = static_cast<int>(std::clamp<int64_t>(needed, o_.max_connections + 1, kMaxConnections));
+    const double needed = std::ceil(static_cast<double>(demand_) * o_.preconnect_ratio / target_ - 1e-9);
+    const auto value = static_cast<int>(std::clamp<double>(needed, o_.max_connections + 1, kMaxConnections));
     if (value <= o_.max_connections) return;
     f.knob = "max_connections";
     f.value = absl::StrCat(value);

@@ -9,10 +9,13 @@
 #ifndef CHANPOOL_POOL_CORE_OPTIONS_H_
 #define CHANPOOL_POOL_CORE_OPTIONS_H_
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 
 namespace chanpool {
 
@@ -23,6 +26,24 @@ enum class OverflowPolicy {
 };
 
 const char* ToString(OverflowPolicy policy);
+
+// Which of the open connections with room carries the next call.
+enum class SelectionPolicy {
+  // The one that this thread used last, unless a random other carries fewer calls. Loads stay level, a caller alone
+  // stays on one connection, and threads keep apart. Constant time.
+  kLeastLoaded,
+  // The lowest-numbered below target_leases_per_connection, and beyond that the least loaded. The fewest connections
+  // carry the load, and the others become idle.
+  kPack,
+  // Each in turn, whatever it carries.
+  kRoundRobin,
+  // The one to which the last call went longest ago; of exclusive connections, none becomes idle.
+  kLeastRecentlyUsed,
+  // The one to which the last call went just now; of exclusive connections, those that are not needed become idle.
+  kMostRecentlyUsed,
+};
+
+const char* ToString(SelectionPolicy policy);
 
 // The highest max_connections: each is a socket here and on the server, and a statistics read visits each.
 inline constexpr int kMaxConnections = 4096;
@@ -101,6 +122,47 @@ struct PoolOptions {
   // Default 10 s. More: fewer dials at a dead target, a later return. Hot.
   absl::Duration backoff_max = absl::Seconds(10);
 
+  // Connections are opened for this many times the leases that callers want, so that the next one is open before it is
+  // needed. Ratio, 1 to 3.
+  // Default 1: only what is needed. More: a burst finds room, and more sockets stand half empty. Hot.
+  double preconnect_ratio = 1;
+
+  // Dials under way at one time, replacements included; what else is wanted waits for one of them to end. A connection
+  // that failed to dial and stays to dial again is beside it. Count, 1 to 4,096.
+  // Default 10, so that a pool of the default size opens at once. More: a server that comes back, or a large pool that
+  // starts, sees more handshakes at a time. Fewer: dials that hang hold the others up for connect_timeout. Hot.
+  int max_connecting = 10;
+
+  // New connections per second, replacements included: up to one second's worth (at least one) at once, then evenly;
+  // what else is wanted waits. A call that would rather wait than fail, and finds no connection, goes past it. Count a
+  // second, 0.001 to 1,000,000; 0 sets no limit.
+  // Default 0. More: a faster start and rotation, more handshakes for the servers. Hot.
+  double max_connects_per_second = 0;
+
+  // The pool is too large when its leases would fill even one connection fewer to less than this part of
+  // target_leases_per_connection. It is looked at once each shrink_interval, by the peak since the last look; after
+  // three such looks in a row the least used connections drain, never below min_connections, and never the last one:
+  // that is max_idle's. Ratio, 0 to 1; 0 never shrinks by load.
+  // Default 0: only what is idle closes. More: fewer half-empty connections, reopened sooner when load returns. Hot.
+  double shrink_below = 0;
+
+  // The time between two looks at whether the pool is too large.
+  // Default 10 s. More: a longer lull is needed, and a smaller pool comes later. Hot.
+  absl::Duration shrink_interval = absl::Seconds(10);
+
+  // No shrinking by load for this long after a connection was opened because callers wanted it. Infinite: never after.
+  // Default 1 min. More: a load that comes and goes keeps its connections. Hot.
+  absl::Duration shrink_cooldown = absl::Minutes(1);
+
+  // The most connections that one look takes away. Count, 1 to 4,096.
+  // Default 2. More: a large pool shrinks sooner, and its load moves in larger pieces. Hot.
+  int max_shrink_step = 2;
+
+  // Which connection carries the next call. All but kLeastLoaded look at every open connection for each call (about 1
+  // ns each), and their order is that of the calls that found room at once: who had to wait gets the first place there
+  // is. Default kLeastLoaded. Hot.
+  SelectionPolicy selection = SelectionPolicy::kLeastLoaded;
+
   // OK, or kInvalidArgument: the first option that makes no sense, its value and the nearest one that does.
   absl::Status Validate() const;
 
@@ -110,6 +172,31 @@ struct PoolOptions {
   friend bool operator==(const PoolOptions& a, const PoolOptions& b);
   friend bool operator!=(const PoolOptions& a, const PoolOptions& b) { return !(a == b); }
 };
+
+// What a change of an option does to the connections of a running pool.
+enum class OptionChange {
+  kHot,       // It holds from then on; connections stay.
+  kRecycles,  // Every connection is replaced, new before old.
+};
+
+const char* ToString(OptionChange change);
+
+// One option, for whoever shows or explains options. Immutable.
+struct OptionInfo {
+  const char* name;
+  const char* default_text;  // As DebugString writes it.
+  OptionChange change;
+  const char* unit;                                 // Of the value: "count", "ratio", "duration", ...
+  std::string (*text)(const PoolOptions& options);  // Its value, as DebugString writes it.
+};
+
+// Every member of PoolOptions, in its order.
+absl::Span<const OptionInfo> PoolOptionTable();
+
+// What is valid, and hardly meant: for each the option, its value, why, and the nearest right value. Empty when there
+// is nothing to say. `peak` is how many leases a running pool has seen wanted at one time
+// (PoolStats::leases_peak_bound, Pool::Warnings), 0 where none is known.
+std::vector<std::string> Warnings(const PoolOptions& options, int64_t peak = 0);
 
 }  // namespace chanpool
 #endif  // CHANPOOL_POOL_CORE_OPTIONS_H_

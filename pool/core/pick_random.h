@@ -18,11 +18,12 @@ namespace chanpool {
 // SplitMix64 without its last step: quality matters little here, cost matters. One thread at a time.
 class PickRandom {
  public:
-  // What is sampled stands for kSampling * weight() calls, in the mean.
+  // One call in kSampling is timed: two readings of the clock, 110 ns. For a thread that does nothing but acquire that
+  // would be a tenth of its time, so one that calls faster than every kFastCall is timed at one call in
+  // kSampling * kSparse, 1,024, and each of its samples counts kSparse times. So counts and means stay right, and only
+  // the far tail of such a thread's times is coarser. A thread goes from one to the other by its own pace, each sample
+  // telling how far apart those after the next are: weight() belongs to the sample at hand.
   static constexpr uint32_t kSampling = 64;
-  // To time a call costs 110 ns. A thread that makes one faster than every kFastCall is sampled kSparse times as
-  // rarely, so that timing takes about a hundredth of its time at most; each of those samples then counts kSparse
-  // times.
   static constexpr uint32_t kSparse = 16;
   static constexpr absl::Duration kFastCall = absl::Nanoseconds(160);
 

@@ -63,6 +63,7 @@ std::shared_ptr<Pool> Pool::Create(Config config) {
     MutexLock lock(&pool->mu_);
     pool->alarm_ = std::move(alarm);
     for (Earlier& earlier : pool->earlier_) earlier.at = pool->clock_->Now();
+    pool->table_.SetSelection(pool->state_.options().selection, static_cast<uint32_t>(pool->state_.target()));
     pool->state_.Start(pool->clock_->Now());
     pool->RunActions(effects);
   }
@@ -81,8 +82,8 @@ void Pool::Destroy() {
   {
     MutexLock lock(&mu_);
     state_.Destroy(clock_->Now());
-    RefuseWaiters(AdminRefusal(), effects);
     RunActions(effects);
+    RefuseWaiters(AdminRefusal(), effects);
   }
   Perform(effects);
 }
@@ -145,7 +146,7 @@ void Pool::ReleaseSlow(Slot* slot) {
   {
     MutexLock lock(&mu_);
     // With SLOW set every release comes through here, so the word cannot lose a lease under our eyes.
-    if (slot::HandsOver(slot->Load(), !waiters_.empty())) {
+    if (slot::HandsOver(slot->Load(), !waiters_.empty() && !state_.paused())) {
       Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
       ClearSlowIfNobodyWaits();
     } else {
@@ -176,6 +177,7 @@ absl::StatusOr<Place> Pool::Ended(absl::Time begun, absl::StatusOr<Place> result
 absl::Status Pool::AdminRefusal() const {
   switch (state_.admin()) {
     case PoolAdminState::kActive:
+    case PoolAdminState::kPaused:
       return absl::OkStatus();
     case PoolAdminState::kDraining:
     case PoolAdminState::kDrained:
@@ -184,6 +186,12 @@ absl::Status Pool::AdminRefusal() const {
       return absl::UnavailableError(absl::StrCat("pool \"", name_, "\" was destroyed"));
   }
   return absl::InternalError("unknown state");
+}
+
+absl::Status Pool::PausedError() const {
+  return absl::UnavailableError(absl::StrCat("pool \"", name_, "\" is paused for ",
+                                             Rounded(state_.paused_until() - clock_->Now()), " more (", Numbers(),
+                                             ")"));
 }
 
 std::string Pool::Numbers() const {
@@ -213,7 +221,7 @@ void Pool::MarkSlowAll() {
 }
 
 void Pool::ClearSlowIfNobodyWaits() {
-  if (!waiters_.empty()) return;
+  if (!waiters_.empty() || state_.paused()) return;
   for (Slot* slot : table_.listed()) SlotTable::Update(slot, slot::ClearSlow);
 }
 
@@ -223,7 +231,7 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
     ++counted_.unavailable;
     return nullptr;
   }
-  if (waiters_.empty()) {
+  if (waiters_.empty() && !state_.paused()) {
     MarkSlowAll();  // From here every release comes to this lock; what came back before is seen by the look.
     if (Slot* slot = table_.LendLeastLoaded(slot::LendLocked)) {
       ClearSlowIfNobodyWaits();
@@ -394,9 +402,13 @@ Slot* Pool::LendUnready(bool* over_limit, bool* being_created) {
 
 Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) {
   Attempt attempt;
-  attempt.refusal = AdminRefusal();
+  attempt.refusal = state_.paused() ? PausedError() : AdminRefusal();
   if (!attempt.refusal.ok()) {
     ++counted_.unavailable;
+    if (state_.paused()) {
+      state_.NoteRefused(Limit::kPaused, absl::ToInt64Milliseconds(state_.paused_until() - clock_->Now()), Demand(),
+                         clock_->Now());
+    }
     return attempt;
   }
   if (waiters_.empty()) {
@@ -434,12 +446,11 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
     attempt.await_made = true;
   } else if (!state_.OpenForCall(wait_for_ready, clock_->Now())) {
     ++counted_.unavailable;
-    state_.NoteRefused(Limit::kBackOff,
-                       std::max<int64_t>(0, absl::ToInt64Milliseconds(state_.retry_at() - clock_->Now())), Demand(),
-                       clock_->Now());
-    attempt.refusal = absl::UnavailableError(
-        WithDialError(absl::StrCat("pool \"", name_, "\" has no connection and dials again in ",
-                                   Rounded(std::max(absl::ZeroDuration(), state_.retry_at() - clock_->Now())))));
+    const auto [limit, limit_value] = state_.NoDial(clock_->Now());
+    state_.NoteRefused(limit, limit_value, Demand(), clock_->Now());
+    attempt.refusal = absl::UnavailableError(WithDialError(absl::StrCat(
+        "pool \"", name_, "\" has no connection and dials again in ",
+        Rounded(std::max(absl::ZeroDuration(), std::max(state_.retry_at(), state_.connect_at()) - clock_->Now())))));
   }
   RunActions(effects);
   return attempt;

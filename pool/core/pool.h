@@ -125,13 +125,13 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   Place TryAcquire();
 
   // A place now, never waiting for one: free, or else as options.overflow says; on a connection that is still
-  // dialling if none is open. Fails with kResourceExhausted (full, kReject), kUnavailable (draining, destroyed, or no
-  // way to the target before its back-off ends, unless `wait_for_ready`), kFailedPrecondition (after fork).
+  // dialling if none is open. Fails with kResourceExhausted (full, kReject), kUnavailable (paused, draining, destroyed,
+  // or no way to the target before its back-off ends, unless `wait_for_ready`), kFailedPrecondition (after fork).
   // What it overcommits goes past the waiters, who get nothing while every connection stays above its limit.
   absl::StatusOr<Place> AcquireNow(bool wait_for_ready);
 
-  // Waits in arrival order until `deadline` (of the wall). Fails with kDeadlineExceeded, kResourceExhausted
-  // (max_waiters), kUnavailable (draining or destroyed), kFailedPrecondition (after fork).
+  // Waits in arrival order until `deadline` (of the wall), also for a pause to end. Fails with kDeadlineExceeded,
+  // kResourceExhausted (max_waiters), kUnavailable (draining or destroyed), kFailedPrecondition (after fork).
   absl::StatusOr<Place> Acquire(absl::Time deadline);
 
   // The same without a thread. `callback` is not null and runs exactly once, on the closer's thread.
@@ -160,8 +160,16 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Ends, with UNAVAILABLE, the calls on connections that drain. Does not wait for their leases. Does nothing on a pool
   // that lends: also what drained is spared once it was resumed.
   void CancelDrainingCalls();
-  // OK also when the pool was not drained. kFailedPrecondition after Destroy.
+  // OK also when the pool was not drained. kFailedPrecondition after Destroy. Does not end a pause.
   absl::Status Resume();
+  // Lends nothing more for at most `max_hold`: callers wait in line, those that cannot wait are refused (kUnavailable
+  // with the time left). Leases out go on, connections are kept, replaced and opened as ever. Ends by itself, by
+  // Unpause(), or in a drain; then those in line are served first, in their order. Again while paused: the later of the
+  // two ends holds. kInvalidArgument unless 0 < max_hold <= kLongestPause; kFailedPrecondition when it drains, is
+  // drained or destroyed.
+  absl::Status Pause(absl::Duration max_hold);
+  // OK also when the pool was not paused. kFailedPrecondition after Destroy.
+  absl::Status Unpause();
   // The owner's options from now on; what an operator has overridden is applied on top of them. All or nothing:
   // kInvalidArgument as PoolOptions::Validate, for the options alone or with the override. kFailedPrecondition after
   // Destroy.
@@ -189,6 +197,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   PoolOptions options() const;
   // What Create or the last Reconfigure was given.
   PoolOptions owner_options() const;
+  // What is odd about the options in force, given what callers have wanted since they hold: see options.h.
+  std::vector<std::string> Warnings() const;
   PoolStats Stats() const;
   // Stats().state alone: asks no connection, and may be called under a lock that is not the pool's.
   PoolAdminState state() const;
@@ -294,6 +304,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Decide(Waiter* waiter, Slot* slot, absl::Status refusal, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefuseWaiters(const absl::Status& why, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WakeAll(std::vector<Wakeup*>& parked, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GrantAll(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MarkSlowAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ClearSlowIfNobodyWaits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // One attempt of AcquireNow: a slot, a refusal, or neither: try again, after `made` was woken if await_made.
@@ -312,6 +323,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   int64_t Demand() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool IsCurrent(ConnectionId id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status AdminRefusal() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status PausedError() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status FullError(absl::string_view what) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CancelDraining(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status StillOut() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -44,13 +44,14 @@ void Pool::WakeAll(std::vector<Wakeup*>& parked, Effects& effects) {
   parked.clear();
 }
 
-// A slot that opens serves the waiters first, and is published with SLOW if some still wait.
+// A slot that opens serves the waiters first, and is published with SLOW if some still wait, or if all must.
 void Pool::Publish(Slot* slot, Effects& effects) {
   const auto waiting = static_cast<uint32_t>(waiters_.size());
-  const auto change = SlotTable::Update(slot, [waiting](SlotWord word) {
+  const bool paused = state_.paused();
+  const auto change = SlotTable::Update(slot, [waiting, paused](SlotWord word) {
     const uint32_t room = word.limit() > word.leases() ? word.limit() - word.leases() : 0;
-    const uint32_t granted = std::min(room, waiting);
-    return slot::Open(word, granted, /*some_still_wait=*/granted < waiting);
+    const uint32_t granted = paused ? 0 : std::min(room, waiting);
+    return slot::Open(word, granted, /*some_still_wait=*/granted < waiting || paused);
   });
   CHANPOOL_CHECK(change.has_value());
   for (uint32_t leases = change->before.leases(); leases < change->after.leases(); ++leases) {
@@ -61,7 +62,22 @@ void Pool::Publish(Slot* slot, Effects& effects) {
   if (waiting > 0) ClearSlowIfNobodyWaits();
 }
 
+// After a pause. One on each in turn: the first slot must not get them all.
+void Pool::GrantAll(Effects& effects) {
+  for (bool granted = true; granted && !waiters_.empty();) {
+    granted = false;
+    for (Slot* slot : table_.listed()) {
+      if (waiters_.empty()) break;
+      if (!SlotTable::Update(slot, slot::LendLocked)) continue;
+      Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
+      granted = true;
+    }
+  }
+  ClearSlowIfNobodyWaits();
+}
+
 void Pool::GrantOn(Slot* slot, Effects& effects) {
+  if (state_.paused()) return;
   const bool some_waited = !waiters_.empty();
   while (!waiters_.empty() && SlotTable::Update(slot, slot::LendLocked)) {
     Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
@@ -94,6 +110,14 @@ void Pool::RunActions(Effects& effects) {
     }
     changed = true;
     for (const Action& action : actions) {
+      if (action.kind == Action::Kind::kPause) {
+        MarkSlowAll();  // From here everybody comes to the lock, and finds the pause.
+        continue;
+      }
+      if (action.kind == Action::Kind::kUnpause) {
+        GrantAll(effects);
+        continue;
+      }
       const ConnectionId id{action.slot, state_.record(action.slot).generation};
       if (action.kind == Action::Kind::kOpen) {
         Slot* opened = table_.GetOrAdd(action.slot);
@@ -111,6 +135,8 @@ void Pool::RunActions(Effects& effects) {
       const std::shared_ptr<Connection>& connection = held_[action.slot].connection;
       switch (action.kind) {
         case Action::Kind::kOpen:
+        case Action::Kind::kPause:
+        case Action::Kind::kUnpause:
           break;
         case Action::Kind::kPublish:
           Publish(slot, effects);
@@ -163,7 +189,8 @@ void Pool::RunActions(Effects& effects) {
     effects.tell = true;
   }
   if (!changed) return;
-  grow_above_.store(state_.can_grow() ? static_cast<uint32_t>(state_.target()) : SlotWord::kMaxLeases,
+  table_.SetSelection(state_.options().selection, static_cast<uint32_t>(state_.target()));
+  grow_above_.store(state_.can_grow() ? static_cast<uint32_t>(state_.grow_above()) : SlotWord::kMaxLeases,
                     std::memory_order_relaxed);
   WakeAll(idlers_, effects);
   SetAlarm();
@@ -283,7 +310,7 @@ std::vector<SlotUse> Pool::ReadUse(bool clear) {
   for (uint32_t i = 0; i < state_.size(); ++i) {
     Slot* slot = table_.Get(i);
     const SlotWord word = slot->Load();
-    use[i] = {word.leases(), word.used()};
+    use[i] = {word.leases(), word.used(), slot->peak.load(std::memory_order_relaxed)};
     if (!clear) continue;
     held_[i].has_lent |= SlotTable::Update(slot, slot::ClearUsed).has_value();
     slot->peak.store(word.leases(), std::memory_order_relaxed);

@@ -19,6 +19,12 @@ PoolOptions Pool::owner_options() const {
   return sources_.owner;
 }
 
+std::vector<std::string> Pool::Warnings() const {
+  if (Forked()) return {};
+  MutexLock lock(&mu_);
+  return chanpool::Warnings(state_.options(), state_.peak_bound());
+}
+
 PoolAdminState Pool::state() const {
   if (Forked()) return PoolAdminState::kDestroyed;
   MutexLock lock(&mu_);
@@ -49,6 +55,7 @@ PoolStats Pool::Stats() const {
 PoolStats Pool::StatsLocked() const {
   PoolStats stats = counted_;
   stats.state = state_.admin();
+  if (state_.paused()) stats.pause_left = std::max(absl::ZeroDuration(), state_.paused_until() - clock_->Now());
   stats.connections_open = state_.count(SlotState::kOpen);
   stats.connections_connecting = state_.count(SlotState::kConnecting);
   stats.connections_backoff = state_.count(SlotState::kBackoff);
@@ -86,6 +93,7 @@ PoolStats Pool::StatsLocked() const {
   stats.holds_skipped = holds_.skipped();
   stats.connects = state_.connects();
   stats.failed_connects = state_.failed_connects();
+  stats.leases_peak_bound = state_.peak_bound();
   stats.dial_failures = state_.dial_failures();
   stats.last_dial_error = state_.last_dial_error();
   stats.retry_at = state_.retry_at();
@@ -181,9 +189,10 @@ absl::Status Pool::CheckInvariants() const {
         if (!word.slow()) return broken(i, "DRAINING without SLOW");
         break;
       case SlotState::kOpen:
-        if (word.slow() != somebody_waits)
-          return broken(i, somebody_waits ? "waiters, but no SLOW" : "SLOW, but nobody waits");
-        if (somebody_waits && word.leases() < word.limit()) return broken(i, "somebody waits while a place is free");
+        if (word.slow() != (somebody_waits || state_.paused()))
+          return broken(i, word.slow() ? "SLOW, but nobody waits" : "waiters or a pause, but no SLOW");
+        if (somebody_waits && !state_.paused() && word.leases() < word.limit())
+          return broken(i, "somebody waits while a place is free");
         if (held_[i].connection == nullptr) return broken(i, "OPEN without a connection");
         break;
       default:
@@ -193,7 +202,7 @@ absl::Status Pool::CheckInvariants() const {
   }
   if (state_.serving() > state_.options().max_connections)
     return absl::InternalError("more connections than max_connections");
-  if (state_.admin() != PoolAdminState::kActive && (somebody_waits || state_.serving() > 0)) {
+  if (!state_.in_service() && (somebody_waits || state_.serving() > 0)) {
     return absl::InternalError("a pool that drains still serves");
   }
   return absl::OkStatus();

@@ -17,6 +17,13 @@ namespace {
 constexpr double kBackoffMultiplier = 1.6;
 constexpr double kBackoffJitter = 0.2;
 
+// Replacements that begin within one longest period, however fast they end; max_surge may ask for more. 4,096
+// connections of the default age and jitter need 6 a second, and a pool of the default size is rotated at once.
+constexpr int kReplacementsPerPeriod = 10;
+
+// Of ratios of small numbers: far above a double's error, far below what anybody could configure.
+constexpr double kRounding = 1e-9;
+
 // Housekeeping looks at least this often at a pool that has connections. Idle times are exact to one period.
 constexpr absl::Duration kLongestPeriod = absl::Seconds(1);
 constexpr absl::Duration kShortestPeriod = absl::Milliseconds(1);
@@ -31,6 +38,8 @@ const char* ToString(PoolAdminState state) {
   switch (state) {
     case PoolAdminState::kActive:
       return "ACTIVE";
+    case PoolAdminState::kPaused:
+      return "PAUSED";
     case PoolAdminState::kDraining:
       return "DRAINING";
     case PoolAdminState::kDrained:
@@ -61,6 +70,10 @@ const char* ToString(Action::Kind kind) {
       return "cancel_calls";
     case Action::Kind::kSetLimit:
       return "set_limit";
+    case Action::Kind::kPause:
+      return "pause";
+    case Action::Kind::kUnpause:
+      return "unpause";
   }
   return "unknown";
 }
@@ -70,6 +83,8 @@ PoolState::PoolState(const PoolOptions& options, uint64_t seed) : options_(optio
 int PoolState::target() const {
   return std::min(options_.target_leases_per_connection, options_.max_leases_per_connection);
 }
+
+int PoolState::grow_above() const { return static_cast<int>(target() / options_.preconnect_ratio + kRounding); }
 
 // --- Counting ---------------------------------------------------------------------------------------------------
 
@@ -124,7 +139,7 @@ std::vector<PoolEvent> PoolState::TakeEvents() { return std::exchange(events_, {
 
 // --- Opening ----------------------------------------------------------------------------------------------------
 
-bool PoolState::OpenOne(int replaces, absl::Time now) {
+bool PoolState::OpenOne(int replaces, absl::Time now, std::string why) {
   uint32_t slot = 0;
   while (slot < records_.size() && records_[slot].state != SlotState::kClosed) ++slot;
   if (slot == SlotTable::kMaxSlots) return false;  // All of them drain: the calls on them must end first.
@@ -140,17 +155,37 @@ bool PoolState::OpenOne(int replaces, absl::Time now) {
   if (replaces >= 0) records_[replaces].replaced_by = static_cast<int>(slot);
   MoveTo(slot, SlotState::kConnecting, now);
   Act(Action::Kind::kOpen, slot);
-  TellOf(PoolEvent::Kind::kConnecting, slot, now);
+  TellOf(PoolEvent::Kind::kConnecting, slot, now, std::move(why));
+  if (options_.max_connects_per_second > 0) {
+    paid_until_ = std::max(paid_until_, now) + absl::Seconds(1 / options_.max_connects_per_second);
+  }
   return true;
 }
 
+std::string PoolState::Why(Decision::Cause cause) const {
+  switch (cause) {
+    case Decision::Cause::kDemand:
+      return absl::StrCat("demand for ", demand_, " leases");
+    case Decision::Cause::kCall:
+      return "a call without a connection";
+    case Decision::Cause::kAsked:
+      return "asked for";
+    default:
+      return "min_connections";
+  }
+}
+
 // One that takes nobody's place. If one is owed, this is it: min_connections or the callers may have wanted it first.
-bool PoolState::OpenOrdinary(absl::Time now) {
-  if (!OpenOne(/*replaces=*/-1, now)) return false;
+bool PoolState::OpenOrdinary(Decision::Cause cause, absl::Time now) {
+  if (!OpenOne(/*replaces=*/-1, now, owed_ > 0 ? "follows one that was closed first" : Why(cause))) return false;
   if (owed_ > 0) {
     --owed_;
     records_[actions_.back().slot].makes_up = true;
     return true;
+  }
+  if (cause != Decision::Cause::kMinConnections) {
+    grew_at_ = now;
+    BeginChecks(now);
   }
   const auto debtor = std::find_if(records_.begin(), records_.end(), [](const Record& r) { return r.owes_one; });
   if (debtor != records_.end()) debtor->owes_one = false;
@@ -158,20 +193,41 @@ bool PoolState::OpenOrdinary(absl::Time now) {
 }
 
 // While the target fails, one dial at a time stands for all, and waits for its back-off.
-bool PoolState::MayDial(absl::Time now) const {
-  if (!failing_) return true;
-  return now >= retry_at_ && count(SlotState::kConnecting) == 0 && count(SlotState::kBackoff) == 0;
+bool PoolState::BacksOff(absl::Time now) const {
+  return failing_ && (now < retry_at_ || count(SlotState::kConnecting) > 0 || count(SlotState::kBackoff) > 0);
 }
 
-void PoolState::OpenUpTo(int connections, absl::Time now, Decision why) {
-  if (admin_ != PoolAdminState::kActive) return;
+// A bucket of one second's worth of connections, at least one.
+absl::Time PoolState::connect_at() const {
+  const double rate = options_.max_connects_per_second;
+  if (rate == 0) return absl::InfinitePast();
+  return paid_until_ - absl::Seconds((std::max(1.0, rate) - 1) / rate);
+}
+
+bool PoolState::HeldBack(absl::Time now) const {
+  return count(SlotState::kConnecting) >= options_.max_connecting || now < connect_at();
+}
+
+std::pair<Limit, int64_t> PoolState::NoDial(absl::Time now) const {
+  if (BacksOff(now)) return {Limit::kBackOff, MillisecondsUntil(retry_at_, now)};
+  if (count(SlotState::kConnecting) >= options_.max_connecting) return {Limit::kMaxConnecting, options_.max_connecting};
+  if (now < connect_at()) return {Limit::kConnectRate, MillisecondsUntil(connect_at(), now)};
+  return {Limit::kSlots, SlotTable::kMaxSlots};
+}
+
+void PoolState::OpenUpTo(int connections, Decision why, absl::Time now) {
+  if (!in_service()) return;
   const int have = serving();
   if (connections <= have) return;
   const int wanted = std::min(connections, options_.max_connections);
   int n = have;
-  while (n < wanted && MayDial(now) && OpenOrdinary(now)) ++n;
+  while (n < wanted && MayDial(now) && OpenOrdinary(why.cause, now)) ++n;
   why.wanted = connections;
   why.have = have;
+  if (n < wanted && !BacksOff(now) && HeldBack(now) && wanted > held_back_) {
+    held_back_ = wanted;
+    held_back_why_ = why;
+  }
   if (n > have) {
     why.kind = Decision::Kind::kOpened;
     decisions_.Note(why, now);
@@ -182,12 +238,8 @@ void PoolState::OpenUpTo(int connections, absl::Time now, Decision why) {
   if (n >= options_.max_connections) {
     why.limit = Limit::kMaxConnections;
     why.limit_value = options_.max_connections;
-  } else if (!MayDial(now)) {
-    why.limit = Limit::kBackOff;
-    why.limit_value = MillisecondsUntil(retry_at_, now);
   } else {
-    why.limit = Limit::kSlots;
-    why.limit_value = SlotTable::kMaxSlots;
+    std::tie(why.limit, why.limit_value) = NoDial(now);
   }
   decisions_.Note(why, now);
 }
@@ -212,40 +264,69 @@ void PoolState::NoteOvercommitted(int64_t demand, absl::Time now) {
   decisions_.Note(over, now);
 }
 
-void PoolState::NoteNotReplaced(int due, int under_way, absl::Time now) {
+void PoolState::NoteNotReplaced(Limit limit, int64_t limit_value, int due, int under_way, absl::Time now) {
   Decision late;
   late.kind = Decision::Kind::kNotReplaced;
   late.cause = Decision::Cause::kAge;
-  late.limit = MayDial(now) ? Limit::kMaxSurge : Limit::kBackOff;
-  late.limit_value = MayDial(now) ? options_.max_surge : MillisecondsUntil(retry_at_, now);
+  late.limit = limit;
+  late.limit_value = limit_value;
   late.wanted = due;
   late.have = under_way;
   decisions_.Note(late, now);
 }
 
-void PoolState::Start(absl::Time now) { Maintain(now); }
+void PoolState::Start(absl::Time now) {
+  BeginChecks(now);
+  Maintain(now);
+}
+
+int PoolState::ConnectionsFor(int64_t leases) const {
+  const double wanted = std::ceil(static_cast<double>(leases) * options_.preconnect_ratio / target() - kRounding);
+  return static_cast<int>(std::min<double>(wanted, kMaxConnections));
+}
+
+int64_t PoolState::PeakBound(const std::vector<SlotUse>& use, int64_t demand) const {
+  for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
+    const SlotState state = records_[slot].state;
+    if (state == SlotState::kClosed || state == SlotState::kDraining) continue;
+    demand += std::max(use[slot].peak, use[slot].leases) - use[slot].leases;
+  }
+  return demand;
+}
 
 void PoolState::OnDemand(int64_t leases, absl::Time now) {
   if (leases == 0) return;
+  demand_ = leases;
+  if (!paused()) {
+    peak_ = std::max(peak_, leases);
+    peak_bound_ = std::max(peak_bound_, leases);
+  }
   Decision why;
   why.demand = leases;
+  why.ratio = options_.preconnect_ratio;
   why.target = target();
   why.extra = count(SlotState::kChecking);
   // A suspected connection counts for max_connections, and not for what callers want: it may be dead.
-  const int64_t wanted = (leases + target() - 1) / target() + count(SlotState::kChecking);
-  OpenUpTo(static_cast<int>(std::min<int64_t>(wanted, std::numeric_limits<int>::max())), now, why);
+  OpenUpTo(ConnectionsFor(leases) + count(SlotState::kChecking), why, now);
 }
 
 void PoolState::EnsureConnections(int connections, absl::Time now) {
   Decision why;
-  why.cause = Decision::Cause::kMinConnections;
-  OpenUpTo(connections, now, why);
+  why.cause = Decision::Cause::kAsked;
+  OpenUpTo(connections, why, now);
 }
 
 bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
-  if (admin_ != PoolAdminState::kActive || serving() >= options_.max_connections) return false;
-  if (!wait_for_ready && failing_ && now < retry_at_) return false;
-  return OpenOrdinary(now);
+  if (!in_service() || serving() >= options_.max_connections) return false;
+  if (count(SlotState::kConnecting) >= options_.max_connecting) return false;
+  if (!wait_for_ready && now < std::max(retry_at(), connect_at())) return false;
+  Decision opened;
+  opened.cause = Decision::Cause::kCall;
+  opened.wanted = 1;
+  opened.have = serving();
+  if (!OpenOrdinary(opened.cause, now)) return false;
+  decisions_.Note(opened, now);
+  return true;
 }
 
 // --- What dials and connections report --------------------------------------------------------------------------
@@ -404,7 +485,7 @@ void PoolState::OnClosed(uint32_t slot, absl::Time now) {
 }
 
 void PoolState::DrainAll(CloseReason reason, absl::Time now) {
-  owed_ = 0;
+  owed_ = held_back_ = 0;
   for (uint32_t slot = 0; slot < records_.size(); ++slot) {
     const SlotState state = records_[slot].state;
     records_[slot].owes_one = false;
@@ -413,8 +494,26 @@ void PoolState::DrainAll(CloseReason reason, absl::Time now) {
   }
 }
 
+void PoolState::Pause(absl::Duration max_hold, absl::Time now) {
+  if (!in_service()) return;
+  const absl::Time until = now + max_hold;
+  paused_until_ = paused() ? std::max(paused_until_, until) : until;
+  if (!paused()) Act(Action::Kind::kPause, 0);
+  admin_ = PoolAdminState::kPaused;
+  Tell(PoolEvent::Kind::kPoolPaused, now, absl::StrCat("for ", absl::FormatDuration(paused_until_ - now)));
+}
+
+void PoolState::Unpause(absl::Time now) {
+  if (!paused()) return;
+  admin_ = PoolAdminState::kActive;
+  Act(Action::Kind::kUnpause, 0);
+  Tell(PoolEvent::Kind::kPoolUnpaused, now, now < paused_until_ ? "" : "its time was over");
+  BeginChecks(now);
+  Maintain(now);
+}
+
 void PoolState::Drain(absl::Time now) {
-  if (admin_ != PoolAdminState::kActive) return;
+  if (!in_service()) return;
   admin_ = PoolAdminState::kDraining;
   Tell(PoolEvent::Kind::kPoolDraining, now);
   DrainAll(CloseReason::kDrained, now);
@@ -428,6 +527,7 @@ void PoolState::Resume(absl::Time now) {
   if (admin_ != PoolAdminState::kDraining && admin_ != PoolAdminState::kDrained) return;
   admin_ = PoolAdminState::kActive;
   Tell(PoolEvent::Kind::kPoolResumed, now);
+  BeginChecks(now);
   Maintain(now);
 }
 
@@ -454,10 +554,24 @@ void PoolState::StartReplacements(absl::Time now) {
   std::sort(due.begin(), due.end(), [this](uint32_t a, uint32_t b) {
     return std::make_pair(AgeDue(records_[a]), a) < std::make_pair(AgeDue(records_[b]), b);
   });
+  if (now - replacing_since_ >= kLongestPeriod) {
+    replacing_since_ = now;
+    replacements_begun_ = 0;
+  }
+  const int per_period = std::max(kReplacementsPerPeriod, options_.max_surge);
   const int at_once = std::max(1, options_.max_surge);
   int under_way = replacements_under_way();
   for (const uint32_t slot : due) {
-    if (under_way >= at_once || !MayDial(now)) return NoteNotReplaced(static_cast<int>(due.size()), under_way, now);
+    if (under_way >= at_once) {
+      return NoteNotReplaced(Limit::kMaxSurge, options_.max_surge, static_cast<int>(due.size()), under_way, now);
+    }
+    if (replacements_begun_ >= per_period) {
+      return NoteNotReplaced(Limit::kReplacementRate, per_period, static_cast<int>(due.size()), under_way, now);
+    }
+    if (!MayDial(now)) {
+      const auto [limit, limit_value] = NoDial(now);
+      return NoteNotReplaced(limit, limit_value, static_cast<int>(due.size()), under_way, now);
+    }
     Decision replaced;
     replaced.kind = Decision::Kind::kReplaced;
     replaced.cause = Decision::Cause::kAge;
@@ -469,19 +583,26 @@ void PoolState::StartReplacements(absl::Time now) {
                  now);
       records_[slot].owes_one = true;
       owed_last_used_ = std::max(owed_last_used_, records_[slot].last_used);
-    } else if (!OpenOne(static_cast<int>(slot), now)) {
+    } else if (!OpenOne(static_cast<int>(slot), now,
+                        absl::StrCat("replaces ", ConnectionId{slot, records_[slot].generation}.ToString()))) {
       return;
     }
     ++under_way;
+    ++replacements_begun_;
   }
 }
 
 void PoolState::Maintain(absl::Time now) {
-  if (admin_ != PoolAdminState::kActive) return;
+  if (!in_service()) return;
   // Break before make: what is to follow a connection that still drains is not missing yet, unless callers want it.
   const auto owing = std::count_if(records_.begin(), records_.end(), [](const Record& r) { return r.owes_one; });
-  EnsureConnections(options_.min_connections - static_cast<int>(owing), now);
-  while (owed_ > 0 && serving() < options_.max_connections && MayDial(now) && OpenOrdinary(now)) {
+  Decision least;
+  least.cause = Decision::Cause::kMinConnections;
+  OpenUpTo(options_.min_connections - static_cast<int>(owing), least, now);
+  OpenUpTo(held_back_, held_back_why_, now);
+  if (serving() >= held_back_) held_back_ = 0;
+  while (owed_ > 0 && serving() < options_.max_connections && MayDial(now) &&
+         OpenOrdinary(Decision::Cause::kMinConnections, now)) {
   }
   if (serving() >= options_.max_connections) owed_ = 0;
   StartReplacements(now);
@@ -516,7 +637,12 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
     return std::make_tuple(o.backoff_initial, o.backoff_max, o.connect_timeout);
   };
   const bool new_backoff = dialling(options) != dialling(options_);
+  const bool new_rate = options.max_connects_per_second != options_.max_connects_per_second;
   options_ = options;
+  held_back_ = 0;
+  peak_bound_ = 0;
+  BeginChecks(now);
+  if (new_rate) paid_until_ = std::min(paid_until_, now + absl::Seconds(1));  // A slower one was paid in longer times.
   retry_at_ = std::min(retry_at_, now + options_.backoff_max);  // A shorter back-off holds for the present wait too.
   Tell(PoolEvent::Kind::kReconfigured, now);
   for (uint32_t slot = 0; new_limit && slot < records_.size(); ++slot) {
@@ -531,7 +657,7 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
     BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "its back-off was reconfigured", now);
   }
   // One at a time: when a connection that is being replaced goes, its replacement begins to count.
-  if (admin_ == PoolAdminState::kActive && serving() > options_.max_connections) {
+  if (in_service() && serving() > options_.max_connections) {
     Decision shrunk;
     shrunk.kind = Decision::Kind::kShrunk;
     shrunk.cause = Decision::Cause::kReconfigured;
@@ -540,7 +666,7 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
     shrunk.wanted = serving() - options_.max_connections;
     decisions_.Note(shrunk, now);
   }
-  while (admin_ == PoolAdminState::kActive && serving() > options_.max_connections) {
+  while (in_service() && serving() > options_.max_connections) {
     BeginDrain(LeastMissed(use), CloseReason::kShrunk, /*by_choice=*/false, "", now);
   }
   Maintain(now);
@@ -564,12 +690,61 @@ uint32_t PoolState::LeastMissed(const std::vector<SlotUse>& use) const {
 
 // --- Housekeeping -----------------------------------------------------------------------------------------------
 
+// What was seen until now says nothing about the size of today.
+void PoolState::BeginChecks(absl::Time now) {
+  check_began_ = now;
+  checks_ = 0;
+  peak_ = 0;
+}
+
+// So many connections are filled to shrink_below of their target by `peak`. Never more than growth would open for it.
+int PoolState::NeededFor(int64_t peak) const {
+  const double full = options_.shrink_below * target();
+  const double needed = std::ceil(static_cast<double>(peak) * options_.preconnect_ratio / full - kRounding);
+  return std::max({options_.min_connections, 1, static_cast<int>(std::min<double>(needed, kMaxConnections))});
+}
+
+void PoolState::TickShrink(const std::vector<SlotUse>& use, absl::Time now) {
+  if (options_.shrink_below == 0 || now - check_began_ < options_.shrink_interval) return;
+  // A pause makes leases few, and so does a target that fails or hangs.
+  if (paused() || failing_ || count(SlotState::kChecking) > 0) return BeginChecks(now);
+  std::rotate(check_peaks_.begin(), check_peaks_.begin() + 1, check_peaks_.end());
+  check_peaks_.back() = std::exchange(peak_, 0);
+  check_began_ = now;
+  checks_ = std::min(checks_ + 1, kLowChecks);
+  const int64_t peak = *std::max_element(check_peaks_.begin(), check_peaks_.end());
+  const int size = serving(), needed = NeededFor(peak);
+  if (checks_ < kLowChecks || size <= needed || now - grew_at_ < options_.shrink_cooldown) return;
+  std::vector<uint32_t> open;
+  for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
+    // One that is being replaced would leave its replacement behind.
+    if (records_[slot].state == SlotState::kOpen && records_[slot].replaced_by < 0) open.push_back(slot);
+  }
+  const size_t step = std::min<size_t>(open.size(), std::min(options_.max_shrink_step, size - needed));
+  // The oldest of those that are used alike: it would be replaced first.
+  const auto use_of = [&](uint32_t slot) {
+    return std::make_tuple(use[slot].leases, use[slot].peak, records_[slot].opened_at, slot);
+  };
+  std::partial_sort(open.begin(), open.begin() + step, open.end(),
+                    [&](uint32_t a, uint32_t b) { return use_of(a) < use_of(b); });
+  Decision shrunk;
+  shrunk.kind = Decision::Kind::kShrunk;
+  shrunk.cause = Decision::Cause::kLoad;
+  shrunk.demand = peak;
+  shrunk.wanted = static_cast<int64_t>(step);
+  shrunk.have = size - shrunk.wanted;
+  if (step > 0) decisions_.Note(shrunk, now);
+  const std::string why =
+      absl::StrCat("at most ", peak, " leases in ", kLowChecks, " checks need ", needed, " of ", size, " connections");
+  for (size_t i = 0; i < step; ++i) BeginDrain(open[i], CloseReason::kShrunk, /*by_choice=*/false, why, now);
+}
+
 void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
   std::vector<uint32_t> idle;
   for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
     Record& r = records_[slot];
     if (r.state != SlotState::kOpen) continue;
-    if (use[slot].used || use[slot].leases > 0) {
+    if (use[slot].used || use[slot].leases > 0 || paused()) {
       r.last_used = now;
     } else if (r.replaced_by < 0 && now - r.last_used >= options_.max_idle) {
       idle.push_back(slot);
@@ -613,9 +788,12 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
       TellOf(PoolEvent::Kind::kLingering, slot, now);
     }
   }
-  if (admin_ != PoolAdminState::kActive) return;
-  OnDemand(demand, now);
+  if (!in_service()) return;
+  if (paused() && now >= paused_until_) Unpause(now);
+  held_back_ = 0;
+  OnDemand(PeakBound(use, demand), now);
   Maintain(now);
+  TickShrink(use, now);
   TickIdle(use, now);  // Last, so that none is both replaced and closed.
 }
 
@@ -649,7 +827,13 @@ absl::Time PoolState::NextTick(absl::Time now) const {
         break;
     }
   }
-  if (admin_ == PoolAdminState::kActive && failing_ && retry_at_ > now) next = std::min(next, retry_at_);
+  if (!in_service()) return next;
+  if (paused()) next = std::min(next, paused_until_);
+  if (failing_ && retry_at_ > now) next = std::min(next, retry_at_);
+  if (connect_at() > now) next = std::min(next, connect_at());
+  if (options_.shrink_below > 0 && count(SlotState::kOpen) > 0) {
+    next = std::min(next, check_began_ + options_.shrink_interval);
+  }
   return next;
 }
 

@@ -16,6 +16,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -31,12 +32,21 @@ namespace chanpool {
 // What the operator or owner has decided about the whole pool.
 enum class PoolAdminState {
   kActive,
+  kPaused,     // Lends nothing for a while: callers wait. What is out goes on, and connections are kept as ever.
   kDraining,   // Refuses callers; leases are still out.
   kDrained,    // Refuses callers; nothing is out, no connection is left.
   kDestroyed,  // For ever.
 };
 
 const char* ToString(PoolAdminState state);
+
+// Takes callers, now or when its pause ends: it keeps the connections that they need.
+constexpr bool InService(PoolAdminState state) {
+  return state == PoolAdminState::kActive || state == PoolAdminState::kPaused;
+}
+
+// The longest that a pause may hold callers back.
+inline constexpr absl::Duration kLongestPause = absl::Minutes(10);
 
 // What the pool must do now.
 struct Action {
@@ -50,12 +60,14 @@ struct Action {
     kDrainIfUnused,  // The same, if no call has used it meanwhile; then tell OnUnusedDrained.
     kCancelCalls,    // It was found dead: end its calls.
     kSetLimit,       // Give it the present max_leases_per_connection.
+    kPause,          // No slot: lend nothing more.
+    kUnpause,        // No slot: waiters first, then everybody.
   };
   Kind kind;
   uint32_t slot;
   CloseReason reason = CloseReason::kIdle;  // For kDrainIfUnused.
 };
-inline constexpr int kActionKinds = 9;
+inline constexpr int kActionKinds = 11;
 
 const char* ToString(Action::Kind kind);
 
@@ -63,6 +75,7 @@ const char* ToString(Action::Kind kind);
 struct SlotUse {
   uint32_t leases = 0;
   bool used = false;  // A lease was granted since the last tick.
+  uint32_t peak = 0;  // The most leases at one time since the last tick; what is below `leases` counts as that.
 };
 
 // One thread at a time.
@@ -98,7 +111,8 @@ class PoolState {
   void Start(absl::Time now);
 
   // Callers want `leases` places in all, those out included: opens what is missing at target_leases_per_connection,
-  // beside those that are suspected.
+  // and preconnect_ratio, beside those that are suspected. What max_connecting and max_connects_per_second hold back is
+  // opened as soon as they allow, until the next tick has another opinion.
   void OnDemand(int64_t leases, absl::Time now);
   // Somebody wants at least `connections`, at most max_connections.
   void EnsureConnections(int connections, absl::Time now);
@@ -117,7 +131,9 @@ class PoolState {
   // A DRAINING slot came to zero leases, and is CLOSED.
   void OnClosed(uint32_t slot, absl::Time now);
 
-  // Housekeeping: `use[i]` is slot i's; `demand` is leases and waiters together. Due by NextTick() at the latest.
+  // Housekeeping: `use[i]` is slot i's; `demand` is leases and waiters together. Due by NextTick() at the latest. Grows
+  // by what was wanted since the last tick: `demand`, with each slot's peak instead of its leases. Slots peak at
+  // different times, so this is an upper bound of the true peak.
   void OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Time now);
 
   void Recycle(absl::Time now);
@@ -125,6 +141,9 @@ class PoolState {
   void Redirected(absl::Time now);
   void StopRecycle();
   void Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now);
+  // Until `max_hold` from now, or the end of the present pause if that is later. Only while in_service().
+  void Pause(absl::Duration max_hold, absl::Time now);
+  void Unpause(absl::Time now);
   void Drain(absl::Time now);
   void Resume(absl::Time now);
   void Destroy(absl::Time now);
@@ -142,8 +161,13 @@ class PoolState {
   // max_leases_per_connection, and target_leases_per_connection where that is lower.
   int limit() const { return options_.max_leases_per_connection; }
   int target() const;
+  // More leases than this on each connection, and another one is wanted.
+  int grow_above() const;
 
   PoolAdminState admin() const { return admin_; }
+  bool in_service() const { return InService(admin_); }
+  bool paused() const { return admin_ == PoolAdminState::kPaused; }
+  absl::Time paused_until() const { return paused_until_; }  // While paused().
   const Record& record(uint32_t slot) const { return records_[slot]; }
   uint32_t size() const { return static_cast<uint32_t>(records_.size()); }
   int count(SlotState state) const { return counts_[static_cast<int>(state)]; }
@@ -152,13 +176,19 @@ class PoolState {
   // By choice: replacements on their way or owed, and replaced ones that still lend and do not linger.
   int replacements_under_way() const;
   int lingering() const;
-  bool can_grow() const { return admin_ == PoolAdminState::kActive && serving() < options_.max_connections; }
+  bool can_grow() const { return in_service() && serving() < options_.max_connections; }
+
+  // The most leases that callers wanted at one time since the options were last changed, those out included: an upper
+  // bound (OnTick). What piles up in a pause does not count.
+  int64_t peak_bound() const { return peak_bound_; }
 
   const absl::Status& last_dial_error() const { return last_dial_error_; }  // OK if none since the pool began.
   // No dial before this, unless a call insists; InfinitePast when the last dial went well.
   absl::Time retry_at() const { return failing_ ? retry_at_ : absl::InfinitePast(); }
   // The first failure since a dial went well; InfinitePast when the last one did.
   absl::Time failing_since() const { return failing_ ? failing_since_ : absl::InfinitePast(); }
+  // The same for max_connects_per_second; not after now when it allows one.
+  absl::Time connect_at() const;
   uint64_t dial_failures() const { return dial_failures_; }
   // How long the dials took. Those that a transport begins by itself while it backs off are not known, nor counted.
   const Histogram& connects() const { return connects_; }
@@ -166,18 +196,25 @@ class PoolState {
 
   // What was decided, and why not. The pool notes here what it refuses.
   const DecisionLog& decisions() const { return decisions_; }
+  // Why no dial may begin now, as Decision's limit and limit_value.
+  std::pair<Limit, int64_t> NoDial(absl::Time now) const;
   void NoteRefused(Limit limit, int64_t limit_value, int64_t demand, absl::Time now);
   void NoteOvercommitted(int64_t demand, absl::Time now);
 
  private:
   void MoveTo(uint32_t slot, SlotState state, absl::Time now);
-  bool OpenOne(int replaces, absl::Time now);
-  bool OpenOrdinary(absl::Time now);
-  // `why` has the inputs of the decision.
-  void OpenUpTo(int connections, absl::Time now, Decision why);
+  bool OpenOne(int replaces, absl::Time now, std::string why);
+  bool OpenOrdinary(Decision::Cause cause, absl::Time now);
+  // `why` has the cause and the inputs of the decision.
+  void OpenUpTo(int connections, Decision why, absl::Time now);
+  int ConnectionsFor(int64_t leases) const;
+  int64_t PeakBound(const std::vector<SlotUse>& use, int64_t demand) const;
+  std::string Why(Decision::Cause cause) const;
   // Those that are due cannot be replaced now.
-  void NoteNotReplaced(int due, int under_way, absl::Time now);
-  bool MayDial(absl::Time now) const;
+  void NoteNotReplaced(Limit limit, int64_t limit_value, int due, int under_way, absl::Time now);
+  bool BacksOff(absl::Time now) const;
+  bool HeldBack(absl::Time now) const;
+  bool MayDial(absl::Time now) const { return !BacksOff(now) && !HeldBack(now); }
   void DialEnded(uint32_t slot, Histogram& times, absl::Time now);
   void NoteFailure(const absl::Status& why, absl::Time began, absl::Time now);
   void BackOffFurther(absl::Time now);
@@ -188,6 +225,9 @@ class PoolState {
   void StartReplacements(absl::Time now);
   uint32_t LeastMissed(const std::vector<SlotUse>& use) const;
   absl::Time AgeDue(const Record& record) const;
+  void BeginChecks(absl::Time now);
+  int NeededFor(int64_t peak) const;
+  void TickShrink(const std::vector<SlotUse>& use, absl::Time now);
   void TickIdle(const std::vector<SlotUse>& use, absl::Time now);
   void Act(Action::Kind kind, uint32_t slot, CloseReason reason = CloseReason::kIdle);
   void Tell(PoolEvent::Kind kind, absl::Time now, std::string detail = "");
@@ -196,6 +236,7 @@ class PoolState {
   PoolOptions options_;
   std::mt19937_64 random_;
   PoolAdminState admin_ = PoolAdminState::kActive;
+  absl::Time paused_until_ = absl::InfinitePast();
   std::vector<Record> records_;
   std::array<int, kSlotStates> counts_{};
 
@@ -210,6 +251,25 @@ class PoolState {
   uint64_t dial_failures_ = 0;
   Histogram connects_, failed_connects_;
   DecisionLog decisions_;
+
+  // max_connects_per_second: each connection opened moves this on by the time that one takes.
+  absl::Time paid_until_ = absl::InfinitePast();
+  // As many connections are wanted as soon as the limits on dials allow; 0 if they hold none back. And why.
+  int held_back_ = 0;
+  Decision held_back_why_;
+  int64_t demand_ = 0;  // As last told, for people.
+  int64_t peak_bound_ = 0;
+
+  // Shrinking by load. A check is one shrink_interval.
+  static constexpr int kLowChecks = 3;
+  std::array<int64_t, kLowChecks> check_peaks_{};  // The peaks of the last checks, an upper bound each.
+  int checks_ = 0;                                 // Since something made them begin anew, at most kLowChecks.
+  int64_t peak_ = 0;                               // Of the present one.
+  absl::Time check_began_ = absl::InfinitePast();
+  absl::Time grew_at_ = absl::InfinitePast();
+
+  absl::Time replacing_since_ = absl::InfinitePast();  // A period in which only so many replacements begin...
+  int replacements_begun_ = 0;                         // ...and how many have.
 
   int owed_ = 0;  // max_surge 0: connections that were closed first and are to be opened now.
   absl::Time owed_last_used_ = absl::InfinitePast();  // Of those, the one that was used last.

@@ -67,10 +67,12 @@ void Pool::BeginDrain() {
   Effects effects;
   {
     MutexLock lock(&mu_);
-    if (state_.admin() == PoolAdminState::kActive) {
+    if (state_.in_service()) {
       state_.Drain(clock_->Now());
-      RefuseWaiters(AdminRefusal(), effects);
+      const absl::Status refusal = AdminRefusal();
+      // The slots first: to refuse the waiters clears SLOW where a slot is open, and a pause may end here.
       RunActions(effects);
+      RefuseWaiters(refusal, effects);
     }
   }
   Perform(effects);
@@ -86,7 +88,7 @@ absl::Status Pool::Drain(absl::Time deadline, OnDeadline on_deadline) {
     {
       MutexLock lock(&mu_);
       if (state_.admin() == PoolAdminState::kDrained) return absl::OkStatus();
-      if (state_.admin() == PoolAdminState::kActive) {
+      if (state_.in_service()) {
         return absl::AbortedError(absl::StrCat("drain of pool \"", name_, "\": resumed meanwhile"));
       }
       if (state_.admin() == PoolAdminState::kDestroyed) return AdminRefusal();
@@ -120,7 +122,7 @@ void Pool::CancelDrainingCalls() {
   {
     MutexLock lock(&mu_);
     // It may have been resumed since the caller decided, and then calls were promised to go on.
-    if (state_.admin() == PoolAdminState::kActive) return;
+    if (state_.in_service()) return;
     CancelDraining(effects);
   }
   Perform(effects);
@@ -154,6 +156,45 @@ absl::Status Pool::Resume() {
       return absl::FailedPreconditionError(absl::StrCat("resume of pool \"", name_, "\": it was destroyed"));
     }
     state_.Resume(clock_->Now());
+    RunActions(effects);
+  }
+  Perform(effects);
+  return absl::OkStatus();
+}
+
+absl::Status Pool::Pause(absl::Duration max_hold) {
+  if (Forked()) return ForkedError();
+  if (max_hold <= absl::ZeroDuration() || max_hold > kLongestPause) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("pause of pool \"", name_, "\": max_hold: ", absl::FormatDuration(max_hold),
+                     " is not a time up to ", absl::FormatDuration(kLongestPause), "; set ",
+                     max_hold <= absl::ZeroDuration() ? "more than 0"
+                                                      : absl::StrCat("at most ", absl::FormatDuration(kLongestPause))));
+  }
+  Effects effects;
+  {
+    MutexLock lock(&mu_);
+    if (!state_.in_service()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("pause of pool \"", name_, "\": it ",
+                       state_.admin() == PoolAdminState::kDestroyed ? "was destroyed" : "drains, and refuses callers"));
+    }
+    state_.Pause(max_hold, clock_->Now());
+    RunActions(effects);
+  }
+  Perform(effects);
+  return absl::OkStatus();
+}
+
+absl::Status Pool::Unpause() {
+  if (Forked()) return ForkedError();
+  Effects effects;
+  {
+    MutexLock lock(&mu_);
+    if (state_.admin() == PoolAdminState::kDestroyed) {
+      return absl::FailedPreconditionError(absl::StrCat("unpause of pool \"", name_, "\": it was destroyed"));
+    }
+    state_.Unpause(clock_->Now());
     RunActions(effects);
   }
   Perform(effects);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "pool/core/check.h"
 
 namespace chanpool {
@@ -48,7 +49,57 @@ ABSL_ATTRIBUTE_HOT bool SlotTable::TryLendOn(Slot* slot, SlotWord seen) {
   }
 }
 
+void SlotTable::SetSelection(SelectionPolicy policy, uint32_t pack_up_to) {
+  pack_up_to_.store(pack_up_to, std::memory_order_relaxed);
+  selection_.store(policy, std::memory_order_relaxed);
+}
+
+Slot* SlotTable::TryLendFirst(SelectionPolicy policy) {
+  const Hints* hints = hints_.load(std::memory_order_acquire);
+  const uint32_t count = hints->count.load(std::memory_order_acquire);
+  const uint64_t turn = policy == SelectionPolicy::kPack ? 0 : turns_.fetch_add(1, std::memory_order_relaxed) + 1;
+  const uint64_t pack_up_to = pack_up_to_.load(std::memory_order_relaxed);
+  // The lower, the sooner.
+  const auto rank = [&](const Slot& slot, SlotWord word, uint32_t i) -> uint64_t {
+    switch (policy) {
+      case SelectionPolicy::kPack:
+        return word.leases() < pack_up_to ? slot.index : kMaxSlots + uint64_t{word.leases()};
+      case SelectionPolicy::kRoundRobin:
+        return (i + count - turn % count) % count;
+      case SelectionPolicy::kLeastRecentlyUsed:
+        return slot.turn.load(std::memory_order_relaxed);
+      case SelectionPolicy::kMostRecentlyUsed:
+      case SelectionPolicy::kLeastLoaded:
+        break;
+    }
+    return ~slot.turn.load(std::memory_order_relaxed);
+  };
+  // Whoever takes the place first makes us look again. After this many times we were unlucky: then it is the lock's
+  // turn.
+  constexpr int kLooks = 8;
+  for (int look = 0; look < kLooks; ++look) {
+    Slot* first = nullptr;
+    uint64_t lowest = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+      Slot* slot = hints->slots[i].load(std::memory_order_relaxed);
+      const SlotWord word = slot->Load();
+      if (!slot::Lend(word)) continue;
+      const uint64_t ranked = rank(*slot, word, i);
+      if (first != nullptr && ranked >= lowest) continue;
+      first = slot;
+      lowest = ranked;
+    }
+    if (first == nullptr) return nullptr;
+    if (!TryLendOn(first, first->Load())) continue;
+    if (turn != 0) first->turn.store(turn, std::memory_order_relaxed);
+    return first;
+  }
+  return nullptr;
+}
+
 ABSL_ATTRIBUTE_HOT Slot* SlotTable::TryLend(PickRandom* random) {
+  const SelectionPolicy selection = selection_.load(std::memory_order_relaxed);
+  if (ABSL_PREDICT_FALSE(selection != SelectionPolicy::kLeastLoaded)) return TryLendFirst(selection);
   LastUsed& last = RememberedOf(id_);
   if (last.table == id_) {
     const SlotWord word = last.slot->Load();

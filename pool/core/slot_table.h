@@ -18,6 +18,7 @@
 #include <optional>
 #include <vector>
 
+#include "pool/core/options.h"
 #include "pool/core/pick_random.h"
 #include "pool/core/slot_word.h"
 
@@ -34,6 +35,8 @@ struct alignas(64) Slot {
   // The most leases at one time since housekeeping last looked. A lost race makes it one acquire too low.
   std::atomic<uint32_t> peak{0};
   uint32_t index = 0;
+  // When the fast path last lent it, by the table's own count of such times. Kept by two policies only.
+  std::atomic<uint64_t> turn{0};
   // Set before the slot lends and until it is CLOSED: whoever holds a lease may read it.
   std::atomic<Connection*> connection{nullptr};
   Pool* pool = nullptr;
@@ -61,7 +64,8 @@ class SlotTable {
 
   // --- The fast path ---
 
-  // A place on an open slot; null when none has room, or when somebody waits. Which one:
+  // A place on an open slot; null when none has room, or when somebody waits. Which one is SetSelection's choice; at
+  // first, and with kLeastLoaded:
   //   - the slot that this thread used last, unless it carries somebody and another, drawn at random, carries fewer. So
   //     a caller alone stays on one warm connection, whose words its core already has; as many connections are in use
   //     as there are calls at a time; and loads stay level (two choices, one of them remembered);
@@ -82,6 +86,9 @@ class SlotTable {
   }
 
   // --- Under the pool's lock ---
+
+  // How TryLend chooses from now on. kPack fills a slot to `pack_up_to` leases before it looks at the next.
+  void SetSelection(SelectionPolicy policy, uint32_t pack_up_to);
 
   // Makes `change` (a function of slot_word.h) on the slot's word; nullopt when the word does not allow it.
   template <typename Change>
@@ -144,14 +151,19 @@ class SlotTable {
   static bool TryLendOn(Slot* slot, SlotWord seen);
   // One of the listed, `remembered` among them unless it is null.
   Slot* TryLendListed(Slot* remembered, PickRandom* random);
+  // The first of all the listed, as `policy` ranks them.
+  Slot* TryLendFirst(SelectionPolicy policy);
 
   std::atomic<Hints*> hints_;
+  std::atomic<SelectionPolicy> selection_{SelectionPolicy::kLeastLoaded};
+  std::atomic<uint32_t> pack_up_to_{0};
   const uint64_t id_;  // Of this table alone, for ever: what a thread remembers outlives tables.
   Pool* const pool_;
   uint32_t size_ = 0;
   std::vector<std::unique_ptr<Slot[]>> chunks_;
   std::vector<Slot*> listed_;
   std::vector<std::unique_ptr<Hints>> hints_of_all_times_;
+  alignas(64) std::atomic<uint64_t> turns_{0};  // A line of its own: written by each call, of three policies.
 };
 
 }  // namespace chanpool

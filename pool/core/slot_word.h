@@ -135,7 +135,8 @@ constexpr Next MarkSlow(SlotWord w) {
   return w.with_slow(true);
 }
 
-// Rule 4: whoever empties the queue clears SLOW in every OPEN word, and never in a DRAINING one.
+// Rule 4: whoever empties the queue clears SLOW in every OPEN word, and never in a DRAINING one. Not during a pause
+// (rule 10).
 constexpr Next ClearSlow(SlotWord w) {
   if (w.state() != SlotState::kOpen || !w.slow()) return std::nullopt;
   return w.with_slow(false);
@@ -151,8 +152,9 @@ constexpr Next Reuse(SlotWord w, uint32_t limit) {
       .with_limit(limit);
 }
 
-// Rule 5: opened after the first waiters were granted `granted` places, with SLOW if some still wait. To be open is not
-// to be used: a replacement that nobody uses goes on with the idle time of the one before it.
+// Rule 5: opened after the first waiters were granted `granted` places, with SLOW if some still wait (rule 10: all do
+// while the pool is paused). To be open is not to be used: a replacement that nobody uses goes on with the idle time of
+// the one before it.
 constexpr Next Open(SlotWord w, uint32_t granted, bool some_still_wait) {
   const bool can =
       w.state() == SlotState::kConnecting || w.state() == SlotState::kBackoff || w.state() == SlotState::kChecking;

@@ -19,10 +19,8 @@ constexpr int PoolStats::*kIntGauges[] = {
     &PoolStats::waiters,
 };
 constexpr int64_t PoolStats::*kGauges[] = {
-    &PoolStats::leases,
-    &PoolStats::capacity,
-    &PoolStats::leases_over_limit,
-    &PoolStats::free,
+    &PoolStats::leases, &PoolStats::capacity,          &PoolStats::leases_over_limit,
+    &PoolStats::free,   &PoolStats::leases_peak_bound,
 };
 constexpr uint64_t PoolStats::*kCounters[] = {
     &PoolStats::acquired,      &PoolStats::released,      &PoolStats::hits,
@@ -112,7 +110,12 @@ PoolStats& PoolStats::operator+=(const PoolStats& other) {
   }
   for (int i = 0; i < kAcquireOutcomes; ++i) slow_waits[i] += other.slow_waits[i];
   for (int i = 0; i < kCloseReasons; ++i) closed_by_reason[i] += other.closed_by_reason[i];
+  const auto pause_left = [](const PoolStats& s) {
+    return s.state == PoolAdminState::kPaused ? s.pause_left : absl::InfiniteDuration();
+  };
+  const absl::Duration first = std::min(pause_left(*this), pause_left(other));
   state = std::min(state, other.state);
+  this->pause_left = state == PoolAdminState::kPaused ? first : absl::ZeroDuration();
   health = std::max(health, other.health);
   retry_at = std::max(retry_at, other.retry_at);
   const bool both_fail = failing_since != absl::InfinitePast() && other.failing_since != absl::InfinitePast();

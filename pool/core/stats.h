@@ -61,8 +61,8 @@ struct Ratio {
 };
 
 // How a pool does, worst last. The first of these rules that holds, from the bottom up:
-//   UNAVAILABLE  it refuses every caller (draining, drained, destroyed), or no connection is open and either somebody
-//                needs one (a waiter, a lease) or dials fail;
+//   UNAVAILABLE  it lends to nobody (paused, draining, drained, destroyed), or no connection is open and either
+//                somebody needs one (a waiter, a lease) or dials fail;
 //   OVERLOADED   no place is free on the open connections;
 //   DEGRADED     dials fail, or a connection is suspected, while others still serve;
 //   HEALTHY      otherwise. A pool without connections that nobody asks is well: its first caller opens one.
@@ -73,6 +73,7 @@ const char* ToString(PoolHealth health);
 
 struct PoolStats {
   PoolAdminState state = PoolAdminState::kActive;
+  absl::Duration pause_left;  // Zero unless PAUSED: until the pause ends by itself.
 
   // --- Gauges ---
   int connections = 0;             // Not destroyed yet, in any state: opened - closed + connections_extra.
@@ -93,7 +94,10 @@ struct PoolStats {
   int64_t capacity = 0;           // The limits of the open connections, added up.
   int64_t leases_over_limit = 0;  // On open connections, above their limits: lent + free = capacity + over limit.
   int64_t free = 0;               // Places that could be lent now.
-  int waiters = 0;                // In Acquire, AcquireAsync and blocking_channel().
+  // The most leases wanted at one time, waiters included, since the options were last changed. An upper bound: the
+  // connections' peaks between two looks of housekeeping are added up, whenever each was.
+  int64_t leases_peak_bound = 0;
+  int waiters = 0;  // In Acquire, AcquireAsync and blocking_channel().
 
   // --- Counters ---
   uint64_t acquired = 0;  // Leases granted: hits + misses.
@@ -145,8 +149,9 @@ struct PoolStats {
   Ratio Utilisation() const;
 
   // As if both pools were one: counters and gauges are added up, histograms merged, so that each rate is of the sums
-  // and no mean is a mean of means. `state` is the more active one's, `health` the worse, `retry_at` the later,
-  // failing_since the earlier of those that fail, and last_dial_error the first that is one.
+  // and no mean is a mean of means. `state` is the more active one's, pause_left that of the pause that ends first
+  // where the total is PAUSED, `health` the worse, `retry_at` the later, failing_since the earlier of those that fail,
+  // and last_dial_error the first that is one.
   PoolStats& operator+=(const PoolStats& other);
 };
 

@@ -15,7 +15,7 @@ namespace chanpool {
 namespace {
 
 std::vector<std::string> Warnings(const ChannelPoolOptions& options) {
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings = Warnings(options.pool);
   if (options.keepalive.time < kStockServersPingFloor) {
     warnings.push_back(
         absl::StrCat("keepalive.time (", absl::FormatDuration(options.keepalive.time),

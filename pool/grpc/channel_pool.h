@@ -152,6 +152,14 @@ class ChannelPool {
   // Lends again, over new connections. OK also when nothing was drained.
   absl::Status Resume();
 
+  // Lends nothing more for at most `max_hold`, for instance while the backends fail over: Acquire, AcquireAsync and
+  // blocking_channel() wait, calls on channel() end UNAVAILABLE; leases and calls out go on. Ends by itself, by
+  // Unpause() or in a drain; who waits is served first, in order. Again while paused: the later of the two ends holds.
+  // kInvalidArgument unless 0 < max_hold <= 10 min (kLongestPause); kFailedPrecondition while draining.
+  absl::Status Pause(absl::Duration max_hold) { return pool_->Pause(max_hold); }
+  // OK also when the pool was not paused.
+  absl::Status Unpause() { return pool_->Unpause(); }
+
   // Changes every option at once, or none (kInvalidArgument). Calls are not cut; connections above a lower
   // max_connections drain. What an operator has overridden (Pool::Override) is applied on top.
   absl::Status Reconfigure(PoolOptions options);

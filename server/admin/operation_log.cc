@@ -175,7 +175,7 @@ absl::StatusOr<Operation> OperationLog::Recycle(const std::shared_ptr<ManagedPoo
   if (managed->removed()) return Removed(*managed);
   const PoolAdminState state = managed->pool().Stats().state;
   if (state == PoolAdminState::kDestroyed) return Destroyed(*managed);
-  if (state != PoolAdminState::kActive) {
+  if (!InService(state)) {
     const std::string why = "it drains or is drained, and replaces no connection; undrain it first";
     return ErrorBuilder(absl::StatusCode::kFailedPrecondition, "POOL_DRAINING",
                         absl::StrCat(managed->name(), ": ", why))
@@ -233,7 +233,7 @@ absl::StatusOr<bool> OperationLog::Undrain(const std::shared_ptr<ManagedPool>& m
   if (!same.ok()) return same;
   const PoolAdminState state = managed->pool().Stats().state;
   if (state == PoolAdminState::kDestroyed) return Destroyed(*managed);
-  if (state == PoolAdminState::kActive) return false;
+  if (InService(state)) return false;
   if (request.validate_only) return true;
   if (const auto running = Running(*managed, v1::OPERATION_KIND_DRAIN); running != nullptr) {
     End(running, v1::OPERATION_STATE_CANCELLED, absl::CancelledError("the pool was undrained"), request.actor);
@@ -324,7 +324,7 @@ OperationLog::Look OperationLog::LookAtDrain(const Entry& entry) const {
   const PoolStats stats = pool.Stats();
   look.progress = ProgressOf(pool.Connections(), entry.managed->name());
   const bool destroyed = stats.state == PoolAdminState::kDestroyed;
-  if (stats.state == PoolAdminState::kActive) {
+  if (InService(stats.state)) {
     look.state = v1::OPERATION_STATE_CANCELLED;
     look.error = absl::CancelledError("the pool's owner resumed it");
     return look;
@@ -357,7 +357,7 @@ OperationLog::Look OperationLog::LookAtRecycle(const Entry& entry) const {
   look.progress = ProgressOf(std::move(rows), entry.managed->name());
   if (look.progress.connections_remaining() == 0) {
     look.state = v1::OPERATION_STATE_SUCCEEDED;
-  } else if (pool.Stats().state != PoolAdminState::kActive) {
+  } else if (!InService(pool.Stats().state)) {
     look.state = v1::OPERATION_STATE_CANCELLED;
     look.error = absl::CancelledError("the pool drains");
   } else if (clock_->Now() >= entry.deadline) {

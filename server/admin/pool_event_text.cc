@@ -36,6 +36,10 @@ Meaning MeaningOf(PoolEvent::Kind kind) {
       return {v1::EVENT_TYPE_POOL_DRAINED, v1::SEVERITY_INFO, "drained: the last call has ended", false, false};
     case PoolEvent::Kind::kPoolResumed:
       return {v1::EVENT_TYPE_POOL_RESUMED, v1::SEVERITY_INFO, "lends again", false, false};
+    case PoolEvent::Kind::kPoolPaused:
+      return {v1::EVENT_TYPE_POOL_PAUSED, v1::SEVERITY_WARNING, "lends nothing, callers wait", false, false};
+    case PoolEvent::Kind::kPoolUnpaused:
+      return {v1::EVENT_TYPE_POOL_UNPAUSED, v1::SEVERITY_INFO, "lends again after a pause", false, false};
     case PoolEvent::Kind::kReconfigured:
       return {v1::EVENT_TYPE_POOL_RECONFIGURED, v1::SEVERITY_INFO, "has other options", false, false};
     case PoolEvent::Kind::kPoolDestroyed:

@@ -3,8 +3,11 @@
 #include <google/protobuf/descriptor.h>
 
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/admin/enum_text.h"
 #include "server/admin/proto_time.h"
 
@@ -37,20 +40,21 @@ absl::Status Read(absl::string_view field, const google::protobuf::Duration& val
   return absl::OkStatus();
 }
 
-absl::Status ReadOverflow(const Proto& proto, PoolOptions& options) {
-  switch (proto.overflow()) {
-    case chanpool::config::v1::OVERFLOW_POLICY_UNSPECIFIED:
-      return absl::OkStatus();
-    case chanpool::config::v1::OVERFLOW_POLICY_OVERCOMMIT:
-      options.overflow = OverflowPolicy::kOvercommit;
-      return absl::OkStatus();
-    case chanpool::config::v1::OVERFLOW_POLICY_REJECT:
-      options.overflow = OverflowPolicy::kReject;
-      return absl::OkStatus();
-    default:
-      return absl::InvalidArgumentError(
-          absl::StrCat("overflow: ", proto.overflow(), " is no policy; set overcommit (1) or reject (2)"));
+// A policy's number on the wire is one above its own: 0 is "not said".
+template <typename Policy>
+absl::Status ReadPolicy(absl::string_view field, int value, const google::protobuf::EnumDescriptor& type,
+                        Policy& into) {
+  if (value == 0) return absl::OkStatus();
+  if (type.FindValueByNumber(value) != nullptr) {
+    into = static_cast<Policy>(value - 1);
+    return absl::OkStatus();
   }
+  std::vector<std::string> known;
+  for (int i = 1; i < type.value_count(); ++i) {
+    known.push_back(absl::StrCat(EnumText(*type.value(i)), " (", type.value(i)->number(), ")"));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": ", value, " is no policy; set ", absl::StrJoin(known, " or ")));
 }
 
 // One row for each field: how it is read and written.
@@ -77,6 +81,17 @@ struct Row {
    [](const PoolOptions& options, Proto& proto) { *proto.mutable_##name() = ToProto(options.name); } \
   }
 
+#define CHANPOOL_POLICY(name, Policy)                                                                          \
+  {                                                                                                            \
+#name,                                                                                                       \
+   [](const Proto& proto, PoolOptions& options) {                                                               \
+     return ReadPolicy(#name, proto.name(), *chanpool::config::v1::Policy##_descriptor(), options.name);        \
+   },                                                                                                           \
+   [](const PoolOptions& options, Proto& proto) {                                                               \
+     proto.set_##name(static_cast<chanpool::config::v1::Policy>(static_cast<int>(options.name) + 1));           \
+   } \
+  }
+
 constexpr Row kRows[] = {
     CHANPOOL_SCALAR(min_connections),
     CHANPOOL_SCALAR(max_connections),
@@ -90,18 +105,22 @@ constexpr Row kRows[] = {
     CHANPOOL_DURATION(max_age),
     CHANPOOL_SCALAR(max_age_jitter),
     CHANPOOL_DURATION(drain_grace),
-    {"overflow", ReadOverflow,
-     [](const PoolOptions& options, Proto& proto) {
-       proto.set_overflow(options.overflow == OverflowPolicy::kReject
-                              ? chanpool::config::v1::OVERFLOW_POLICY_REJECT
-                              : chanpool::config::v1::OVERFLOW_POLICY_OVERCOMMIT);
-     }},
+    CHANPOOL_POLICY(overflow, OverflowPolicy),
     CHANPOOL_DURATION(backoff_initial),
     CHANPOOL_DURATION(backoff_max),
+    CHANPOOL_SCALAR(preconnect_ratio),
+    CHANPOOL_SCALAR(max_connecting),
+    CHANPOOL_SCALAR(max_connects_per_second),
+    CHANPOOL_SCALAR(shrink_below),
+    CHANPOOL_DURATION(shrink_interval),
+    CHANPOOL_DURATION(shrink_cooldown),
+    CHANPOOL_SCALAR(max_shrink_step),
+    CHANPOOL_POLICY(selection, SelectionPolicy),
 };
 
 #undef CHANPOOL_SCALAR
 #undef CHANPOOL_DURATION
+#undef CHANPOOL_POLICY
 
 }  // namespace
 

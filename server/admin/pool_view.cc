@@ -57,6 +57,8 @@ v1::AdminState AdminStateOf(const PoolStats& stats) {
   switch (stats.state) {
     case PoolAdminState::kActive:
       return v1::ADMIN_STATE_ACTIVE;
+    case PoolAdminState::kPaused:
+      return v1::ADMIN_STATE_PAUSED;
     case PoolAdminState::kDraining:
       return v1::ADMIN_STATE_DRAINING;
     case PoolAdminState::kDrained:
@@ -86,6 +88,10 @@ std::vector<std::string> ConditionsOf(const PoolStats& stats, const PoolOptions&
   switch (stats.state) {
     case PoolAdminState::kActive:
       break;
+    case PoolAdminState::kPaused:
+      say("it is paused for ", DurationText(absl::Ceil(stats.pause_left, absl::Milliseconds(10))),
+          " more: callers wait");
+      break;
     case PoolAdminState::kDraining:
       say("it drains: ", Count(stats.leases, "call"), " on ", Count(stats.connections_draining, "connection"));
       break;
@@ -96,7 +102,7 @@ std::vector<std::string> ConditionsOf(const PoolStats& stats, const PoolOptions&
       say("its owner has destroyed it: it refuses callers for ever");
       break;
   }
-  if (stats.state == PoolAdminState::kActive && CannotDial(stats, now)) {
+  if (InService(stats.state) && CannotDial(stats, now)) {
     std::string text = stats.connections_backoff > 0
                            ? absl::StrCat(Count(stats.connections_backoff, "connection"),
                                           stats.connections_backoff == 1 ? " waits" : " wait", " to dial again")

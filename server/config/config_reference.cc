@@ -82,6 +82,14 @@ pools:
     overflow: reject
     backoff_initial: 100ms
     backoff_max: 5s
+    preconnect_ratio: 1.5
+    max_connecting: 4
+    max_connects_per_second: 20
+    shrink_below: 0.5
+    shrink_interval: 10s
+    shrink_cooldown: 1m
+    max_shrink_step: 2
+    selection: pack
   - name: billing
     target: unix:/run/billing.sock
     max_age: infinite

@@ -41,7 +41,8 @@ bool IsRequired(const FieldDescriptor& field) { return field.options().GetExtens
 bool MayBeInfinite(const FieldDescriptor& field) {
   if (!IsDuration(field)) return false;
   // A test compares these names with the fields' comments.
-  return field.name() == "acquire_timeout" || field.name() == "max_idle" || field.name() == "max_age";
+  return field.name() == "acquire_timeout" || field.name() == "max_idle" || field.name() == "max_age" ||
+         field.name() == "shrink_cooldown";
 }
 
 std::string DefaultText(const FieldDescriptor& field) {

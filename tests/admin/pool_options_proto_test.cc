@@ -7,6 +7,7 @@
 #include <string>
 
 #include "chanpool/config/v1/annotations.pb.h"
+#include "server/admin/enum_text.h"
 #include "tests/fakes/status_matchers.h"
 
 namespace chanpool::admin {
@@ -34,7 +35,32 @@ PoolOptions Unlike() {
   options.overflow = OverflowPolicy::kReject;
   options.backoff_initial = absl::Milliseconds(3);
   options.backoff_max = absl::Hours(24 * 365);
+  options.preconnect_ratio = 1.5;
+  options.max_connecting = 3;
+  options.max_connects_per_second = 2.5;
+  options.shrink_below = 0.5;
+  options.shrink_interval = absl::Seconds(7);
+  options.shrink_cooldown = absl::InfiniteDuration();
+  options.max_shrink_step = 5;
+  options.selection = SelectionPolicy::kMostRecentlyUsed;
   return options;
+}
+
+TEST(PoolOptionsProtoTest, TheExampleDiffersFromTheDefaultsInEveryOption) {
+  for (const OptionInfo& option : PoolOptionTable()) {
+    EXPECT_NE(option.text(Unlike()), option.text(PoolOptions())) << option.name;
+  }
+}
+
+TEST(PoolOptionsProtoTest, APolicyIsWrittenAlikeInCodeAndOnTheWire) {
+  const auto& overflow = *chanpool::config::v1::OverflowPolicy_descriptor();
+  for (int i = 1; i < overflow.value_count(); ++i) {
+    EXPECT_EQ(ToString(static_cast<OverflowPolicy>(i - 1)), EnumText(*overflow.FindValueByNumber(i)));
+  }
+  const auto& selection = *chanpool::config::v1::SelectionPolicy_descriptor();
+  for (int i = 1; i < selection.value_count(); ++i) {
+    EXPECT_EQ(ToString(static_cast<SelectionPolicy>(i - 1)), EnumText(*selection.FindValueByNumber(i)));
+  }
 }
 
 TEST(PoolOptionsProtoTest, EveryOptionComesBackAsItWas) {

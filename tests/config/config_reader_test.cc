@@ -20,6 +20,12 @@ using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
 
+std::string FieldNames(const google::protobuf::Descriptor& message) {
+  std::vector<std::string> names;
+  for (int i = 0; i < message.field_count(); ++i) names.push_back(message.field(i)->name());
+  return absl::StrJoin(names, ", ");
+}
+
 std::vector<std::string> Formatted(const std::vector<chanpool::admin::v1::ConfigDiagnostic>& diagnostics) {
   std::vector<std::string> texts;
   for (const auto& diagnostic : diagnostics) texts.push_back(FormatDiagnostic(diagnostic));
@@ -115,10 +121,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"UnknownKeyThatIsNearNone", "version: 1\nhttp: {tls: {}}\n",
          "f:2:8: http.tls: unknown key (the keys here are listen)"},
         {"InlinedMessage", Pool("    options: {}\n"),
-         "f:5:5: pools[0].options: unknown key (the keys here are name, target, keepalive, min_connections, "
-         "max_connections, max_leases_per_connection, target_leases_per_connection, max_surge, max_waiters, "
-         "connect_timeout, acquire_timeout, max_idle, max_age, max_age_jitter, drain_grace, overflow, "
-         "backoff_initial, backoff_max)"},
+         absl::StrCat("f:5:5: pools[0].options: unknown key (the keys here are name, target, keepalive, ",
+                      FieldNames(*chanpool::config::v1::PoolOptions::descriptor()), ")")},
         {"NullMap", "version: 1\nadmin:\n", "f:2:1: admin: has no value (remove the key, or write {})"},
         {"NullList", "version: 1\npools: ~\n", "f:2:1: pools: has no value (remove the key, or write [])"},
         {"NullValue", "version:\n", "f:1:1: version: has no value (remove the key)"},

@@ -166,6 +166,13 @@ class Generator {
     options.set_overflow(static_cast<chanpool::config::v1::OverflowPolicy>(Number(0, 2)));
     if (Maybe()) *options.mutable_backoff_initial() = Duration(absl::Milliseconds(1), absl::Seconds(1));
     if (Maybe()) *options.mutable_backoff_max() = Duration(absl::Seconds(1), longest);
+    if (Maybe()) options.set_preconnect_ratio(1 + Number(0, 2000000) / 1e6);
+    if (Maybe()) options.set_max_connecting(Number(1, 4096));
+    if (Maybe()) options.set_max_connects_per_second(Number(1, 1000000) / 1e3);
+    if (Maybe()) *options.mutable_shrink_interval() = Duration(absl::Seconds(1), longest);
+    if (Maybe()) *options.mutable_shrink_cooldown() = Duration(absl::ZeroDuration(), longest);
+    if (Maybe()) options.set_max_shrink_step(Number(1, 4096));
+    options.set_selection(static_cast<chanpool::config::v1::SelectionPolicy>(Number(0, 5)));
   }
 
   std::mt19937& random_;

@@ -111,6 +111,40 @@ TEST(DecisionLogTest, GrowthIsNotedUpToTheLimitThatEndsIt) {
                                    "limit"));
 }
 
+TEST(DecisionLogTest, GrowthAheadShowsItsRatio) {
+  PoolOptions options = Options(0, 10);
+  options.preconnect_ratio = 1.5;
+  PoolState state(options, 1);
+  state.Start(kBegin);
+  state.OnDemand(100, kBegin);
+  EXPECT_THAT(Texts(state), testing::ElementsAre("opened (callers): wanted 2 = ceil(100 x 1.5 / 80), had 0"));
+}
+
+TEST(DecisionLogTest, WhatTheLimitsOnDialsHoldBackIsOneEntryThatKeepsItsFormula) {
+  PoolOptions options = Options(0, 10);
+  options.max_connecting = 2;
+  PoolState state(options, 1);
+  state.Start(kBegin);
+  state.OnDemand(400, kBegin);
+  EXPECT_EQ(Texts(state).back(),
+            "not opened (callers): wanted 5 = ceil(400 / 80), have 2: max_connecting 2 is the limit");
+  state.OnOpened(0, kBegin);
+  state.OnOpened(1, kBegin);
+  const std::vector<std::string> texts = Texts(state);
+  EXPECT_EQ(state.count(SlotState::kConnecting), 2);
+  EXPECT_THAT(texts, testing::Contains("opened (callers): wanted 5 = ceil(400 / 80), had 2"));
+  EXPECT_THAT(texts, testing::Contains("not opened (callers): wanted 5 = ceil(400 / 80), have 4: max_connecting 2 is "
+                                       "the limit"));
+  options.max_connecting = 10;
+  options.max_connects_per_second = 1;
+  PoolState slow(options, 1);
+  slow.Start(kBegin);
+  slow.OnDemand(400, kBegin);
+  EXPECT_EQ(Texts(slow).back(),
+            "not opened (callers): wanted 5 = ceil(400 / 80), have 1: max_connects_per_second, the next dial is in "
+            "1000ms");
+}
+
 TEST(DecisionLogTest, WhatTheBackOffHoldsUpIsNoted) {
   PoolState state(Options(0, 3), 1);
   state.Start(kBegin);

@@ -133,6 +133,47 @@ TEST(ExplainTest, APoolThatDrainsIsHeldBackByThatAlone) {
   EXPECT_EQ(Explain(s, FourOfHundred(), PoolHistory(), kNow).findings[0].knob, "") << "for ever";
 }
 
+TEST(ExplainTest, APauseIsNamedWithTheTimeLeftBeforeWhatElseBinds) {
+  PoolStats s = Full();
+  s.state = PoolAdminState::kPaused;
+  s.pause_left = absl::Seconds(42);
+  s.leases = 30;
+  s.free = 370;
+  Explanation e = Explain(s, FourOfHundred(), PoolHistory(), kNow);
+  EXPECT_EQ(e.health, PoolHealth::kUnavailable);
+  EXPECT_THAT(Limits(e), ElementsAre(Limit::kPaused));
+  EXPECT_EQ(e.findings[0].ToString(kNow),
+            "paused: the pool is paused for 42s more and lends nothing: 30 leases out, 12 waiting; call Unpause: adds "
+            "370 places now");
+  s.connections_backoff = 1;
+  EXPECT_THAT(Limits(Explain(s, FourOfHundred(), PoolHistory(), kNow)), ElementsAre(Limit::kPaused, Limit::kBackOff));
+}
+
+TEST(ExplainTest, TheLimitsOnDialsAreNamedWhileTheyHoldConnectionsBack) {
+  PoolOptions options = FourOfHundred();
+  options.max_connecting = 2;
+  options.max_connects_per_second = 0.5;
+  PoolStats s = Full();
+  s.connections_open = 1;
+  s.connections_connecting = 2;
+  PoolHistory history;
+  history.decisions = {Said(Decision::Kind::kNotOpened, Limit::kMaxConnecting, absl::Seconds(5)),
+                       Said(Decision::Kind::kNotOpened, Limit::kConnectRate, absl::Seconds(7))};
+  for (Decision& d : history.decisions) d.wanted = 4, d.have = 3;
+  history.decisions[1].limit_value = 1500;
+  const Explanation e = Explain(s, options, history, kNow);
+  EXPECT_THAT(Limits(e), ElementsAre(Limit::kMaxConnecting, Limit::kConnectRate));
+  EXPECT_EQ(e.findings[0].ToString(kNow),
+            "max_connecting: wanted 4 connections, have 3, 2 on the way, max_connecting is 2, for 5s; set "
+            "max_connecting to 4: adds 2 dials at a time");
+  EXPECT_EQ(e.findings[1].ToString(kNow),
+            "max_connects_per_second: wanted 4 connections, have 3, max_connects_per_second is 0.5, for 7s; set "
+            "max_connects_per_second to 1: adds 0.5 connections a second");
+  s.connections_connecting = 1;
+  EXPECT_THAT(Limits(Explain(s, options, history, kNow + absl::Seconds(1))), ElementsAre(Limit::kConnecting))
+      << "a dial has ended, and the wait is over";
+}
+
 TEST(ExplainTest, NoKnobIsTurnedBeyondItsMaximum) {
   PoolOptions options = FourOfHundred();
   options.max_connections = kMaxConnections;

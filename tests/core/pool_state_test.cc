@@ -49,6 +49,7 @@ class World {
       for (const Action& action : actions) {
         done.push_back(absl::StrCat(ToString(action.kind), " ", action.slot));
         if (use.size() < state.size()) use.resize(state.size());
+        if (action.kind == Action::Kind::kPause || action.kind == Action::Kind::kUnpause) continue;
         const bool drains = action.kind == Action::Kind::kDrain || action.kind == Action::Kind::kDrainIfUnused;
         if (!drains || use[action.slot].leases > 0) continue;
         if (action.kind == Action::Kind::kDrainIfUnused) {
@@ -178,12 +179,14 @@ enum class Event {
   kShrink,
   kRecycle,
   kRedirected,
+  kPaused,
+  kUnpaused,
 };
 
 const char* Name(Event event) {
-  static const char* const names[] = {"opened",     "failed",         "lost",        "suspected",       "probed ok",
-                                      "probed bad", "probed no room", "tick before", "tick at timeout", "drain",
-                                      "destroy",    "shrink",         "recycle",     "redirected"};
+  static const char* const names[] = {
+      "opened",          "failed", "lost",    "suspected", "probed ok", "probed bad", "probed no room", "tick before",
+      "tick at timeout", "drain",  "destroy", "shrink",    "recycle",   "redirected", "paused",         "unpaused"};
   return names[static_cast<int>(event)];
 }
 
@@ -222,6 +225,11 @@ std::vector<std::string> Tell(World& world, Event event) {
         return state.Recycle(world.now);
       case Event::kRedirected:
         return state.Redirected(world.now);
+      case Event::kPaused:
+        return state.Pause(absl::Seconds(1), world.now);
+      case Event::kUnpaused:
+        state.Pause(absl::Seconds(1), world.now);
+        return state.Unpause(world.now);
     }
   });
 }
@@ -251,6 +259,8 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {closed, Event::kShrink, closed, ""},
       {closed, Event::kRecycle, closed, ""},  // The target fails now: slot 1 must wait for its replacement.
       {closed, Event::kRedirected, connecting, "open 0"},
+      {closed, Event::kPaused, closed, "pause 0"},
+      {closed, Event::kUnpaused, closed, "pause 0,unpause 0"},
 
       {connecting, Event::kOpened, open, "publish 0"},
       {connecting, Event::kFailed, closed, "drain 0"},
@@ -266,6 +276,8 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {connecting, Event::kShrink, closed, "drain 0"},
       {connecting, Event::kRecycle, connecting, "open 2"},
       {connecting, Event::kRedirected, closed, "drain 0,open 2"},
+      {connecting, Event::kPaused, connecting, "pause 0"},
+      {connecting, Event::kUnpaused, connecting, "pause 0,unpause 0"},
 
       {open, Event::kOpened, open, ""},
       {open, Event::kFailed, open, ""},
@@ -281,6 +293,8 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {open, Event::kShrink, closed, "drain 0"},
       {open, Event::kRecycle, open, "open 2"},
       {open, Event::kRedirected, open, "open 2"},
+      {open, Event::kPaused, open, "pause 0"},
+      {open, Event::kUnpaused, open, "pause 0,unpause 0"},
 
       {checking, Event::kOpened, checking, ""},
       {checking, Event::kFailed, checking, ""},
@@ -296,6 +310,8 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {checking, Event::kShrink, closed, "drain 0"},
       {checking, Event::kRecycle, checking, "open 2"},
       {checking, Event::kRedirected, checking, "open 2"},
+      {checking, Event::kPaused, checking, "pause 0"},
+      {checking, Event::kUnpaused, checking, "pause 0,unpause 0"},
 
       {backoff, Event::kOpened, open, "publish 0"},
       {backoff, Event::kFailed, backoff, ""},
@@ -311,6 +327,8 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {backoff, Event::kShrink, closed, "drain 0"},
       {backoff, Event::kRecycle, backoff, "open 2"},
       {backoff, Event::kRedirected, closed, "drain 0,open 2"},
+      {backoff, Event::kPaused, backoff, "pause 0"},
+      {backoff, Event::kUnpaused, backoff, "pause 0,unpause 0"},
 
       {draining, Event::kOpened, draining, ""},
       {draining, Event::kFailed, draining, ""},
@@ -326,8 +344,10 @@ TEST(PoolStateTest, EveryEventInEveryStateHasOneOutcome) {
       {draining, Event::kShrink, draining, ""},
       {draining, Event::kRecycle, draining, "open 2"},
       {draining, Event::kRedirected, draining, "open 2"},
+      {draining, Event::kPaused, draining, "pause 0"},
+      {draining, Event::kUnpaused, draining, "pause 0,unpause 0"},
   };
-  EXPECT_EQ(table.size(), 6u * 14u) << "every pair is listed";
+  EXPECT_EQ(table.size(), 6u * 16u) << "every pair is listed";
   for (const Row& row : table) {
     World world = In(row.before, /*other_open=*/true);
     ASSERT_EQ(world.state.record(0).state, row.before) << "the table's own beginning";
@@ -362,9 +382,10 @@ TEST(PoolStateTest, TheOnlyWayBacksOffInsteadOfClosing) {
 TEST(PoolStateTest, ADestroyedPoolIgnoresEverything) {
   World world = In(SlotState::kOpen, true);
   world.Do([&] { world.state.Destroy(world.now); });
-  for (const Event event : {Event::kOpened, Event::kFailed, Event::kLost, Event::kSuspected, Event::kProbedOk,
-                            Event::kProbedBad, Event::kProbedNoRoom, Event::kTickBefore, Event::kTickAtTimeout,
-                            Event::kDrain, Event::kDestroy, Event::kShrink, Event::kRecycle}) {
+  for (const Event event :
+       {Event::kOpened, Event::kFailed, Event::kLost, Event::kSuspected, Event::kProbedOk, Event::kProbedBad,
+        Event::kProbedNoRoom, Event::kTickBefore, Event::kTickAtTimeout, Event::kDrain, Event::kDestroy, Event::kShrink,
+        Event::kRecycle, Event::kPaused, Event::kUnpaused}) {
     EXPECT_THAT(Tell(world, event), IsEmpty()) << Name(event);
   }
   EXPECT_THAT(world.Demand(100), IsEmpty());
@@ -420,6 +441,214 @@ TEST(PoolStateTest, NeverOpensMoreThanMaxConnections) {
   EXPECT_FALSE(world.state.OpenForCall(true, world.now));
   EXPECT_EQ(world.state.serving(), 3);
   EXPECT_FALSE(world.state.can_grow());
+}
+
+TEST(PoolStateTest, GrowsByThePeaksSinceTheLastTick) {
+  World world(Options(1, 5));
+  world.OpenAll();
+  world.use = {{/*leases=*/2, /*used=*/true, /*peak=*/8}};
+  EXPECT_THAT(world.Tick(2), IsEmpty());
+  world.use = {{2, true, 9}};
+  EXPECT_THAT(world.Tick(2), ElementsAre("open 1"));
+  world.Opened(1);
+  world.use = {{2, true, 8}, {0, true, 8}};
+  EXPECT_THAT(world.Tick(2), IsEmpty());
+  EXPECT_THAT(world.Tick(3), ElementsAre("open 2")) << "one waits besides";
+}
+
+TEST(PoolStateTest, PeaksOfConnectionsThatDrainAskForNothing) {
+  World world(Options(1, 5));
+  world.OpenAll();
+  world.now += absl::Minutes(1);
+  world.use = {{5, true, 100}};
+  world.Lost(0);
+  world.Opened(1);
+  world.use = {{5, true, 100}, {}};
+  EXPECT_THAT(world.Tick(0), IsEmpty());
+}
+
+TEST(PoolStateTest, PreconnectsByTheRatio) {
+  struct Case {
+    double ratio;
+    int demand, connections, grow_above;
+  };
+  const std::vector<Case> cases = {{1.0, 16, 2, 8}, {1.0, 17, 3, 8}, {1.5, 5, 1, 5},  {1.5, 6, 2, 5},
+                                   {1.5, 16, 3, 5}, {2.0, 4, 1, 4},  {2.0, 5, 2, 4},  {3.0, 8, 3, 2},
+                                   {3.0, 1, 1, 2},  {1.6, 5, 1, 5},  {1.6, 10, 2, 5}, {3.0, 1000, 5, 2}};
+  for (const Case& c : cases) {
+    PoolOptions options = Options(1, 5);
+    options.preconnect_ratio = c.ratio;
+    World world(options);
+    EXPECT_EQ(world.state.grow_above(), c.grow_above) << c.ratio << ": one more lease on each asks for another";
+    world.Demand(c.demand);
+    EXPECT_EQ(world.state.serving(), c.connections) << c.demand << " leases at 8 a connection, times " << c.ratio;
+  }
+}
+
+TEST(PoolStateTest, ANewConnectionSaysWhatItIsFor) {
+  PoolOptions options = Options(1, 5);
+  options.max_age = absl::InfiniteDuration();
+  World world(options);
+  world.OpenAll();
+  world.Demand(9);
+  world.Do([&] { world.state.EnsureConnections(3, world.now); });
+  world.OpenAll();
+  world.Recycle();
+  std::vector<std::string> why;
+  for (const PoolEvent& event : world.state.TakeEvents()) {
+    if (event.kind == PoolEvent::Kind::kConnecting) why.push_back(event.detail);
+  }
+  EXPECT_THAT(why, ElementsAre("min_connections", "demand for 9 leases", "asked for", "replaces 0-1"));
+}
+
+// --- Limits on dials ----------------------------------------------------------------------------------------------
+
+PoolOptions Limited(int min_connections, int max_connections, int max_connecting, double per_second) {
+  PoolOptions options = Options(min_connections, max_connections);
+  options.max_age = options.max_idle = absl::InfiniteDuration();
+  options.max_connecting = max_connecting;
+  options.max_connects_per_second = per_second;
+  return options;
+}
+
+TEST(PoolStateTest, DialsNoMoreThanMaxConnectingAtOneTime) {
+  World world(Limited(7, 7, /*max_connecting=*/3, 0));
+  EXPECT_THAT(world.done, ElementsAre("open 0", "open 1", "open 2"));
+  EXPECT_THAT(world.Opened(1), ElementsAre("publish 1", "open 3")) << "the next at once";
+  for (const uint32_t slot : {0, 2, 3}) {
+    world.Opened(slot);
+    EXPECT_LE(world.Count(SlotState::kConnecting), 3);
+  }
+  world.OpenAll();
+  EXPECT_EQ(world.Count(SlotState::kOpen), 7);
+}
+
+TEST(PoolStateTest, ReplacementsCountForMaxConnecting) {
+  PoolOptions options = Limited(5, 8, /*max_connecting=*/2, 0);
+  options.max_surge = 5;
+  World world(options);
+  world.OpenAll();
+  EXPECT_THAT(world.Recycle(), ElementsAre("open 5", "open 6"));
+  EXPECT_THAT(world.Demand(64), IsEmpty()) << "three more are wanted";
+  world.Opened(5);
+  EXPECT_EQ(world.state.serving(), 6) << "callers first, replacements after";
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_LE(world.Count(SlotState::kConnecting), 2);
+    for (uint32_t slot = 0; slot < world.state.size(); ++slot) {
+      if (world.state.record(slot).state == SlotState::kConnecting) {
+        world.Opened(slot);
+        break;
+      }
+    }
+  }
+  EXPECT_EQ(world.Count(SlotState::kOpen), 8);
+  EXPECT_EQ(world.state.replacements_under_way(), 0);
+  for (uint32_t slot = 0; slot < world.state.size(); ++slot) {
+    const PoolState::Record& record = world.state.record(slot);
+    EXPECT_FALSE(record.state == SlotState::kOpen && record.recycle) << slot;
+  }
+}
+
+TEST(PoolStateTest, GrowthThatWasHeldBackOpensWhenADialEnds) {
+  for (const bool opens : {true, false}) {
+    World world(Limited(1, 8, /*max_connecting=*/2, 0));
+    world.OpenAll();
+    EXPECT_THAT(world.Demand(40), ElementsAre("open 1", "open 2")) << "of four";
+    world.now += absl::Seconds(1);
+    if (opens) {
+      EXPECT_THAT(world.Opened(1), ElementsAre("publish 1", "open 3"));
+    } else {  // The target fails now: no dial before the other one has ended well.
+      EXPECT_THAT(world.Failed(1), ElementsAre("drain 1"));
+    }
+    world.OpenAll();
+    EXPECT_EQ(world.Count(SlotState::kOpen), 5);
+  }
+}
+
+TEST(PoolStateTest, WhatWasHeldBackIsForgottenWhenNobodyWantsIt) {
+  World world(Limited(1, 8, /*max_connecting=*/1, 0));
+  world.OpenAll();
+  EXPECT_THAT(world.Demand(40), ElementsAre("open 1"));
+  EXPECT_THAT(world.Tick(9), IsEmpty()) << "two are enough now";
+  EXPECT_THAT(world.Opened(1), ElementsAre("publish 1"));
+}
+
+TEST(PoolStateTest, OpensASecondsWorthAtOnceAndThenEvenly) {
+  World world(Limited(6, 6, 10, /*per_second=*/2));
+  EXPECT_THAT(world.done, ElementsAre("open 0", "open 1"));
+  world.OpenAll();
+  for (uint32_t slot = 2; slot < 6; ++slot) {
+    EXPECT_THAT(world.Tick(), IsEmpty());
+    const absl::Time next = world.state.NextTick(world.now);
+    EXPECT_EQ(next, world.now + absl::Milliseconds(500)) << "a tick is due then";
+    world.now = next - absl::Nanoseconds(1);
+    EXPECT_THAT(world.Tick(), IsEmpty());
+    world.now = next;
+    EXPECT_THAT(world.Tick(), ElementsAre(absl::StrCat("open ", slot)));
+    world.OpenAll();
+  }
+}
+
+TEST(PoolStateTest, OpensOneInManySecondsAtALowRate) {
+  World world(Limited(3, 3, 10, /*per_second=*/0.1));
+  EXPECT_THAT(world.done, ElementsAre("open 0"));
+  world.OpenAll();
+  for (int second = 1; second <= 40; ++second) {
+    world.now += absl::Seconds(1);
+    world.Tick();
+    world.OpenAll();
+    EXPECT_EQ(world.Count(SlotState::kOpen), std::min(1 + second / 10, 3)) << second;
+  }
+}
+
+TEST(PoolStateTest, TheRateHoldsReplacementsBackAndLosesNone) {
+  for (const int surge : {0, 1, 3}) {
+    PoolOptions options = Limited(3, 3, 10, /*per_second=*/1);
+    options.max_surge = surge;
+    World world(options);
+    for (int second = 0; second < 3; ++second) {
+      world.OpenAll();
+      world.now += absl::Seconds(1);
+      world.Tick();
+    }
+    world.OpenAll();
+    ASSERT_EQ(world.Count(SlotState::kOpen), 3);
+    world.now += absl::Seconds(10);
+    world.Recycle();
+    for (int second = 0; second < 2; ++second) {
+      world.OpenAll();
+      world.now += absl::Seconds(1);
+      world.Tick();
+    }
+    world.OpenAll();
+    int recycled = 0;
+    for (const PoolEvent& event : world.state.TakeEvents()) {
+      recycled += event.kind == PoolEvent::Kind::kClosed && event.reason == CloseReason::kRecycled;
+    }
+    EXPECT_EQ(recycled, 3) << "max_surge " << surge << ": one a second, all of them";
+    EXPECT_EQ(world.Count(SlotState::kOpen), 3);
+  }
+}
+
+TEST(PoolStateTest, ACallMayInsistOnADialPastTheRate) {
+  World world(Limited(0, 2, 10, /*per_second=*/1));
+  world.Demand(1);
+  world.OpenAll();
+  world.now += absl::Milliseconds(200);
+  world.Lost(0);
+  EXPECT_FALSE(world.state.OpenForCall(/*wait_for_ready=*/false, world.now));
+  EXPECT_EQ(world.state.connect_at(), world.now + absl::Milliseconds(800));
+  EXPECT_TRUE(world.state.OpenForCall(/*wait_for_ready=*/true, world.now));
+  EXPECT_EQ(world.state.connect_at(), world.now + absl::Milliseconds(1800)) << "and pays for it later";
+}
+
+TEST(PoolStateTest, ANewRateForgetsWhatASlowerOneCost) {
+  World world(Limited(2, 2, 10, /*per_second=*/0.001));
+  world.OpenAll();
+  world.Reconfigure(Limited(2, 2, 10, /*per_second=*/10));
+  EXPECT_LE(world.state.NextTick(world.now), world.now + absl::Seconds(1));
+  world.now += absl::Seconds(1);
+  EXPECT_THAT(world.Tick(), ElementsAre("open 1"));
 }
 
 TEST(PoolStateTest, ALostConnectionIsReplacedUpToMin) {
@@ -641,7 +870,7 @@ TEST(PoolStateTest, AgesAreDrawnOnceAndCentredOnMaxAge) {
   options.max_age = absl::Hours(1);
   options.max_age_jitter = 0.5;
   options.max_idle = absl::InfiniteDuration();
-  options.max_surge = kConnections;
+  options.max_surge = options.max_connecting = kConnections;
   options.connect_timeout = absl::Hours(24);  // The replacements are not of interest: they dial until the end.
   World world(options);
   for (uint32_t slot = 0; slot < kConnections; ++slot) world.state.OnOpened(slot, world.now);
@@ -815,6 +1044,41 @@ TEST(PoolStateTest, RecycleReplacesEachConnectionOnce) {
   EXPECT_THAT(world.Tick(), IsEmpty());
 }
 
+// Dials that succeed at once must not turn a recycle, or an age that all have reached together, into one burst.
+TEST(PoolStateTest, AWaveOfReplacementsBeginsABoundedNumberEachSecond) {
+  for (const int max_surge : {0, 1, 10, 25}) {
+    for (const bool by_age : {true, false}) {
+      PoolOptions options = Ageing(/*connections=*/100, max_surge);
+      options.max_connecting = 100;
+      World world(options);
+      world.OpenAll();
+      world.now += by_age ? options.max_age : absl::Minutes(5);
+      const auto replaced = [&] {
+        int n = 0;
+        for (const PoolEvent& event : world.state.TakeEvents()) n += event.kind == PoolEvent::Kind::kClosed;
+        return n;
+      };
+      replaced();
+      if (!by_age) world.Recycle();
+      const int each_second = std::max(10, max_surge);
+      for (int second = 0; second < 100 / each_second; ++second) {
+        world.Tick();
+        world.OpenAll();
+        EXPECT_EQ(replaced(), each_second) << "second " << second << ", max_surge " << max_surge;
+        EXPECT_LE(world.state.NextTick(world.now), world.now + absl::Seconds(1));
+        world.now += absl::Milliseconds(999);
+        world.Tick();
+        world.OpenAll();
+        EXPECT_EQ(replaced(), 0);
+        world.now += absl::Milliseconds(1);
+      }
+      EXPECT_EQ(world.Count(SlotState::kOpen), 100);
+      world.Tick();
+      EXPECT_EQ(world.Count(SlotState::kConnecting), 0) << "all of them, once";
+    }
+  }
+}
+
 // --- Idle and shrink ----------------------------------------------------------------------------------------------
 
 TEST(PoolStateTest, ClosesIdleConnectionsButNeverBelowMin) {
@@ -902,6 +1166,204 @@ TEST(PoolStateTest, AnIdleConnectionThatIsAlsoTooOldDrainsOnce) {
   }
 }
 
+// --- Shrinking by load --------------------------------------------------------------------------------------------
+
+// One check every 10 s, low below half of 8 leases a connection; connections neither age nor idle away.
+PoolOptions Shrinking(int min_connections, int max_connections) {
+  PoolOptions options = Options(min_connections, max_connections);
+  options.max_age = options.max_idle = absl::InfiniteDuration();
+  options.shrink_below = 0.5;
+  options.shrink_interval = absl::Seconds(10);
+  options.shrink_cooldown = absl::ZeroDuration();
+  return options;
+}
+
+// `connections` are open, the next check begins.
+World Grown(const PoolOptions& options, int connections) {
+  World world(options);
+  world.Demand(connections * options.target_leases_per_connection);
+  world.OpenAll();
+  EXPECT_EQ(world.Count(SlotState::kOpen), connections);
+  return world;
+}
+
+// Another shrink_interval passes, with `leases` at a time spread over the connections. What the tick at its end asks.
+std::vector<std::string> Check(World& world, int leases) {
+  world.now += world.state.options().shrink_interval;
+  const std::vector<SlotUse> use = std::exchange(world.use, std::vector<SlotUse>(world.state.size()));
+  int open = world.Count(SlotState::kOpen);
+  for (uint32_t slot = 0; slot < world.state.size(); ++slot) {
+    if (world.state.record(slot).state != SlotState::kOpen) {
+      if (slot < use.size()) world.use[slot] = use[slot];
+      continue;
+    }
+    const uint32_t share = static_cast<uint32_t>(leases / open);
+    world.use[slot] = {0, share > 0, share};
+    leases -= static_cast<int>(share), --open;
+  }
+  return world.Tick(0);
+}
+
+TEST(PoolStateTest, ShrinksAfterThreeLowChecksAndThenWithEach) {
+  World world = Grown(Shrinking(1, 6), 6);
+  EXPECT_THAT(Check(world, 4), IsEmpty());
+  EXPECT_THAT(Check(world, 4), IsEmpty());
+  EXPECT_THAT(Check(world, 4), ElementsAre("drain 0", "drain 1")) << "max_shrink_step";
+  EXPECT_THAT(Check(world, 4), ElementsAre("drain 2", "drain 3"));
+  EXPECT_THAT(Check(world, 4), ElementsAre("drain 4")) << "4 leases fill one connection to half of its target";
+  EXPECT_THAT(Check(world, 0), IsEmpty());
+}
+
+TEST(PoolStateTest, NeverShrinksByLoadUnlessAsked) {
+  PoolOptions options = Shrinking(1, 6);
+  options.shrink_below = PoolOptions().shrink_below;
+  World world = Grown(options, 6);
+  for (int i = 0; i < 10; ++i) EXPECT_THAT(Check(world, 0), IsEmpty());
+}
+
+TEST(PoolStateTest, ACheckThatIsNotLowBeginsTheCountAnew) {
+  World world = Grown(Shrinking(1, 6), 6);
+  for (int round = 0; round < 5; ++round) {
+    EXPECT_THAT(Check(world, 4), IsEmpty());
+    EXPECT_THAT(Check(world, 4), IsEmpty());
+    EXPECT_THAT(Check(world, 21), IsEmpty()) << "of 6 * 8, with one fewer more than half is used";
+  }
+  EXPECT_THAT(Check(world, 20), IsEmpty());
+  EXPECT_THAT(Check(world, 20), IsEmpty());
+  EXPECT_THAT(Check(world, 20), ElementsAre("drain 0")) << "exactly half of five";
+}
+
+TEST(PoolStateTest, APeakBetweenTwoTicksIsSeenByTheCheck) {
+  World world = Grown(Shrinking(1, 6), 6);
+  for (int check = 0; check < 6; ++check) {
+    world.now += absl::Seconds(5);
+    world.use.assign(6, {0, true, 5});  // 30 leases, for a moment; the check ends 5 s later.
+    EXPECT_THAT(world.Tick(0), IsEmpty());
+    world.now -= absl::Seconds(5);
+    EXPECT_THAT(Check(world, 0), IsEmpty()) << check;
+  }
+}
+
+TEST(PoolStateTest, DoesNotShrinkWithinTheCooldownAfterGrowth) {
+  PoolOptions options = Shrinking(1, 6);
+  options.shrink_cooldown = absl::Minutes(2);
+  World world = Grown(options, 6);
+  const absl::Time grew = world.now;
+  while (world.now - grew < absl::Seconds(110)) EXPECT_THAT(Check(world, 0), IsEmpty());
+  EXPECT_THAT(Check(world, 0), ElementsAre("drain 0", "drain 1"));
+  EXPECT_THAT(Check(world, 48), ElementsAre("open 0", "open 1"));
+  const absl::Time again = world.now;
+  world.OpenAll();
+  while (world.now - again < absl::Seconds(110)) EXPECT_THAT(Check(world, 0), IsEmpty());
+  EXPECT_EQ(Check(world, 0).size(), 2u);
+}
+
+TEST(PoolStateTest, WhatIsOpenedForMinConnectionsIsNoGrowth) {
+  PoolOptions options = Shrinking(2, 6);
+  options.shrink_cooldown = absl::Minutes(10);
+  World world = Grown(options, 6);
+  world.now += absl::Minutes(10);
+  for (int check = 0; check < 2; ++check) Check(world, 0);
+  for (const uint32_t slot : {0, 1, 2, 3, 4}) world.Lost(slot);
+  ASSERT_EQ(world.Count(SlotState::kConnecting), 1) << "the second of two";
+  world.OpenAll();
+  world.Demand(24);  // Growth: three.
+  world.OpenAll();
+  for (int check = 0; check < 10; ++check) EXPECT_THAT(Check(world, 0), IsEmpty());
+}
+
+TEST(PoolStateTest, ShrinksToMinConnectionsAndKeepsTheLastForMaxIdle) {
+  for (const int min : {0, 1, 3}) {
+    World world = Grown(Shrinking(min, 6), 6);
+    for (int check = 0; check < 20; ++check) Check(world, 0);
+    EXPECT_EQ(world.Count(SlotState::kOpen), std::max(min, 1));
+  }
+}
+
+TEST(PoolStateTest, ShrinksTheLeastUsedFirst) {
+  PoolOptions options = Shrinking(1, 4);
+  options.max_shrink_step = 1;
+  World world = Grown(options, 4);
+  const std::vector<SlotUse> use = {{1, true, 3}, {0, true, 2}, {0, true, 1}, {2, true, 2}};
+  std::vector<std::string> drained;
+  for (int check = 0; check < 5; ++check) {
+    world.now += options.shrink_interval;
+    world.use = use;
+    for (const std::string& action : world.Tick(3)) drained.push_back(action);
+  }
+  EXPECT_THAT(drained, ElementsAre("drain 2", "drain 1")) << "8, then 7 and 5 leases at most need 2 connections";
+}
+
+TEST(PoolStateTest, ShrinkingDoesNotLeaveAReplacementBehind) {
+  PoolOptions options = Shrinking(1, 3);
+  options.connect_timeout = absl::Hours(1);
+  World world = Grown(options, 3);
+  world.Recycle();
+  ASSERT_EQ(world.state.record(3).replaces, 0);
+  for (int check = 0; check < 3; ++check) Check(world, 0);
+  EXPECT_EQ(world.state.record(0).state, SlotState::kOpen) << "it is being replaced";
+  EXPECT_EQ(world.state.serving(), 1);
+}
+
+TEST(PoolStateTest, AFailingTargetIsNoReasonToShrink) {
+  World world = Grown(Shrinking(1, 6), 6);
+  world.now += absl::Milliseconds(1);
+  world.Lost(0);
+  ASSERT_NE(world.state.retry_at(), absl::InfinitePast());
+  for (int check = 0; check < 10; ++check) EXPECT_THAT(Check(world, 0), IsEmpty());
+}
+
+TEST(PoolStateTest, ShrinkingCountsWhatPreconnectingWants) {
+  PoolOptions options = Shrinking(1, 6);
+  options.preconnect_ratio = 2;
+  World world = Grown(options, 6);
+  for (int check = 0; check < 10; ++check) Check(world, 8);
+  EXPECT_EQ(world.Count(SlotState::kOpen), 4) << "8 * 2 at 4 a connection";
+}
+
+TEST(PoolStateTest, EveryShrinkSaysWhy) {
+  World world = Grown(Shrinking(1, 6), 6);
+  world.state.TakeEvents();
+  for (int check = 0; check < 3; ++check) Check(world, 4);
+  const std::vector<PoolEvent> events = world.state.TakeEvents();
+  ASSERT_FALSE(events.empty());
+  EXPECT_EQ(events[0].reason, CloseReason::kShrunk);
+  EXPECT_EQ(events[0].detail, "at most 4 leases in 3 checks need 1 of 6 connections");
+}
+
+TEST(PoolStateTest, ALoadThatOscillatesDoesNotOpenAndCloseInTurn) {
+  const auto changes = [](const PoolOptions& options, int low) {
+    World world = Grown(options, 1);
+    world.state.TakeEvents();
+    for (int tenth = 0; tenth < 36'000; ++tenth) {  // An hour; high and low in turn, 7 s each.
+      world.now += absl::Milliseconds(100);
+      const int leases = tenth / 70 % 2 == 0 ? 33 : low;
+      world.use.assign(world.state.size(), {});
+      world.Tick(leases);
+      world.OpenAll();
+    }
+    std::pair<int, int> opened_closed;
+    for (const PoolEvent& event : world.state.TakeEvents()) {
+      opened_closed.first += event.kind == PoolEvent::Kind::kOpened;
+      opened_closed.second += event.kind == PoolEvent::Kind::kClosed;
+    }
+    return opened_closed;
+  };
+  PoolOptions options = Shrinking(1, 10);
+  for (const int low : {0, 15, 16, 17, 24, 31, 32}) {
+    EXPECT_EQ(changes(options, low), std::make_pair(4, 0)) << "33 leases need five connections; between: " << low;
+  }
+  options.shrink_interval = absl::Seconds(1);  // Three checks are shorter than half a turn, but not the cool-down.
+  options.shrink_cooldown = absl::Minutes(1);
+  for (const int low : {0, 15, 31}) {
+    const auto [opened, closed] = changes(options, low);
+    EXPECT_LE(closed, 60 * options.max_shrink_step * 2) << low;
+    EXPECT_LE(opened, closed + 4);
+  }
+  options.shrink_cooldown = absl::ZeroDuration();
+  EXPECT_GT(changes(options, 0).second, 1000) << "the test can fail: with neither it flaps at each turn";
+}
+
 TEST(PoolStateTest, ShrinksTheUnopenedFirstThenTheLeastLoaded) {
   PoolOptions options = Options(0, 5);
   World world(options);
@@ -960,6 +1422,110 @@ TEST(PoolStateTest, ADrainForgetsTheReplacementsThatWereOwed) {
   world.Do([&] { world.state.Drain(world.now); });
   EXPECT_THAT(world.Emptied(0), IsEmpty());
   EXPECT_THAT(world.Do([&] { world.state.Resume(world.now); }), ElementsAre("open 0"));
+}
+
+// --- Pause --------------------------------------------------------------------------------------------------------
+
+// Paused for `hold`.
+World PausedFor(absl::Duration hold, const PoolOptions& options) {
+  World world(options);
+  world.OpenAll();
+  EXPECT_THAT(world.Do([&] { world.state.Pause(hold, world.now); }), ElementsAre("pause 0"));
+  return world;
+}
+
+TEST(PoolStateTest, APauseEndsByItself) {
+  World world = PausedFor(absl::Milliseconds(1500), Options(1, 5));
+  EXPECT_EQ(world.state.admin(), PoolAdminState::kPaused);
+  world.now += absl::Seconds(1);
+  EXPECT_THAT(world.Tick(), IsEmpty());
+  EXPECT_LE(world.state.NextTick(world.now), world.state.paused_until()) << "a tick is due";
+  world.now = world.state.paused_until() - absl::Nanoseconds(1);
+  EXPECT_THAT(world.Tick(), IsEmpty());
+  world.now += absl::Nanoseconds(1);
+  EXPECT_THAT(world.Tick(), ElementsAre("unpause 0"));
+  EXPECT_EQ(world.state.admin(), PoolAdminState::kActive);
+}
+
+TEST(PoolStateTest, OfTwoPausesTheLaterEndHolds) {
+  World world = PausedFor(absl::Seconds(30), Options(1, 5));
+  const absl::Time end = world.state.paused_until();
+  world.now += absl::Seconds(10);
+  EXPECT_THAT(world.Do([&] { world.state.Pause(absl::Seconds(5), world.now); }), IsEmpty());
+  EXPECT_EQ(world.state.paused_until(), end);
+  world.Do([&] { world.state.Pause(absl::Seconds(25), world.now); });
+  EXPECT_EQ(world.state.paused_until(), world.now + absl::Seconds(25));
+  for (int i = 0; i < 100; ++i) {
+    world.now += absl::Seconds(1);
+    world.Do([&] { world.state.Pause(kLongestPause, world.now); });
+    EXPECT_EQ(world.state.paused_until(), world.now + kLongestPause) << "never beyond the longest from now";
+  }
+}
+
+TEST(PoolStateTest, APausedPoolKeepsItsConnections) {
+  PoolOptions options = Options(2, 5);
+  options.max_age = absl::Hours(1);
+  World world = PausedFor(absl::Minutes(10), options);
+  world.now += absl::Minutes(1);
+  EXPECT_THAT(world.Lost(0), ElementsAre("drain 0", "open 2"));
+  EXPECT_THAT(world.Opened(2), ElementsAre("publish 2"));
+  EXPECT_THAT(world.Recycle(), ElementsAre("open 0"));
+  EXPECT_THAT(world.Demand(40), ElementsAre("open 3", "open 4", "open 5")) << "for those who wait";
+  PoolOptions one = options;
+  one.min_connections = one.max_connections = 1;
+  world.Reconfigure(one);
+  EXPECT_EQ(world.state.serving(), 1);
+  EXPECT_EQ(world.state.admin(), PoolAdminState::kPaused);
+}
+
+TEST(PoolStateTest, APauseIsNoReasonToClose) {
+  PoolOptions options = Shrinking(1, 6);
+  options.max_idle = absl::Minutes(2);
+  World world = Grown(options, 6);
+  world.Do([&] { world.state.Pause(absl::Minutes(5), world.now); });
+  while (world.now < world.state.paused_until() - absl::Seconds(1)) {
+    world.now += absl::Seconds(1);
+    EXPECT_THAT(world.Tick(), IsEmpty());
+  }
+  world.now += absl::Seconds(1);
+  EXPECT_THAT(world.Tick(), ElementsAre("unpause 0"));
+  for (int second = 1; second < 20; ++second) {
+    world.now += absl::Seconds(1);
+    EXPECT_THAT(world.Tick(), IsEmpty()) << "idle times and checks begin anew";
+  }
+}
+
+TEST(PoolStateTest, ADrainEndsAPauseForGood) {
+  World world = PausedFor(absl::Minutes(1), Options(1, 5));
+  world.Do([&] { world.state.Drain(world.now); });
+  EXPECT_EQ(world.state.admin(), PoolAdminState::kDrained);
+  EXPECT_THAT(world.Do([&] { world.state.Pause(absl::Minutes(1), world.now); }), IsEmpty());
+  EXPECT_THAT(world.Do([&] { world.state.Unpause(world.now); }), IsEmpty());
+  EXPECT_THAT(world.Do([&] { world.state.Resume(world.now); }), ElementsAre("open 0"));
+  EXPECT_EQ(world.state.admin(), PoolAdminState::kActive);
+}
+
+TEST(PoolStateTest, AResumeDoesNotEndAPause) {
+  World world = PausedFor(absl::Minutes(1), Options(1, 5));
+  EXPECT_THAT(world.Do([&] { world.state.Resume(world.now); }), IsEmpty());
+  EXPECT_EQ(world.state.admin(), PoolAdminState::kPaused);
+}
+
+TEST(PoolStateTest, EveryPauseAndItsEndAreTold) {
+  World world = PausedFor(absl::Seconds(3), Options(1, 5));
+  world.now += absl::Seconds(3);
+  world.Tick();
+  world.Do([&] { world.state.Pause(absl::Seconds(3), world.now); });
+  world.Do([&] { world.state.Unpause(world.now); });
+  world.Do([&] { world.state.Unpause(world.now); });
+  std::vector<std::string> told;
+  for (const PoolEvent& event : world.state.TakeEvents()) {
+    if (event.kind == PoolEvent::Kind::kPoolPaused || event.kind == PoolEvent::Kind::kPoolUnpaused) {
+      told.push_back(absl::StrCat(ToString(event.kind), " ", event.detail));
+    }
+  }
+  EXPECT_THAT(told, ElementsAre("pool_paused for 3s", "pool_unpaused its time was over", "pool_paused for 3s",
+                                "pool_unpaused "));
 }
 
 }  // namespace

@@ -826,5 +826,209 @@ TEST_F(PoolTest, ADestroyedPoolRefusesAnOverride) {
   EXPECT_EQ(pool_->Override(nullptr).code(), absl::StatusCode::kFailedPrecondition);
 }
 
+// --- Pause --------------------------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, WhileItIsPausedCallersWaitAndAreServedInOrderAtItsEnd) {
+  Start(SmallPool());
+  ASSERT_EQ(pool_->WaitForReady(2, In(absl::ZeroDuration())), absl::OkStatus());
+  Place out = pool_->TryAcquire();
+  ASSERT_TRUE(out);
+  ASSERT_EQ(pool_->Pause(absl::Seconds(30)), absl::OkStatus());
+  EXPECT_FALSE(pool_->TryAcquire()) << "not on the fast path either";
+  std::vector<int> served;
+  Mutex mu;
+  std::vector<Place> kept;
+  std::vector<std::thread> callers;
+  std::vector<std::shared_ptr<Async>> asyncs;
+  for (int i = 0; i < 2; ++i) {
+    asyncs.push_back(Begin(In(absl::Hours(1))));
+    callers.emplace_back([&] {
+      absl::StatusOr<Place> place = pool_->Acquire(In(absl::Hours(1)));
+      MutexLock lock(&mu);
+      if (place.ok()) kept.push_back(*std::move(place));
+    });
+    clock_.AwaitWaiters(i + 1);
+  }
+  asyncs.push_back(Begin(In(absl::Hours(1))));
+  out.Reset();  // A place that comes back is handed to nobody.
+  closer_.RunAll();
+  EXPECT_EQ(pool_->CheckInvariants(), absl::OkStatus());
+  PoolStats stats = pool_->Stats();
+  EXPECT_EQ(stats.state, PoolAdminState::kPaused);
+  EXPECT_EQ(stats.pause_left, absl::Seconds(30));
+  EXPECT_EQ(stats.waiters, 5);
+  EXPECT_EQ(stats.leases, 0);
+
+  clock_.Advance(absl::Seconds(30));
+  for (std::thread& caller : callers) caller.join();
+  closer_.RunAll();
+  stats = pool_->Stats();
+  EXPECT_EQ(stats.state, PoolAdminState::kActive);
+  EXPECT_EQ(stats.pause_left, absl::ZeroDuration());
+  EXPECT_EQ(stats.waiters, 1) << "five waited for four places";
+  EXPECT_EQ(asyncs[0]->ends, 1);
+  EXPECT_EQ(asyncs[1]->ends, 1);
+  EXPECT_EQ(asyncs[2]->ends, 0) << "the last in line";
+  kept.clear();
+  closer_.RunAll();
+  EXPECT_EQ(asyncs[2]->ends, 1);
+}
+
+TEST_F(PoolTest, APausedPoolSpreadsThoseWhoWaitedOverItsConnections) {
+  Start(SmallPool());
+  ASSERT_EQ(pool_->WaitForReady(2, In(absl::ZeroDuration())), absl::OkStatus());
+  ASSERT_EQ(pool_->Pause(absl::Seconds(1)), absl::OkStatus());
+  const auto first = Begin(In(absl::Hours(1))), second = Begin(In(absl::Hours(1)));
+  ASSERT_EQ(pool_->Unpause(), absl::OkStatus());
+  closer_.RunAll();
+  ASSERT_TRUE(first->place && second->place);
+  EXPECT_NE(first->place.id().slot, second->place.id().slot);
+}
+
+TEST_F(PoolTest, ACallThatCannotWaitIsRefusedWithTheTimeThatIsLeft) {
+  Start(SmallPool());
+  ASSERT_EQ(pool_->Pause(absl::Seconds(10)), absl::OkStatus());
+  clock_.Advance(absl::Milliseconds(2500));
+  for (const bool wait_for_ready : {true, false}) {
+    EXPECT_EQ(pool_->AcquireNow(wait_for_ready).status(),
+              absl::UnavailableError("pool \"orders\" is paused for 7.5s more (1/2 connections open, 0/2 leases, 0 "
+                                     "waiting)"));
+  }
+  EXPECT_EQ(pool_->Stats().unavailable, 2u);
+  ASSERT_EQ(pool_->Unpause(), absl::OkStatus());
+  EXPECT_EQ(pool_->AcquireNow(false).status(), absl::OkStatus());
+}
+
+TEST_F(PoolTest, AWaitersDeadlineHoldsDuringAPause) {
+  Start(SmallPool());
+  ASSERT_EQ(pool_->Pause(absl::Seconds(10)), absl::OkStatus());
+  const auto hasty = Begin(In(absl::Seconds(1))), cancelled = Begin(In(absl::Hours(1)));
+  cancelled->handle.Cancel();
+  clock_.Advance(absl::Seconds(1));
+  closer_.RunAll();
+  EXPECT_EQ(hasty->status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(cancelled->status.code(), absl::StatusCode::kCancelled);
+  EXPECT_FALSE(pool_->TryAcquire()) << "nobody waits any more, and the pause goes on";
+  EXPECT_EQ(pool_->CheckInvariants(), absl::OkStatus());
+}
+
+TEST_F(PoolTest, MaxWaitersHoldsDuringAPause) {
+  PoolOptions options = SmallPool();
+  options.max_waiters = 1;
+  Start(options);
+  ASSERT_EQ(pool_->Pause(absl::Seconds(10)), absl::OkStatus());
+  const auto first = Begin(In(absl::Hours(1))), second = Begin(In(absl::Hours(1)));
+  closer_.RunAll();
+  EXPECT_EQ(first->ends, 0);
+  EXPECT_EQ(second->status.code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(PoolTest, AConnectionThatOpensDuringAPauseLendsToNobody) {
+  Start(SmallPool());
+  target_.SetDial(FakeTarget::Dial::kHang);
+  ASSERT_EQ(pool_->Pause(absl::Seconds(5)), absl::OkStatus());
+  std::vector<std::shared_ptr<Async>> asyncs;
+  for (int i = 0; i < 3; ++i) asyncs.push_back(Begin(In(absl::Hours(1))));
+  EXPECT_EQ(pool_->Stats().connections_connecting, 1) << "opened for those who wait";
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  target_.Answer();
+  EXPECT_EQ(pool_->Stats().connections_open, 2);
+  EXPECT_EQ(pool_->Stats().leases, 0);
+  EXPECT_FALSE(pool_->TryAcquire());
+  EXPECT_EQ(pool_->CheckInvariants(), absl::OkStatus());
+  PoolOptions larger = SmallPool();
+  larger.max_leases_per_connection = 5;
+  ASSERT_EQ(pool_->Reconfigure(larger), absl::OkStatus());
+  EXPECT_EQ(pool_->Stats().leases, 0) << "a higher limit grants nothing";
+  ASSERT_EQ(pool_->Unpause(), absl::OkStatus());
+  closer_.RunAll();
+  for (const auto& async : asyncs) EXPECT_EQ(async->status, absl::OkStatus());
+}
+
+TEST_F(PoolTest, DrainAndDestroyEndAPause) {
+  for (const bool destroy : {false, true}) {
+    Start(SmallPool());
+    ASSERT_EQ(pool_->Pause(absl::Minutes(1)), absl::OkStatus());
+    const auto waiting = Begin(In(absl::Hours(1)));
+    if (destroy) {
+      pool_->Destroy();
+      EXPECT_EQ(pool_->Pause(absl::Seconds(1)).code(), absl::StatusCode::kFailedPrecondition);
+      EXPECT_EQ(pool_->Unpause().code(), absl::StatusCode::kFailedPrecondition);
+    } else {
+      EXPECT_EQ(pool_->Drain(In(absl::ZeroDuration()), OnDeadline::kLeave), absl::OkStatus());
+      EXPECT_EQ(pool_->Pause(absl::Seconds(1)).code(), absl::StatusCode::kFailedPrecondition);
+      EXPECT_EQ(pool_->Resume(), absl::OkStatus());
+      EXPECT_TRUE(pool_->TryAcquire()) << "the pause is over as well";
+    }
+    closer_.RunAll();
+    EXPECT_EQ(waiting->status.code(), absl::StatusCode::kUnavailable);
+    EXPECT_THAT(std::string(waiting->status.message()), testing::HasSubstr(destroy ? "destroyed" : "draining"));
+  }
+}
+
+TEST_F(PoolTest, APauseHasAMandatoryMaximum) {
+  Start(SmallPool());
+  for (const absl::Duration bad :
+       {absl::ZeroDuration(), -absl::Seconds(1), absl::InfiniteDuration(), kLongestPause + absl::Nanoseconds(1)}) {
+    EXPECT_EQ(pool_->Pause(bad).code(), absl::StatusCode::kInvalidArgument) << bad;
+  }
+  EXPECT_EQ(pool_->Pause(absl::Minutes(11)).message(),
+            "pause of pool \"orders\": max_hold: 11m is not a time up to 10m; set at most 10m");
+  EXPECT_EQ(pool_->Stats().state, PoolAdminState::kActive);
+  EXPECT_EQ(pool_->Pause(kLongestPause), absl::OkStatus());
+  EXPECT_EQ(pool_->Unpause(), absl::OkStatus());
+  EXPECT_EQ(pool_->Unpause(), absl::OkStatus()) << "also when it is not paused";
+}
+
+TEST_F(PoolTest, APoolWithoutConnectionsCanBePaused) {
+  PoolOptions options = SmallPool();
+  options.min_connections = 0;
+  Start(options);
+  ASSERT_EQ(pool_->Pause(absl::Seconds(1)), absl::OkStatus());
+  const auto waiting = Begin(In(absl::Hours(1)));
+  closer_.RunAll();
+  EXPECT_EQ(waiting->ends, 0);
+  ASSERT_EQ(pool_->Unpause(), absl::OkStatus());
+  closer_.RunAll();
+  EXPECT_EQ(waiting->status, absl::OkStatus());
+}
+
+// --- Warnings -----------------------------------------------------------------------------------------------------
+
+TEST_F(PoolTest, WarnsOfAPeakThatItsOptionsDoNotCarry) {
+  Start(SmallPool());
+  EXPECT_THAT(pool_->Warnings(), testing::IsEmpty());
+  std::vector<Place> places = TakeAll();
+  const auto waiting = Begin(In(absl::Hours(1)));
+  EXPECT_EQ(pool_->Stats().leases_peak_bound, 5);
+  places.clear();
+  closer_.RunAll();
+  EXPECT_THAT(pool_->Warnings(),
+              ElementsAre(testing::StartsWith("max_connections: 2 of 2 leases carry 4, and up to 5 were wanted")));
+  PoolOptions larger = SmallPool();
+  larger.max_connections = 3;
+  ASSERT_EQ(pool_->Reconfigure(larger), absl::OkStatus());
+  EXPECT_THAT(pool_->Warnings(), testing::IsEmpty()) << "what was seen under other options is forgotten";
+}
+
+TEST_F(PoolTest, ThePeakBoundCountsABurstBetweenTwoLooks) {
+  Start(SmallPool());
+  {
+    const Place first = pool_->TryAcquire(), second = pool_->TryAcquire();
+    ASSERT_TRUE(first && second);
+  }
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(pool_->Stats().leases_peak_bound, 2);
+}
+
+TEST_F(PoolTest, WhoWaitsForAPauseToEndIsNoPeak) {
+  Start(SmallPool());
+  ASSERT_EQ(pool_->Pause(absl::Seconds(10)), absl::OkStatus());
+  std::vector<std::shared_ptr<Async>> asyncs;
+  for (int i = 0; i < 9; ++i) asyncs.push_back(Begin(In(absl::Seconds(5))));
+  clock_.Advance(absl::Seconds(9));
+  EXPECT_EQ(pool_->Stats().leases_peak_bound, 0);
+}
+
 }  // namespace
 }  // namespace chanpool

@@ -172,6 +172,35 @@ Scenario Dialling() {
            Worker("dialler", {{Kind::kBackOff, 0}, {Kind::kPublish, 0}}), Owner("owner", {{Kind::kDestroy}})}};
 }
 
+Scenario Paused() {
+  return {"paused, unpaused; waiters, a place that comes back",
+          {Open(1, 1), Open(1, 0)},
+          {Holder("holder", 0), Patient("patient"), Impatient("impatient"),
+           Owner("operator", {{Kind::kPause}, {Kind::kUnpause}})}};
+}
+
+Scenario PausedWhileOpening() {
+  return {"a slot opens and a limit rises during a pause",
+          {Open(1, 0), Connecting(1)},
+          {Patient("patient"), Hasty("hasty"), Worker("dialler", {{Kind::kPublish, 1}}),
+           Owner("operator", {{Kind::kPause}, {Kind::kSetLimit, 2}, {Kind::kUnpause}})}};
+}
+
+Scenario PausedAndDestroyed() {
+  return {"paused, destroyed, its time over too late",
+          {Open(1, 1)},
+          {Holder("holder", 0), Patient("patient"), Cancelled("cancelled"),
+           Owner("owner", {{Kind::kPause}, {Kind::kDestroy}}), Worker("housekeeper", {{Kind::kUnpause}})}};
+}
+
+Scenario PausedAndDrainedSlot() {
+  return {"paused, an idle slot closes and reopens",
+          {Open(1, 0), Closed()},
+          {Patient("first"), Impatient("second"),
+           Worker("housekeeper", {{Kind::kDrainIfUnused, 0}, {Kind::kReuse}, {Kind::kPublish}}),
+           Owner("operator", {{Kind::kPause}, {Kind::kUnpause}})}};
+}
+
 Exploration ExploreAndPrint(const Scenario& scenario, Rule off) {
   const Exploration found = Explore(SlotModel(scenario, off), kMaxStates);
   std::printf("%s: %zu states%s%s\n", scenario.name.c_str(), found.states,
@@ -210,7 +239,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Harmless{"ASlotReopenedForWaiters", Reopen}, Harmless{"FastLendersBesideWaiters", FastLenders},
                     Harmless{"WaitersThatGiveUp", CancelledAndTimedOut}, Harmless{"ASuspectedConnection", Suspected},
                     Harmless{"AnIdleConnectionUsedAtTheLastInstant", Idle},
-                    Harmless{"ACallOnAConnectionThatIsDialling", Dialling}),
+                    Harmless{"ACallOnAConnectionThatIsDialling", Dialling},
+                    Harmless{"APauseBesideWaitersAndReleases", Paused},
+                    Harmless{"ASlotThatOpensDuringAPause", PausedWhileOpening},
+                    Harmless{"APausedPoolThatIsDestroyed", PausedAndDestroyed},
+                    Harmless{"ASlotThatIsReplacedDuringAPause", PausedAndDrainedSlot}),
     [](const auto& info) { return info.param.claim; });
 
 // --- Without any one of the rules, some order does ----------------------------------------------------------------
@@ -324,6 +357,18 @@ INSTANTIATE_TEST_SUITE_P(Rule9, SlotRuleTest,
                                          RuleOff{"ALeaseGivenBackUnderTheLockDeadlocks", Rule::kGiveBackUnlocked,
                                                  CancelledAndTimedOut, "deadlock"}),
                          [](const auto& info) { return info.param.claim; });
+
+const char kLentPaused[] = "granted by a pool that is paused";
+
+INSTANTIATE_TEST_SUITE_P(
+    Pause, SlotRuleTest,
+    testing::Values(
+        RuleOff{"APauseThatDoesNotSetSlowIsIgnored", Rule::kPauseMarks, Paused, kLentPaused},
+        RuleOff{"SlowThatIsClearedDuringAPauseEndsIt", Rule::kPauseKeepsSlow, Paused, kLentPaused},
+        RuleOff{"ASlotThatOpensAsEverIsLentDuringAPause", Rule::kPauseOpensSlow, PausedWhileOpening, kLentPaused},
+        RuleOff{"APlaceThatIsHandedOverIsLentDuringAPause", Rule::kPauseHandsNothing, Paused, kLentPaused},
+        RuleOff{"APauseThatEndsWithoutGrantsLetsWaitersBeOvertaken", Rule::kUnpauseGrants, Paused, kOvertaken}),
+    [](const auto& info) { return info.param.claim; });
 
 INSTANTIATE_TEST_SUITE_P(References, SlotRuleTest,
                          testing::Values(RuleOff{"ASlotThatKeepsNoReferenceIsFreedUnderItsLeases",

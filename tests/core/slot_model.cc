@@ -22,6 +22,7 @@ enum StepHarm : uint8_t {
   kWrongConnection,
   kNeedlessOvercommit,
   kRefusedChange,
+  kLentPaused,
 };
 
 const char* const kStepHarms[] = {
@@ -35,6 +36,7 @@ const char* const kStepHarms[] = {
     "ended another connection than the one reported lost",
     "went over the limit while a place was free",
     "a change that the pool relies on was refused",
+    "granted by a pool that is paused",
 };
 
 const char* const kSteps[] = {
@@ -71,7 +73,7 @@ const char* const kOperations[] = {
     "DropPool",      "Upgrade",    "DrainPool", "Destroy",
     "CancelCalls",   "DrainSlot",  "SetLimit",  "Reuse",
     "Publish",       "BackOff",    "Suspect",   "Tick",
-    "DrainIfUnused", "ReportLoss",
+    "DrainIfUnused", "ReportLoss", "Pause",     "Unpause",
 };
 
 constexpr uint64_t kGenerationMask = ~((uint64_t{1} << (64 - SlotWord::kGenerationBits)) - 1);
@@ -84,6 +86,10 @@ bool IsUnready(SlotWord word) {
 bool HasRoom(SlotWord word) { return word.state() == SlotState::kOpen && word.leases() < word.limit(); }
 
 bool IsAcquire(Kind kind) { return kind == Kind::kAcquire || kind == Kind::kAcquireNow; }
+
+bool InService(SlotModel::Admin admin) {
+  return admin == SlotModel::Admin::kActive || admin == SlotModel::Admin::kPaused;
+}
 
 bool IsRelease(Kind kind) { return kind == Kind::kRelease || kind == Kind::kReleaseCancelled; }
 
@@ -205,7 +211,8 @@ void SlotModel::Step(State& s, int actor, int choice) const {
     }
     case At::kSeeWhetherToHandOver: {
       const SlotWord word = WordOf(s, a.slot);
-      bool hands_over = slot::HandsOver(word, s.waiting > 0);
+      const bool held = s.admin == Admin::kPaused && On(Rule::kPauseHandsNothing);
+      bool hands_over = slot::HandsOver(word, s.waiting > 0 && !held);
       if (!On(Rule::kHandOverOnOpenOnly)) hands_over = s.waiting > 0 && word.leases() <= word.limit();
       if (!On(Rule::kHandOverWithinLimit)) hands_over = s.waiting > 0 && word.state() == SlotState::kOpen;
       if (!hands_over) {
@@ -341,6 +348,7 @@ slot::Next SlotModel::Apply(const State& s, const Actor& a, SlotWord w) const {
     }
     case Change::kOpen: {
       const uint32_t waiting = s.waiting;
+      if (s.admin == Admin::kPaused && On(Rule::kPauseOpensSlow)) return slot::Open(w, 0, /*some_still_wait=*/true);
       const uint32_t room = w.limit() > w.leases() ? w.limit() - w.leases() : 0;
       const uint32_t granted = On(Rule::kOpenGrantsFirst) ? std::min(room, waiting) : 0;
       return slot::Open(w, granted, /*some_still_wait=*/granted < waiting && On(Rule::kOpenWithSlow));
@@ -369,6 +377,7 @@ void SlotModel::Changed(State& s, Actor& a, bool done, SlotWord before, SlotWord
     const bool over = a.change == Change::kLendUnready || a.change == Change::kOvercommit;
     if (before.state() != SlotState::kOpen && !(unready && IsUnready(before))) s.harm = kLentUnopened;
     if (!over && after.leases() > after.limit()) s.harm = kOverLimit;
+    if (s.paused) s.harm = kLentPaused;
   }
   switch (a.change) {
     case Change::kLend:
@@ -421,7 +430,10 @@ void SlotModel::Changed(State& s, Actor& a, bool done, SlotWord before, SlotWord
       break;
     case Change::kGrant:
       if (done) Decide(s, a, PopFront(s), slot);
-      if (done && s.waiting > 0) {
+      if (OperationOf(a).kind == Kind::kUnpause) {
+        a.best |= done;
+        GrantNext(s, a);
+      } else if (done && s.waiting > 0) {
         StartUpdate(a, Change::kGrant, slot);
       } else if (IsRelease(OperationOf(a).kind)) {
         ClearIfNobodyWaits(s, a, Then::kUnlock);
@@ -462,7 +474,7 @@ void SlotModel::Changed(State& s, Actor& a, bool done, SlotWord before, SlotWord
       }
       break;
     case Change::kSetLimit:
-      if (s.waiting > 0 && On(Rule::kRaiseGrantsFirst)) {
+      if (s.waiting > 0 && s.admin != Admin::kPaused && On(Rule::kRaiseGrantsFirst)) {
         StartUpdate(a, Change::kGrant, slot);
       } else {
         SetLimitNext(s, a);
@@ -553,10 +565,10 @@ void SlotModel::Locked(State& s, Actor& a) const {
   };
   switch (operation.kind) {
     case Kind::kAcquire:
-      if (s.admin != Admin::kActive) {
+      if (!InService(s.admin)) {
         a.refused = 1;
         Unlock(a);
-      } else if (s.waiting > 0) {
+      } else if (s.waiting > 0 || s.admin == Admin::kPaused) {
         Enqueue(s, a);
       } else if (On(Rule::kMark) && On(Rule::kMarkFirst)) {
         a.j = 0;
@@ -597,8 +609,32 @@ void SlotModel::Locked(State& s, Actor& a) const {
     case Kind::kDrainPool:
     case Kind::kDestroy:
       s.admin = operation.kind == Kind::kDestroy ? Admin::kDestroyed : Admin::kDraining;
-      while (s.waiting > 0) Decide(s, a, PopFront(s), kNobody);
-      ClearIfNobodyWaits(s, a, Then::kDrainFirst);
+      s.paused = 0;
+      a.i = 0;
+      DrainNext(s, a);
+      break;
+    case Kind::kPause:
+      if (!InService(s.admin)) {
+        Unlock(a);
+        break;
+      }
+      s.admin = Admin::kPaused;
+      a.j = On(Rule::kPauseMarks) ? 0 : static_cast<uint8_t>(Slots());
+      Mark(s, a);
+      break;
+    case Kind::kUnpause:
+      if (s.admin != Admin::kPaused) {
+        Unlock(a);
+        break;
+      }
+      s.admin = Admin::kActive;
+      s.paused = 0;
+      a.i = a.j = a.best = 0;
+      if (On(Rule::kUnpauseGrants)) {
+        GrantNext(s, a);
+      } else {
+        ClearNext(s, a);
+      }
       break;
     case Kind::kCancelCalls:
       for (int i = 0; i < Slots(); ++i) {
@@ -626,12 +662,12 @@ void SlotModel::Locked(State& s, Actor& a) const {
     case Kind::kReuse: {
       int slot = 0;
       while (slot < Slots() && On(Rule::kReuseClosedOnly) && WordOf(s, slot).state() != SlotState::kClosed) ++slot;
-      one(slot, Change::kReuse, slot < Slots() && s.admin == Admin::kActive);
+      one(slot, Change::kReuse, slot < Slots() && InService(s.admin));
       break;
     }
     case Kind::kPublish: {
       const int slot = a.opened == kNobody ? operation.argument : a.opened;
-      one(slot, Change::kOpen, IsUnready(WordOf(s, slot)) && s.admin == Admin::kActive);
+      one(slot, Change::kOpen, IsUnready(WordOf(s, slot)) && InService(s.admin));
       break;
     }
     case Kind::kBackOff:
@@ -684,6 +720,9 @@ void SlotModel::Mark(State& s, Actor& a) const {
   if (a.j < Slots()) {
     StartUpdate(a, Change::kMarkSlow, a.j);
     ++a.j;
+  } else if (OperationOf(a).kind == Kind::kPause) {
+    s.paused = 1;
+    Unlock(a);
   } else if (On(Rule::kMarkFirst) && On(Rule::kLookAfterMark)) {
     Look(s, a, Change::kLendLocked);
   } else {
@@ -754,7 +793,8 @@ void SlotModel::Enqueue(State& s, Actor& a) const {
 void SlotModel::ClearIfNobodyWaits(State& s, Actor& a, Then then) const {
   a.then = then;
   a.j = 0;
-  if (s.waiting > 0 || !On(Rule::kClearWhenEmpty)) {
+  const bool held = s.admin == Admin::kPaused && On(Rule::kPauseKeepsSlow);
+  if (s.waiting > 0 || held || !On(Rule::kClearWhenEmpty)) {
     Continue(s, a, then);
   } else {
     ClearNext(s, a);
@@ -787,7 +827,22 @@ void SlotModel::DrainNext(State& s, Actor& a) const {
     StartUpdate(a, Change::kDrain, a.i);
     ++a.i;
   } else {
-    Unlock(a);
+    while (s.waiting > 0) Decide(s, a, PopFront(s), kNobody);
+    ClearIfNobodyWaits(s, a, Then::kUnlock);
+  }
+}
+
+// The end of a pause: one on each slot in turn, as long as that helps.
+void SlotModel::GrantNext(State& s, Actor& a) const {
+  while (a.i < Slots() && !s.listed[a.i]) ++a.i;
+  if (s.waiting > 0 && a.i < Slots()) {
+    StartUpdate(a, Change::kGrant, a.i);
+    ++a.i;
+  } else if (s.waiting > 0 && std::exchange(a.best, 0) != 0) {
+    a.i = 0;
+    GrantNext(s, a);
+  } else {
+    ClearIfNobodyWaits(s, a, Then::kUnlock);
   }
 }
 
@@ -814,10 +869,6 @@ void SlotModel::Continue(State& s, Actor& a, Then then) const {
   switch (then) {
     case Then::kUnlock:
       Unlock(a);
-      break;
-    case Then::kDrainFirst:
-      a.i = 0;
-      DrainNext(s, a);
       break;
     case Then::kDrainNext:
       DrainNext(s, a);
@@ -887,6 +938,7 @@ void SlotModel::Decide(State& s, Actor& a, uint8_t waiter, int slot) const {
     const SlotWord word = WordOf(s, slot);
     if (word.state() != SlotState::kOpen) s.harm = kLentUnopened;
     if (word.state() == SlotState::kOpen && word.leases() > word.limit()) s.harm = kOverLimit;
+    if (s.paused) s.harm = kLentPaused;
     w.granted = static_cast<uint8_t>(slot);
   }
   a.wake |= static_cast<uint8_t>(1u << waiter);
@@ -926,14 +978,15 @@ std::string SlotModel::HarmAtRest(const State& s) const {
     const SlotWord word = WordOf(s, i);
     const bool is_open = word.state() == SlotState::kOpen;
     if (s.listed[i] != is_open) return "at rest: listed and OPEN disagree";
-    if (is_open && word.slow() != (s.waiting > 0)) return "at rest: SLOW and waiting disagree";
-    if (s.waiting > 0 && HasRoom(word)) return "at rest: somebody waits while a place is free";
+    const bool held = s.admin == Admin::kPaused;
+    if (is_open && word.slow() != (s.waiting > 0 || held)) return "at rest: SLOW and waiting disagree";
+    if (s.waiting > 0 && !held && HasRoom(word)) return "at rest: somebody waits while a place is free";
     if (word.state() == SlotState::kDraining && (word.leases() == 0 || !word.slow()))
       return "at rest: DRAINING in vain";
     if (IsUnready(word) && word.slow()) return "at rest: SLOW before it opens";
     if (s.opened[i] - s.closed[i] != (word.state() != SlotState::kClosed)) return "at rest: opened and closed disagree";
   }
-  if (s.admin != Admin::kActive && s.waiting > 0) return "at rest: somebody waits for a pool that drains";
+  if (!InService(s.admin) && s.waiting > 0) return "at rest: somebody waits for a pool that drains";
   return "";
 }
 

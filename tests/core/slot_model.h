@@ -60,6 +60,12 @@ enum class Rule : uint8_t {
   kUnlockThenDrop,    // References are dropped after the lock. Off: before.
   kActThenDrop,       // What is to be done after the lock is done before references are dropped. Off: after.
   kGiveBackUnlocked,  // A lease is given back with the lock released. Off: under it.
+  // A pause.
+  kPauseMarks,         // It sets SLOW in every OPEN word. Off: it only says that it is on.
+  kPauseKeepsSlow,     // Nobody clears SLOW while it is on. Off: whoever empties the queue does.
+  kPauseOpensSlow,     // A slot opens with SLOW and grants nothing. Off: as if there were no pause.
+  kPauseHandsNothing,  // A release lowers the count. Off: it hands its place over.
+  kUnpauseGrants,      // Its end grants to waiters before it clears SLOW. Off: it clears it.
   // The references of the table.
   kSlotKeepsTable,     // A slot that is not CLOSED holds one. Off: it does not.
   kCallerKeepsTable,   // A caller holds one until its acquire has ended. Off: it does not.
@@ -91,6 +97,8 @@ struct Operation {
     kTick,              // Clears USED everywhere.
     kDrainIfUnused,     // An idle connection.
     kReportLoss,        // Of the connection that the slot had at the start.
+    kPause,
+    kUnpause,  // By somebody, or because its time is over.
   };
   Kind kind;
   uint8_t argument = 0;  // The slot, or the limit.
@@ -164,8 +172,8 @@ class SlotModel {
     kUpgrade,
     kBlindAdd,
   };
-  enum class Then : uint8_t { kUnlock, kDrainFirst, kDrainNext, kSetLimitNext };
-  enum class Admin : uint8_t { kActive, kDraining, kDestroyed };
+  enum class Then : uint8_t { kUnlock, kDrainNext, kSetLimitNext };
+  enum class Admin : uint8_t { kActive, kPaused, kDraining, kDestroyed };
 
   // One thread: where it is, and its local variables.
   struct Actor {
@@ -209,7 +217,8 @@ class SlotModel {
     uint8_t limit;
     uint8_t cancelled;  // Slots whose calls were cancelled.
     uint8_t harm;       // A Harm that a step did.
-    uint8_t unused[5];
+    uint8_t paused;     // Nothing may be lent now: the pause has begun, and not ended.
+    uint8_t unused[4];
   };
 
   explicit SlotModel(Scenario scenario, Rule off = Rule::kNone);
@@ -255,6 +264,7 @@ class SlotModel {
   void ClearNext(State& s, Actor& a) const;
   void DrainNext(State& s, Actor& a) const;
   void SetLimitNext(State& s, Actor& a) const;
+  void GrantNext(State& s, Actor& a) const;
   void TickNext(Actor& a) const;
   void Continue(State& s, Actor& a, Then then) const;
   void Unlock(Actor& a) const;

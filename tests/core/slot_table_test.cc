@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <set>
@@ -142,6 +143,76 @@ TEST_F(SlotTableTest, RemembersNothingOfATableThatIsGone) {
     EXPECT_EQ(table->TryLend(&random_), slot);
   }
 }
+
+// --- Other ways to choose ------------------------------------------------------------------------------------------
+
+std::vector<uint32_t> Indices(const std::vector<Slot*>& slots) {
+  std::vector<uint32_t> indices;
+  for (const Slot* slot : slots) indices.push_back(slot->index);
+  return indices;
+}
+
+class SelectionTest : public SlotTableTest {
+ protected:
+  // Lent `times` times, each given back before the next.
+  std::vector<uint32_t> OneAtATime(int times) {
+    std::vector<Slot*> lent;
+    for (int i = 0; i < times; ++i) {
+      lent.push_back(table_.TryLend(&random_));
+      EXPECT_TRUE(SlotTable::TryReturn(lent.back()));
+    }
+    return Indices(lent);
+  }
+};
+
+TEST_F(SelectionTest, TheLeastRecentlyUsedOfIdleOnesComesFirst) {
+  for (int i = 0; i < 3; ++i) AddOpen(/*limit=*/1, /*leases=*/0);
+  table_.SetSelection(SelectionPolicy::kLeastRecentlyUsed, 1);
+
+  const std::vector<uint32_t> picks = OneAtATime(6);
+  EXPECT_EQ(picks, (std::vector<uint32_t>{0, 1, 2, 0, 1, 2}));
+  std::printf("least recently used of three: %s\n", testing::PrintToString(picks).c_str());
+}
+
+TEST_F(SelectionTest, TheMostRecentlyUsedOfIdleOnesComesFirst) {
+  for (int i = 0; i < 3; ++i) AddOpen(/*limit=*/1, /*leases=*/0);
+  table_.SetSelection(SelectionPolicy::kMostRecentlyUsed, 1);
+  Slot* a = table_.TryLend(&random_);
+  Slot* b = table_.TryLend(&random_);  // `a` is out.
+  ASSERT_TRUE(SlotTable::TryReturn(a));
+  ASSERT_TRUE(SlotTable::TryReturn(b));
+
+  const std::vector<uint32_t> picks = OneAtATime(4);
+  EXPECT_EQ(picks, std::vector<uint32_t>(4, b->index));
+  std::printf("most recently used of three: %s\n", testing::PrintToString(picks).c_str());
+}
+
+TEST_F(SelectionTest, RoundRobinTakesEachInTurnWhateverItCarries) {
+  for (const uint32_t leases : {7u, 0u, 3u}) AddOpen(/*limit=*/100, leases);
+  table_.SetSelection(SelectionPolicy::kRoundRobin, 100);
+
+  EXPECT_EQ(OneAtATime(6), (std::vector<uint32_t>{1, 2, 0, 1, 2, 0}));
+}
+
+TEST_F(SelectionTest, PackingFillsTheLowestToItsTargetAndThenLevelsTheRest) {
+  for (int i = 0; i < 3; ++i) AddOpen(/*limit=*/4, /*leases=*/0);
+  table_.SetSelection(SelectionPolicy::kPack, /*pack_up_to=*/2);
+
+  std::vector<Slot*> lent;
+  while (Slot* slot = table_.TryLend(&random_)) lent.push_back(slot);
+  EXPECT_EQ(Indices(lent), (std::vector<uint32_t>{0, 0, 1, 1, 2, 2, 0, 1, 2, 0, 1, 2}));
+}
+
+TEST_F(SelectionTest, NoPolicyLendsPastSomebodyWhoWaits) {
+  for (int i = 0; i < 2; ++i) SlotTable::Update(AddOpen(/*limit=*/2, /*leases=*/0), slot::MarkSlow);
+  for (const SelectionPolicy policy : {SelectionPolicy::kPack, SelectionPolicy::kRoundRobin,
+                                       SelectionPolicy::kLeastRecentlyUsed, SelectionPolicy::kMostRecentlyUsed}) {
+    table_.SetSelection(policy, 2);
+    EXPECT_EQ(table_.TryLend(&random_), nullptr) << ToString(policy);
+  }
+}
+
+// --- Level loads ----------------------------------------------------------------------------------------------------
 
 TEST_F(SlotTableTest, KeepsLoadsWithinAFewOfEachOther) {
   constexpr uint32_t kSlots = 64, kEach = 50;

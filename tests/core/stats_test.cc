@@ -103,12 +103,15 @@ PoolStats Filled(int n) {
   s.connects = times(11);
   s.failed_connects = times(12);
   s.connections_used = n + 50;
+  s.leases_peak_bound = n + 51;
+  s.state = PoolAdminState::kPaused;
+  s.pause_left = absl::Seconds(n + 52);
   return s;
 }
 
 TEST(StatsTest, EveryFieldIsInTheTotal) {
   // Of a new field: its place in Filled() above, in the check below, and in PoolStats::operator+=.
-  EXPECT_EQ(sizeof(PoolStats), 1856u) << "a field more or less";
+  EXPECT_EQ(sizeof(PoolStats), 1880u) << "a field more or less";
   PoolStats sum = Filled(0);
   sum += Filled(100);
   // What was filled with 100 and no offset twice would be: each is 100 + twice its offset.
@@ -143,12 +146,27 @@ TEST(StatsTest, EveryFieldIsInTheTotal) {
   EXPECT_EQ(sum.fast_hits, 156u);
   EXPECT_EQ(sum.holds_skipped, 158u);
   EXPECT_EQ(sum.connections_used, 200u);
+  EXPECT_EQ(sum.leases_peak_bound, 202);
+  EXPECT_EQ(sum.pause_left, absl::Seconds(52)) << "the pause that ends first";
   EXPECT_EQ(sum.fast_waits.histogram.count(), 102u);
   EXPECT_EQ(sum.fast_waits.one_in, 64u);
   for (int i = 0; i < kAcquireOutcomes; ++i) EXPECT_EQ(sum.slow_waits[i].count(), 104u + 2 * i);
   EXPECT_EQ(sum.holds.histogram.count(), 120u);
   EXPECT_EQ(sum.connects.count(), 122u);
   EXPECT_EQ(sum.failed_connects.count(), 124u);
+}
+
+TEST(StatsTest, ATotalIsPausedOnlyIfNoneOfItIsActive) {
+  PoolStats paused, other;
+  paused.state = PoolAdminState::kPaused;
+  paused.pause_left = absl::Seconds(5);
+  other.state = PoolAdminState::kDrained;
+  other += paused;
+  EXPECT_EQ(other.state, PoolAdminState::kPaused);
+  EXPECT_EQ(other.pause_left, absl::Seconds(5));
+  other += PoolStats();
+  EXPECT_EQ(other.state, PoolAdminState::kActive);
+  EXPECT_EQ(other.pause_left, absl::ZeroDuration());
 }
 
 TEST(StatsTest, ATotalIsAsActiveAsItsMostActivePoolAndAsSickAsItsSickest) {
@@ -197,6 +215,7 @@ TEST(StatsTest, HealthFollowsTheFirstRuleThatHolds) {
        PoolHealth::kOverloaded},
       {"all down", [](PoolStats& s) { s = PoolStats(), s.connections_backoff = 1; }, PoolHealth::kUnavailable},
       {"none open, and somebody waits", [](PoolStats& s) { s = PoolStats(), s.waiters = 1; }, PoolHealth::kUnavailable},
+      {"paused", [](PoolStats& s) { s.state = PoolAdminState::kPaused; }, PoolHealth::kUnavailable},
       {"drains", [](PoolStats& s) { s.state = PoolAdminState::kDraining; }, PoolHealth::kUnavailable},
   };
   for (const Case& c : cases) {

@@ -118,11 +118,31 @@ TEST(PoolSimTest, EveryRuleCanFail) {
       {"more connections take calls", [](PoolView&, PoolView& v) { v.options.max_connections = 1; }},
       {"2 connections are being replaced, 1 may be", [](PoolView&, PoolView& v) { v.stats.connections_replacing = 2; }},
       {"2 connections linger, 1 may", [](PoolView&, PoolView& v) { v.stats.connections_lingering = 2; }},
+      {"3 connections dial, 2 may",
+       [](PoolView&, PoolView& v) { v.permitted_connecting = 2, v.stats.connections_connecting = 3; }},
+      {"max_connects_per_second allows 7",
+       [](PoolView&, PoolView& v) {
+         v.options.max_connects_per_second = 2, v.rate_in_force = absl::Seconds(2);
+         v.insisted = 1, v.opened_since = 8;
+       }},
       {"that drains lets callers wait",
        [](PoolView&, PoolView& v) {
          v.stats.state = PoolAdminState::kDraining;
          v.stats.waiters = v.pending = v.pending_in_time = 1;
          v.stats.free = 0;
+       }},
+      {"a pause has outlived its maximum",
+       [](PoolView&, PoolView& v) {
+         v.stats.state = PoolAdminState::kPaused;
+         v.paused_until = v.now = absl::UnixEpoch();
+       }},
+      {"pause_left is wrong", [](PoolView&, PoolView& v) { v.stats.pause_left = absl::Seconds(1); }},
+      {"granted by a pool that is paused",
+       [](PoolView& was, PoolView& is) {
+         was.stats.state = is.stats.state = PoolAdminState::kPaused;
+         is.paused_until = absl::UnixEpoch() + absl::Seconds(1), is.now = absl::UnixEpoch();
+         is.stats.pause_left = absl::Seconds(1);
+         --was.stats.acquired;
        }},
       {"DRAINED with connections", [](PoolView&, PoolView& v) { v.stats.state = PoolAdminState::kDrained; }},
       {"acquired != hits + misses", [](PoolView&, PoolView& v) { ++v.stats.hits; }},
@@ -184,6 +204,7 @@ TEST(PoolSimTest, EveryRuleCanFail) {
       {"more than one dial at a time",
        [](PoolView& was, PoolView& is) {
          was.stats.retry_at = is.stats.retry_at = absl::UnixEpoch();
+         is.permitted_connecting = 2;
          is.stats.connections_connecting = 2, is.stats.connections = 4, is.stats.opened = 5, is.alive = 4;
        }},
       {"before the back-off was over",

@@ -101,6 +101,12 @@ class Arena {
     o.connect_timeout = absl::Milliseconds(20);
     o.backoff_initial = absl::Milliseconds(1);
     o.backoff_max = absl::Milliseconds(10);
+    o.preconnect_ratio = 1 + draw(3);
+    o.max_connecting = 1 + draw(3);
+    o.max_connects_per_second = draw(2) == 0 ? 0 : 1000;
+    o.shrink_below = draw(2);
+    o.shrink_interval = absl::Milliseconds(1);
+    o.shrink_cooldown = absl::Milliseconds(draw(3));
     o.overflow = draw(2) == 0 ? OverflowPolicy::kReject : OverflowPolicy::kOvercommit;
     return o;
   }
@@ -226,6 +232,12 @@ void Live(Arena* arena, uint64_t seed, absl::Time until, std::atomic<int64_t>* a
         break;
       case 19:
         if (one_in(20)) arena->Replace();
+        break;
+      case 20:
+        (void)pool.Pause(absl::Microseconds(1 + random() % 3000));
+        break;
+      case 21:
+        (void)pool.Unpause();
         break;
       default:
         break;

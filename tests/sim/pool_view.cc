@@ -72,7 +72,7 @@ std::string Gauges(const PoolView& v) {
     return absl::StrCat("callers hold ", v.held, " leases, at most ", undelivered, " are on their way");
   }
   if (s.waiters > v.pending_in_time) return "a waiter has survived its deadline";
-  if (s.waiters > 0 && s.free > 0) return "somebody waits while a place is free";
+  if (s.waiters > 0 && s.free > 0 && s.state != PoolAdminState::kPaused) return "somebody waits while a place is free";
   if (s.connections_open > v.options.max_connections) return "more connections take calls than max_connections";
   if (s.connections_replacing > v.permitted_replacing) {
     return absl::StrCat(s.connections_replacing, " connections are being replaced, ", v.permitted_replacing, " may be");
@@ -80,8 +80,19 @@ std::string Gauges(const PoolView& v) {
   if (s.connections_lingering > v.permitted_lingering) {
     return absl::StrCat(s.connections_lingering, " connections linger, ", v.permitted_lingering, " may");
   }
-  if (s.state != PoolAdminState::kActive && s.waiters > 0) return "a pool that drains lets callers wait";
   if (v.decisions > DecisionLog::kMaxDecisions) return "more decisions than the log may keep";
+  if (s.connections_connecting > v.permitted_connecting) {
+    return absl::StrCat(s.connections_connecting, " connections dial, ", v.permitted_connecting, " may");
+  }
+  const double rate = v.options.max_connects_per_second;
+  const double allowed = std::max(1.0, rate) + rate * absl::ToDoubleSeconds(v.rate_in_force) + v.insisted;
+  if (rate > 0 && v.opened_since > allowed + 1e-6) {
+    return absl::StrCat(v.opened_since, " connections were opened, max_connects_per_second allows ", allowed);
+  }
+  if (s.state == PoolAdminState::kPaused && v.now >= v.paused_until) return "a pause has outlived its maximum";
+  const bool paused = s.state == PoolAdminState::kPaused;
+  if (s.pause_left != (paused ? v.paused_until - v.now : absl::ZeroDuration())) return "pause_left is wrong";
+  if (!InService(s.state) && s.waiters > 0) return "a pool that drains lets callers wait";
   if (s.state == PoolAdminState::kDrained && !v.connections.empty()) return "DRAINED with connections";
   return "";
 }
@@ -140,10 +151,11 @@ std::string Changes(const PoolView& before, const PoolView& after) {
               Fell(was.failed_connects, is.failed_connects);
   for (int i = 0; i < kAcquireOutcomes; ++i) fell |= Fell(was.slow_waits[i], is.slow_waits[i]);
   if (fell) return "a histogram went down";
-  const bool stayed_inactive =
-      was.state != PoolAdminState::kActive && is.state != PoolAdminState::kActive && !after.may_resume;
+  const bool stayed_inactive = !InService(was.state) && !InService(is.state) && !after.may_resume;
   if (stayed_inactive && is.acquired > was.acquired) return "granted by a pool that drains";
   if (stayed_inactive && is.opened > was.opened) return "opened by a pool that drains";
+  const bool stayed_paused = was.state == PoolAdminState::kPaused && is.state == PoolAdminState::kPaused;
+  if (stayed_paused && is.acquired > was.acquired) return "granted by a pool that is paused";
   if (was.state == PoolAdminState::kDestroyed && is.state != PoolAdminState::kDestroyed) return "came back from death";
 
   const bool failing = was.retry_at != absl::InfinitePast() && is.retry_at != absl::InfinitePast();

@@ -44,10 +44,18 @@ struct PoolView {
   bool may_insist = false;         // A call that waits for ready may dial before the back-off is over.
   bool may_resume = false;
 
+  absl::Time paused_until = absl::InfinitePast();  // As the pauses ask: never later.
+
   // The most connections that may be replacing now: max(1, max_surge), or what was under way when it was lowered.
   int permitted_replacing = 1;
   // The most that may linger: max_connections, or what lingered when it was lowered.
   int permitted_lingering = 1;
+  // The most that may dial: max_connecting, or what dialled when it was lowered.
+  int permitted_connecting = 1;
+  // Since max_connects_per_second was last set.
+  uint64_t opened_since = 0;
+  absl::Duration rate_in_force;
+  uint64_t insisted = 0;  // Calls that might go past it.
 };
 
 // Empty, or the first rule that `after` breaks, given what was before.

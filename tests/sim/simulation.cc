@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "pool/core/pick_random.h"
 
@@ -64,6 +65,8 @@ const std::vector<Simulation::Step>& Simulation::Steps() {
       {"advance_far", 4, &Simulation::AdvanceFar},
       {"reconfigure", 4, &Simulation::Reconfigure},
       {"recycle", 5, &Simulation::Recycle},
+      {"pause", 6, &Simulation::Pause},
+      {"unpause", 6, &Simulation::Unpause},
       {"begin_drain", 3, &Simulation::BeginDrain},
       {"drain_without_patience", 1, &Simulation::DrainWithoutPatience},
       {"resume", 12, &Simulation::Resume},
@@ -85,6 +88,7 @@ std::vector<std::string> EverythingThatCanHappen() {
   for (int i = 0; i < kCloseReasons; ++i) names.push_back(ReasonName(static_cast<CloseReason>(i)));
   for (int i = 0; i < kPoolEventKinds; ++i) names.push_back(EventName(static_cast<PoolEvent::Kind>(i)));
   for (const auto& step : Simulation::Steps()) names.emplace_back(step.name);
+  names.emplace_back("shrunk by load");
   return names;
 }
 
@@ -113,6 +117,8 @@ void Simulation::CreatePool() {
                               std::make_unique<WatchedConnector>(life_->target.NewConnector(), &life_->asked), &clock_,
                               &closer_, /*seed=*/random_()});
   life_->watch = life_->pool;
+  life_->rate_since = clock_.Now();
+  life_->options = life_->pool->options();
   life_->subscription = life_->pool->Subscribe([this, life = life_](const PoolEvent& event) { OnEvent(life, event); });
   leave_ = PoolView();
   before_ = Look();
@@ -184,11 +190,17 @@ PoolView Simulation::Look() {
   view.destroyed = life_->target.destroyed();
   view.dials = life_->target.dials();
   view.opened_reports = static_cast<int>(life_->asked.reported_open + life_->rogue_opened);
+  view.paused_until = life_->paused_until;
+  view.opened_since = view.stats.opened - life_->opened_before;
+  view.rate_in_force = view.now - life_->rate_since;
+  view.insisted = life_->insisted;
   // What was under way when an option was lowered may go on, and only become less.
   view.permitted_replacing =
       std::max({1, view.options.max_surge, std::min(before_.permitted_replacing, view.stats.connections_replacing)});
   view.permitted_lingering =
       std::max(view.options.max_connections, std::min(before_.permitted_lingering, view.stats.connections_lingering));
+  view.permitted_connecting =
+      std::max(view.options.max_connecting, std::min(before_.permitted_connecting, view.stats.connections_connecting));
   return view;
 }
 
@@ -241,6 +253,9 @@ void Simulation::OnEvent(Life* life, const PoolEvent& event) {
       if (known != life->last_event.end()) return broken("it connects twice");
       life->last_event[id] = event.kind;
       tally_.Count("action open");
+      for (const char* grows : {"demand", "a call", "asked"}) {
+        if (absl::StartsWith(event.detail, grows)) life->grew_at = event.time;
+      }
       break;
     case Kind::kClosed:
       if (!from_before && (known == life->last_event.end() || known->second == Kind::kConnecting)) {
@@ -263,7 +278,18 @@ void Simulation::OnEvent(Life* life, const PoolEvent& event) {
       if (event.kind == Kind::kOpened) tally_.Count("action publish");
       if (event.kind == Kind::kDraining) {
         tally_.Count(event.reason == CloseReason::kIdle ? "action drain_if_unused" : "action drain");
+        if (event.reason == CloseReason::kShrunk && !event.detail.empty()) {
+          tally_.Count("shrunk by load");
+          if (event.time != life->shrank_at) life->shrunk = 0;
+          life->shrank_at = event.time;
+          if (++life->shrunk > life->options.max_shrink_step) return broken("more than max_shrink_step at once");
+          if (event.time - life->grew_at < life->options.shrink_cooldown) return broken("within the cool-down");
+          if (life->options.shrink_below == 0) return broken("nobody asked for that");
+        }
       }
+      break;
+    case Kind::kPoolUnpaused:
+      tally_.Count("action unpause");
       break;
     default:
       break;
@@ -291,6 +317,7 @@ void Simulation::AcquireNow() {
 void Simulation::AcquireNowWaitForReady() {
   leave_.may_overcommit = life_->pool->options().overflow == OverflowPolicy::kOvercommit;
   leave_.may_insist = true;
+  ++life_->insisted;
   Hold(life_->pool->AcquireNow(/*wait_for_ready=*/true));
 }
 
@@ -456,8 +483,17 @@ PoolOptions Simulation::AnyOptions() {
   o.max_age_jitter = Pick({0.0, 0.1, 1.0});
   o.drain_grace = Pick({absl::ZeroDuration(), absl::Milliseconds(100), absl::Seconds(30)});
   o.overflow = Pick({OverflowPolicy::kOvercommit, OverflowPolicy::kReject});
+  o.selection = Pick({SelectionPolicy::kLeastLoaded, SelectionPolicy::kPack, SelectionPolicy::kRoundRobin,
+                      SelectionPolicy::kLeastRecentlyUsed, SelectionPolicy::kMostRecentlyUsed});
   o.backoff_initial = Pick({absl::Milliseconds(1), absl::Milliseconds(100)});
   o.backoff_max = Pick({absl::Milliseconds(100), absl::Seconds(10)});
+  o.preconnect_ratio = Pick({1.0, 1.0, 1.5, 3.0});
+  o.max_connecting = Pick({1, 2, 10});
+  o.max_connects_per_second = Pick({0.0, 0.0, 0.0, 0.5, 3.0, 100.0});
+  o.shrink_below = Pick({0.0, 0.5, 0.8, 1.0});
+  o.shrink_interval = Pick({absl::Milliseconds(1), absl::Milliseconds(50), absl::Seconds(1)});
+  o.shrink_cooldown = Pick({absl::ZeroDuration(), absl::Milliseconds(200), absl::Seconds(30)});
+  o.max_shrink_step = Pick({1, 2, 4096});
   const absl::Status valid = o.Validate();
   if (!valid.ok()) broken_ = absl::StrCat("options: ", valid.message());
   return o;
@@ -467,6 +503,13 @@ void Simulation::Reconfigure() {
   leave_.may_change_limits = true;
   const int was = life_->pool->options().max_leases_per_connection;
   const PoolOptions options = AnyOptions();
+  RunCloserNow();  // What happened until now is told, and judged, under the old ones.
+  life_->options = options;
+  if (options.max_connects_per_second != life_->pool->options().max_connects_per_second) {
+    life_->rate_since = clock_.Now();
+    life_->opened_before = life_->pool->Stats().opened;
+    life_->insisted = 0;
+  }
   if (!life_->pool->Reconfigure(options).ok()) broken_ = "valid options were refused";
   if (options.max_leases_per_connection != was) {
     tally_.Count(ActionName(Action::Kind::kSetLimit), life_->pool->Connections().size());
@@ -474,6 +517,23 @@ void Simulation::Reconfigure() {
 }
 
 void Simulation::Recycle() { life_->pool->Recycle(); }
+
+void Simulation::Pause() {
+  const absl::Duration hold = Pick(
+      {absl::Nanoseconds(1), absl::Milliseconds(5), absl::Milliseconds(300), absl::Seconds(20), absl::Minutes(10)});
+  const PoolAdminState was = life_->pool->state();
+  const bool can = InService(was);
+  if (life_->pool->Pause(hold).ok() != can) broken_ = "a pause was refused, or ought to be";
+  if (can) {
+    const absl::Time until = clock_.Now() + hold;
+    life_->paused_until = was == PoolAdminState::kPaused ? std::max(life_->paused_until, until) : until;
+    tally_.Count(ActionName(Action::Kind::kPause));
+  }
+}
+
+void Simulation::Unpause() {
+  if (!life_->pool->Unpause().ok()) broken_ = "an unpause was refused";
+}
 
 void Simulation::BeginDrain() { life_->pool->BeginDrain(); }
 
@@ -554,7 +614,11 @@ void Simulation::Settle() {
   life_->target.Answer();
   life_->target.AnswerProbes(absl::OkStatus());
   const PoolOptions options = life_->pool->options();
-  clock_.Advance(options.backoff_max * 1.3 + options.connect_timeout + absl::Seconds(3));
+  absl::Duration dialling = options.connect_timeout;
+  if (options.max_connects_per_second > 0) {
+    dialling += absl::Seconds((options.max_connections + 2 * options.max_surge) / options.max_connects_per_second);
+  }
+  clock_.Advance(options.backoff_max * 1.3 + dialling + absl::Seconds(3));
   RunCloserNow();
   const PoolStats stats = life_->pool->Stats();
   if (stats.state != PoolAdminState::kActive) return;

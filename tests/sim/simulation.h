@@ -77,6 +77,12 @@ class Simulation {
     uint64_t acquires = 0;
     uint64_t cancelled = 0;
     uint64_t rogue_opened = 0;
+    absl::Time rate_since = absl::InfinitePast();  // Of max_connects_per_second, and what was opened and insisted then.
+    uint64_t opened_before = 0, insisted = 0;
+    PoolOptions options;  // In force when the events that are delivered now happened.
+    absl::Time paused_until = absl::InfinitePast();
+    absl::Time grew_at = absl::InfinitePast(), shrank_at = absl::InfinitePast();
+    int shrunk = 0;  // At shrank_at.
     std::string broken;
   };
   struct Lease {
@@ -132,6 +138,8 @@ class Simulation {
   void AdvanceFar();
   void Reconfigure();
   void Recycle();
+  void Pause();
+  void Unpause();
   void BeginDrain();
   void DrainWithoutPatience();
   void Resume();
