@@ -94,6 +94,11 @@ absl::Status PoolOptions::Validate() const {
            Finite("shrink_interval", shrink_interval, "10s, or shrink_below 0"),
            AtLeast("shrink_cooldown", shrink_cooldown, absl::ZeroDuration(), "0"),
            InRange("max_shrink_step", max_shrink_step, 1, "1", kMaxConnections, "4096, the most one pool manages"),
+           InRange("subset_size", subset_size, 0, "0", 1000000, "1000000, more than any target has"),
+           AtLeast("slow_start", slow_start, absl::ZeroDuration(), "0"),
+           Finite("slow_start", slow_start, "1m, or 0 for none"),
+           AtLeast("ejection_time", ejection_time, kShortest, "1ms"),
+           Finite("ejection_time", ejection_time, "30s, or max_ejected 0"),
        }) {
     if (!status.ok()) return status;
   }
@@ -116,6 +121,10 @@ absl::Status PoolOptions::Validate() const {
   if (!(shrink_below >= 0) || shrink_below > 1) {
     return Invalid("shrink_below", Text(shrink_below), "is not a ratio from 0 to 1",
                    shrink_below > 1 ? "at most 1" : "at least 0 (never)");
+  }
+  if (!(max_ejected >= 0) || max_ejected > 1) {
+    return Invalid("max_ejected", Text(max_ejected), "is not a ratio from 0 to 1",
+                   max_ejected > 1 ? "at most 1" : "at least 0 (none)");
   }
   return absl::OkStatus();
 }
@@ -229,6 +238,10 @@ constexpr OptionInfo kOptions[] = {
     CHANPOOL_OPTION(shrink_interval, "10s", "duration"),
     CHANPOOL_OPTION(shrink_cooldown, "1m", "duration"),
     CHANPOOL_OPTION(max_shrink_step, "2", "count"),
+    CHANPOOL_OPTION(subset_size, "0", "count"),
+    CHANPOOL_OPTION(slow_start, "0", "duration"),
+    CHANPOOL_OPTION(max_ejected, "0.1", "ratio"),
+    CHANPOOL_OPTION(ejection_time, "30s", "duration"),
 };
 
 #undef CHANPOOL_OPTION
@@ -241,7 +254,7 @@ bool operator==(const PoolOptions& a, const PoolOptions& b) {
                     o.max_surge, o.max_waiters, o.connect_timeout, o.acquire_timeout, o.max_idle, o.max_age,
                     o.max_age_jitter, o.drain_grace, o.overflow, o.backoff_initial, o.backoff_max, o.preconnect_ratio,
                     o.max_connecting, o.max_connects_per_second, o.shrink_below, o.shrink_interval, o.shrink_cooldown,
-                    o.max_shrink_step);
+                    o.max_shrink_step, o.subset_size, o.slow_start, o.max_ejected, o.ejection_time);
   };
   return fields(a) == fields(b);
 }

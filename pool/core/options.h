@@ -140,6 +140,26 @@ struct PoolOptions {
   // Default 2. More: a large pool shrinks sooner, and its load moves in larger pieces. Hot.
   int max_shrink_step = 2;
 
+  // Of the target's endpoints, how many this client uses; which ones depends on its seed, so that a fleet's load is
+  // even. At least 3 survive two that are down. Count, 0 to 1,000,000; 0 uses all of them.
+  // Default 0. More: more even load and more sockets on every server. Hot: connections to the others drain.
+  int subset_size = 0;
+
+  // How long an endpoint that is new, or was down or ejected, takes to come to its share of the leases, evenly from a
+  // tenth of it. While callers have no other place it carries what there is.
+  // Default 0: its share at once. More: caches and compilers warm up under less load. Hot.
+  absl::Duration slow_start = absl::ZeroDuration();
+
+  // The most endpoints, of those in use, that may be ejected at one time because their calls fail, or are slow, unlike
+  // the others'. One always may, unless this is 0. Never the last one that is open. Ratio, 0 to 1; 0 ejects none.
+  // Default 0.1, as gRPC's outlier detection. More: the rest carry more. Hot.
+  double max_ejected = 0.1;
+
+  // How long an outlier is ejected for the first time; each further time in a row makes it as much longer, up to 5 min
+  // (or this, if longer).
+  // Default 30 s, as gRPC's outlier detection. More: fewer calls find out whether it is well again. Hot.
+  absl::Duration ejection_time = absl::Seconds(30);
+
   // OK, or kInvalidArgument: the first option that makes no sense, its value and the nearest one that does.
   absl::Status Validate() const;
 
