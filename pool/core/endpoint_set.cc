@@ -248,8 +248,8 @@ std::optional<uint64_t> EndpointSet::PickForDial(absl::Time now, bool insist) co
   const auto last = [this](const Entry& entry) { return entry.failing && options_.max_surge > 0; };
   const auto better = [&](const Entry& a, const Entry& b) {
     if (last(a) != last(b)) return last(b);
-    const int64_t load_a = int64_t{a.serving() + 1} * b.endpoint.weight;
-    const int64_t load_b = int64_t{b.serving() + 1} * a.endpoint.weight;
+    const int64_t load_a = int64_t{a.serving()} * b.endpoint.weight;
+    const int64_t load_b = int64_t{b.serving()} * a.endpoint.weight;
     return std::make_pair(load_a, -a.score) < std::make_pair(load_b, -b.score);
   };
   for (const Entry& entry : entries_) {
@@ -270,16 +270,16 @@ std::optional<EndpointSet::Move> EndpointSet::NextMove(absl::Time now) const {
   const auto product = [](int connections, const Entry& other) { return int64_t{connections} * other.endpoint.weight; };
   for (const Entry& entry : entries_) {
     if (entry.used && entry.count(SlotState::kOpen) > entry.leaving &&
-        (from == nullptr || product(entry.serving(), *from) > product(from->serving(), entry))) {
+        (from == nullptr || product(entry.serving() - 1, *from) > product(from->serving() - 1, entry))) {
       from = &entry;
     }
     if (MayDial(entry, now) && !(entry.failing && options_.max_surge == 0) &&
-        (to == nullptr || product(entry.serving() + 1, *to) < product(to->serving() + 1, entry))) {
+        (to == nullptr || product(entry.serving(), *to) < product(to->serving(), entry))) {
       to = &entry;
     }
   }
-  // The fuller one keeps more per weight than the emptier one gets: no move is ever taken back by the next.
-  if (from == nullptr || to == nullptr || product(from->serving(), *to) <= product(to->serving() + 1, *from)) {
+  // What the fuller one keeps is more per weight than what the emptier one had: no move is taken back by the next.
+  if (from == nullptr || to == nullptr || product(from->serving() - 1, *to) <= product(to->serving(), *from)) {
     return std::nullopt;
   }
   return Move{from->endpoint.id, to->endpoint.id};

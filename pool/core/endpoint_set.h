@@ -6,13 +6,13 @@
 //   std::optional<uint64_t> id = set.PickForDial(now, /*insist=*/false);
 //   set.OnMoved(*id, SlotState::kClosed, SlotState::kConnecting);
 //
-// Spread: the next connection goes where (connections + 1) / weight is lowest, so that connections stay within one of
-// their share; ties are broken by the client's own order of the endpoints. That order is weighted rendezvous hashing:
-// each endpoint scores -weight / ln(u), where u in (0, 1) is a hash of the client's seed and the address, and the
-// highest come first. The first subset_size of it are the subset. Each client draws alone, so no client needs to know
-// how many others there are or which number it is; an endpoint that comes or goes changes at most one member of each
-// subset (slices of a shuffled list are more even and change nearly all of them). With N clients of k endpoints out of
-// m the clients of one endpoint are binomial: N k / m of them, with a deviation of sqrt(N k / m (1 - k / m)).
+// Spread: the next connection goes where connections / weight is lowest, so that each endpoint has one before any has
+// two for its weight; ties are broken by the client's own order of the endpoints. That order is weighted rendezvous
+// hashing: each endpoint scores -weight / ln(u), where u in (0, 1) is a hash of the client's seed and the address, and
+// the highest come first. The first subset_size of it are the subset. Each client draws alone, so no client needs to
+// know how many others there are or which number it is; an endpoint that comes or goes changes at most one member of
+// each subset (slices of a shuffled list are more even and change nearly all of them). With N clients of k endpoints
+// out of m the clients of one endpoint are binomial: N k / m of them, with a deviation of sqrt(N k / m (1 - k / m)).
 //
 // Outliers: an endpoint is ejected for failures in a row, for a success rate or for a latency far from the others'
 // (the constants are in endpoint_set.cc, each with its source), for a time that grows with each ejection. At most

@@ -26,6 +26,12 @@ const char* ToString(CloseReason reason) {
       return "drained";
     case CloseReason::kPoolDestroyed:
       return "pool_destroyed";
+    case CloseReason::kEndpointRemoved:
+      return "endpoint_removed";
+    case CloseReason::kEjected:
+      return "ejected";
+    case CloseReason::kRebalanced:
+      return "rebalanced";
   }
   return "unknown";
 }

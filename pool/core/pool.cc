@@ -13,6 +13,7 @@
 #include "pool/core/check.h"
 #include "pool/core/fork_epoch.h"
 #include "pool/core/pick_random.h"
+#include "pool/core/slot_calls.h"
 
 namespace chanpool {
 namespace {
@@ -37,6 +38,10 @@ void Place::Suspect() {
   if (slot_ != nullptr) slot_->pool->Suspect(id());
 }
 
+void Place::ReportCall(CallOutcome outcome, absl::Duration latency) {
+  if (slot_ != nullptr) Pool::ReportCall(slot_, outcome, latency);
+}
+
 // --- Beginning and end --------------------------------------------------------------------------------------------
 
 Pool::Pool(Config config)
@@ -54,6 +59,7 @@ Pool::Pool(Config config)
 Pool::~Pool() = default;
 
 std::shared_ptr<Pool> Pool::Create(Config config) {
+  const std::vector<Endpoint> endpoints = std::move(config.endpoints);
   std::shared_ptr<Pool> pool(new Pool(std::move(config)));
   std::unique_ptr<Alarm> alarm = pool->clock_->NewAlarm([weak = std::weak_ptr<Pool>(pool)] {
     if (const std::shared_ptr<Pool> alive = weak.lock()) alive->Housekeep();
@@ -62,6 +68,7 @@ std::shared_ptr<Pool> Pool::Create(Config config) {
   {
     MutexLock lock(&pool->mu_);
     pool->alarm_ = std::move(alarm);
+    if (!endpoints.empty()) pool->state_.SetEndpoints(endpoints, pool->clock_->Now());
     pool->state_.Start(pool->clock_->Now());
     pool->RunActions(effects);
   }
@@ -95,6 +102,12 @@ ABSL_ATTRIBUTE_HOT Place Pool::TryAcquire() {
   const uint32_t leases = slot->Load().leases();
   if (SlotTable::RaisePeak(slot, leases) && leases > grow_above_.load(std::memory_order_relaxed)) Grow();
   return Place(slot);
+}
+
+void Pool::ReportCall(Slot* slot, CallOutcome outcome, absl::Duration latency) {
+  if (!slot->calls->Report(outcome, latency)) return;
+  // Housekeeping makes it last. Until then at most one is added to what is there.
+  slot->handicap.fetch_add(slot->pool->penalty_.load(std::memory_order_relaxed), std::memory_order_relaxed);
 }
 
 void Pool::Grow() {

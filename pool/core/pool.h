@@ -24,6 +24,7 @@
 #include "absl/time/time.h"
 #include "pool/core/clock.h"
 #include "pool/core/connector.h"
+#include "pool/core/endpoint.h"
 #include "pool/core/event_feed.h"
 #include "pool/core/events.h"
 #include "pool/core/fork_epoch.h"
@@ -63,6 +64,8 @@ class Place {
   }
   // Asks the pool to probe this connection before it lends it again. No effect on an empty place.
   void Suspect();
+  // How a call on it went, to find endpoints that are worse than others. Takes no lock. No effect on an empty place.
+  void ReportCall(CallOutcome outcome, absl::Duration latency);
   // Gives it back now.
   void Reset();
   // Lets go without giving back: the caller now owes Pool::Release(slot).
@@ -109,7 +112,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
     std::unique_ptr<Connector> connector;
     Clock* clock = nullptr;    // Outlives the pool.
     Closer* closer = nullptr;  // Outlives the pool.
-    uint64_t seed = 0;
+    uint64_t seed = 0;         // Of a client of a fleet: unlike the others'. It decides which endpoints a subset holds.
+    std::vector<Endpoint> endpoints = {};  // As SetEndpoints; empty: the target itself. Valid.
   };
 
   // Opens min_connections; does not wait for them.
@@ -138,6 +142,13 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   static void Release(Slot* slot) {
     if (!SlotTable::TryReturn(slot)) slot->pool->ReleaseSlow(slot);
   }
+
+  // How a call went whose place has been let go and not given back yet: the caller still holds its lease. One addition
+  // for a call that was answered, no lock; housekeeping looks at most 1 s later. After kUnavailable and kOverloaded the
+  // other connections are preferred, at once and for 5 s.
+  static void ReportCall(Slot* slot, CallOutcome outcome, absl::Duration latency);
+  // The same preference without a call's end. Takes the lock.
+  void Penalize(ConnectionId id);
 
   // --- Steering ---------------------------------------------------------------------------------------------------
 
@@ -178,6 +189,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   absl::Status CheckReconfigure(const PoolOptions& options) const;
   // Replaces every connection, within max_surge, never cutting a call.
   void Recycle();
+  // The target's endpoints from now on. Connections to those that are not among them drain; those that are new get
+  // their share of the connections, within max_surge. All or nothing: kInvalidArgument without an address, with one
+  // twice, or with a weight that is none; kFailedPrecondition after Destroy.
+  absl::Status SetEndpoints(const std::vector<Endpoint>& endpoints);
   // The connector dials another target from now on: Recycle, and what still dials or backs off begins anew at once.
   void Redirected();
   // Takes a Recycle back for the connections whose replacement is not on its way yet.
@@ -198,6 +213,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Stats().state alone: asks no connection, and may be called under a lock that is not the pool's.
   PoolAdminState state() const;
   std::vector<ConnectionStats> Connections() const;
+  // Those in the list, in the order in which they came.
+  std::vector<EndpointStats> Endpoints() const;
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();
@@ -234,6 +251,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
       ConnectionId id;
       std::shared_ptr<Connection> connection;  // Null for kCreate.
       const char* why = "";                    // For kCancelCalls.
+      Endpoint endpoint = {};                  // For kCreate.
     };
     absl::InlinedVector<Call, 4> calls;
     absl::InlinedVector<Wakeup*, 4> wake;
@@ -247,6 +265,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   struct Held {
     std::shared_ptr<Connection> connection;  // Null until its kCreate has been performed.
     std::shared_ptr<Pool> self;              // A slot that is not CLOSED keeps the pool.
+    std::string address;                     // Of its endpoint.
   };
 
   // Where the options in force come from.
@@ -266,7 +285,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Report(ConnectionId id, Tell tell) ABSL_LOCKS_EXCLUDED(mu_);
   void Deliver(const std::shared_ptr<AsyncAcquire>& acquire);
   void Perform(Effects& effects) ABSL_LOCKS_EXCLUDED(mu_);
-  void CreateConnection(ConnectionId id) ABSL_LOCKS_EXCLUDED(mu_);
+  void CreateConnection(ConnectionId id, const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mu_);
   void CancelAsync(const std::shared_ptr<AsyncAcquire>& acquire);
   // What comes of `sources`; kInvalidArgument when it makes no sense.
   static absl::StatusOr<PoolOptions> InForce(const Sources& sources);
@@ -297,6 +316,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // A free place, or null and the waiter is queued; a refusal in *why ends it.
   Slot* LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetAlarm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CollectCalls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PublishHandicaps() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<SlotUse> ReadUse(bool clear) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int64_t Demand() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool IsCurrent(ConnectionId id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -320,6 +341,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   const uint64_t fork_epoch_;
   std::atomic<uint32_t> grow_above_;  // A slot's new peak above this asks for more connections; max when none may come.
   SlotTable table_;
+  std::atomic<uint32_t> penalty_{0};  // PoolState::penalty().
 
   mutable Mutex mu_;
   PoolState state_ ABSL_GUARDED_BY(mu_);

@@ -7,6 +7,7 @@
 #include "pool/core/async_acquire.h"
 #include "pool/core/check.h"
 #include "pool/core/pool.h"
+#include "pool/core/slot_calls.h"
 
 namespace chanpool {
 namespace {
@@ -58,6 +59,7 @@ void Pool::Publish(Slot* slot, Effects& effects) {
     if (waiters_.empty()) break;
     Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
   }
+  slot->handicap.store(state_.record(slot->index).handicap, std::memory_order_relaxed);
   table_.List(slot);
   if (waiting > 0) ClearSlowIfNobodyWaits();
 }
@@ -93,6 +95,7 @@ void Pool::CloseIfEmpty(Slot* slot, SlotWord word, Effects& effects) {
   if (held.connection != nullptr) effects.closed.push_back(std::move(held.connection));
   effects.references.push_back(std::move(held.self));
   held = Held();
+  state_.OnCalls(slot->index, slot->calls->Take(), clock_->Now());
   state_.OnClosed(slot->index, clock_->Now());
 }
 
@@ -125,9 +128,12 @@ void Pool::RunActions(Effects& effects) {
         const auto change = SlotTable::Update(opened, [limit](SlotWord w) { return slot::Reuse(w, limit); });
         CHANPOOL_CHECK(change.has_value() && change->after.generation() == id.generation);
         opened->peak.store(0, std::memory_order_relaxed);
+        opened->calls->Reset();
         held_[action.slot].self = shared_from_this();
+        const Endpoint endpoint = state_.endpoints().Get(state_.record(action.slot).endpoint);
+        held_[action.slot].address = endpoint.address;
         ++counted_.opened;
-        effects.calls.push_back({Effects::Call::Kind::kCreate, id, nullptr});
+        effects.calls.push_back({Effects::Call::Kind::kCreate, id, nullptr, "", endpoint});
         continue;
       }
       Slot* slot = table_.Get(action.slot);
@@ -188,6 +194,7 @@ void Pool::RunActions(Effects& effects) {
     effects.tell = true;
   }
   if (!changed) return;
+  penalty_.store(state_.penalty(), std::memory_order_relaxed);
   grow_above_.store(state_.can_grow() ? static_cast<uint32_t>(state_.grow_above()) : SlotWord::kMaxLeases,
                     std::memory_order_relaxed);
   WakeAll(idlers_, effects);
@@ -200,7 +207,7 @@ void Pool::Perform(Effects& effects) {
   // New connections first: the other calls may run users' code in this thread (gRPC runs interceptors when it cancels),
   // and if that acquires, it must not wait for a connection that this thread was about to make.
   for (const Effects::Call& call : effects.calls) {
-    if (call.kind == Effects::Call::Kind::kCreate) CreateConnection(call.id);
+    if (call.kind == Effects::Call::Kind::kCreate) CreateConnection(call.id, call.endpoint);
   }
   for (const Effects::Call& call : effects.calls) {
     switch (call.kind) {
@@ -224,8 +231,8 @@ void Pool::Perform(Effects& effects) {
   effects.references.clear();
 }
 
-void Pool::CreateConnection(ConnectionId id) {
-  std::shared_ptr<Connection> connection(connector_->Create(id, options(), weak_from_this()).release(),
+void Pool::CreateConnection(ConnectionId id, const Endpoint& endpoint) {
+  std::shared_ptr<Connection> connection(connector_->CreateTo(endpoint, id, options(), weak_from_this()).release(),
                                          [closer = closer_, weak = weak_from_this()](Connection* last) {
                                            closer->Post([last, weak] {
                                              delete last;
@@ -292,6 +299,14 @@ void Pool::Check(ConnectionId id) {
   Report(id, [id](PoolState& state, absl::Time now) { state.OnSuspected(id.slot, now, /*routine=*/true); });
 }
 
+void Pool::Penalize(ConnectionId id) {
+  if (Forked()) return;
+  MutexLock lock(&mu_);
+  if (!IsCurrent(id) || state_.record(id.slot).state != SlotState::kOpen) return;
+  state_.Penalise(id.slot, clock_->Now());
+  PublishHandicaps();
+}
+
 // --- Housekeeping -------------------------------------------------------------------------------------------------
 
 int64_t Pool::Demand() const {
@@ -314,6 +329,19 @@ std::vector<SlotUse> Pool::ReadUse(bool clear) {
     slot->peak.store(word.leases(), std::memory_order_relaxed);
   }
   return use;
+}
+
+void Pool::CollectCalls() {
+  const absl::Time now = clock_->Now();
+  for (uint32_t i = 0; i < state_.size(); ++i) state_.OnCalls(i, table_.Get(i)->calls->Take(), now);
+}
+
+void Pool::PublishHandicaps() {
+  for (Slot* slot : table_.listed()) {
+    const uint32_t handicap = state_.record(slot->index).handicap;
+    if (slot->handicap.load(std::memory_order_relaxed) == handicap) continue;  // The line is the acquirers'.
+    slot->handicap.store(handicap, std::memory_order_relaxed);
+  }
 }
 
 void Pool::SetAlarm() {
@@ -342,8 +370,10 @@ void Pool::Housekeep() {
              effects);
     }
     ClearSlowIfNobodyWaits();
+    CollectCalls();
     state_.OnTick(ReadUse(/*clear=*/true), Demand(), now);
     RunActions(effects);
+    PublishHandicaps();
     // A back-off that is over changes nothing by itself, but WaitForReady may ask for its connections again.
     WakeAll(idlers_, effects);
     SetAlarm();

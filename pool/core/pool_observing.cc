@@ -22,7 +22,10 @@ PoolOptions Pool::owner_options() const {
 std::vector<std::string> Pool::Warnings() const {
   if (Forked()) return {};
   MutexLock lock(&mu_);
-  return chanpool::Warnings(state_.options(), state_.peak_bound());
+  std::vector<std::string> warnings = chanpool::Warnings(state_.options(), state_.peak_bound());
+  const std::string of_endpoints = state_.endpoints().Warning();
+  if (!of_endpoints.empty()) warnings.push_back(of_endpoints);
+  return warnings;
 }
 
 PoolAdminState Pool::state() const {
@@ -103,6 +106,9 @@ std::vector<ConnectionStats> Pool::Connections() const {
     const SlotWord word = slot->Load();
     ConnectionStats row;
     row.id = {i, record.generation};
+    row.endpoint = record.endpoint;
+    row.address = held_[i].address;
+    row.handicap = slot->handicap.load(std::memory_order_relaxed);
     row.state = record.state;
     row.reason = record.reason;
     row.leases = word.leases();
@@ -111,6 +117,20 @@ std::vector<ConnectionStats> Pool::Connections() const {
     row.in_state = now - record.since;
     if (record.opened_at != absl::InfinitePast()) row.age = now - record.opened_at;
     rows.push_back(row);
+  }
+  return rows;
+}
+
+std::vector<EndpointStats> Pool::Endpoints() const {
+  if (Forked()) return {};
+  MutexLock lock(&mu_);
+  std::vector<EndpointStats> rows = state_.endpoints().Stats(clock_->Now());
+  for (uint32_t i = 0; i < state_.size(); ++i) {
+    const uint32_t leases = table_.Get(i)->Load().leases();
+    if (leases == 0) continue;
+    for (EndpointStats& row : rows) {
+      if (row.endpoint.id == state_.record(i).endpoint) row.leases += leases;
+    }
   }
   return rows;
 }

@@ -12,10 +12,6 @@
 namespace chanpool {
 namespace {
 
-// gRPC's connection-backoff.md.
-constexpr double kBackoffMultiplier = 1.6;
-constexpr double kBackoffJitter = 0.2;
-
 // Replacements that begin within one longest period, however fast they end; max_surge may ask for more. 4,096
 // connections of the default age and jitter need 6 a second, and a pool of the default size is rotated at once.
 constexpr int kReplacementsPerPeriod = 10;
@@ -26,6 +22,17 @@ constexpr double kRounding = 1e-9;
 // Housekeeping looks at least this often at a pool that has connections. Idle times are exact to one period.
 constexpr absl::Duration kLongestPeriod = absl::Seconds(1);
 constexpr absl::Duration kShortestPeriod = absl::Milliseconds(1);
+
+// How long a call that found no server, or none with room, makes others preferred: what the Go, Rust and Java clients
+// of Google's databases take (5 s), who add 2 to 10 leases. A part of the target here, in that range: what is too
+// little to be felt among 80 leases each would shut a connection of 4 out.
+constexpr absl::Duration kPenaltyLasts = absl::Seconds(5);
+constexpr int kPenaltyPart = 8, kLeastPenalty = 2, kMostPenalty = 10;
+
+absl::Status WithAddress(const Endpoint& endpoint, const absl::Status& why) {
+  if (endpoint.address.empty()) return why;
+  return absl::Status(why.code(), absl::StrCat(endpoint.address, ": ", why.message()));
+}
 
 }  // namespace
 
@@ -73,7 +80,8 @@ const char* ToString(Action::Kind kind) {
   return "unknown";
 }
 
-PoolState::PoolState(const PoolOptions& options, uint64_t seed) : options_(options), random_(seed) {}
+PoolState::PoolState(const PoolOptions& options, uint64_t seed)
+    : options_(options), random_(seed), endpoints_(options, seed) {}
 
 int PoolState::target() const {
   return std::min(options_.target_leases_per_connection, options_.max_leases_per_connection);
@@ -109,6 +117,7 @@ void PoolState::MoveTo(uint32_t slot, SlotState state, absl::Time now) {
   Record& r = records_[slot];
   --counts_[static_cast<int>(r.state)];
   ++counts_[static_cast<int>(state)];
+  endpoints_.OnMoved(r.endpoint, r.state, state);
   r.state = state;
   r.since = now;
 }
@@ -134,10 +143,17 @@ std::vector<PoolEvent> PoolState::TakeEvents() { return std::exchange(events_, {
 
 // --- Opening ----------------------------------------------------------------------------------------------------
 
-bool PoolState::OpenOne(int replaces, absl::Time now, std::string why) {
+bool PoolState::OpenOne(int replaces, absl::Time now, std::string why, uint64_t to, bool insist) {
   uint32_t slot = 0;
   while (slot < records_.size() && records_[slot].state != SlotState::kClosed) ++slot;
   if (slot == SlotTable::kMaxSlots) return false;  // All of them drain: the calls on them must end first.
+  const uint64_t from = replaces >= 0 ? records_[replaces].endpoint : 0;
+  endpoints_.OnLeaving(from, 1);
+  if (to == 0) to = endpoints_.PickForDial(now, insist).value_or(0);
+  if (to == 0) {
+    endpoints_.OnLeaving(from, -1);
+    return false;
+  }
   if (slot == records_.size()) {
     records_.emplace_back();
     ++counts_[static_cast<int>(SlotState::kClosed)];
@@ -145,6 +161,7 @@ bool PoolState::OpenOne(int replaces, absl::Time now, std::string why) {
   Record fresh;
   fresh.generation = (records_[slot].generation + 1) & SlotWord::kMaxGeneration;
   fresh.replaces = replaces;
+  fresh.endpoint = to;
   records_[slot] = fresh;
   if (replaces >= 0) records_[replaces].replaced_by = static_cast<int>(slot);
   MoveTo(slot, SlotState::kConnecting, now);
@@ -172,7 +189,8 @@ std::string PoolState::Why(Cause cause) const {
 
 // One that takes nobody's place. If one is owed, this is it: min_connections or the callers may have wanted it first.
 bool PoolState::OpenOrdinary(Cause cause, absl::Time now) {
-  if (!OpenOne(/*replaces=*/-1, now, owed_ > 0 ? "follows one that was closed first" : Why(cause))) return false;
+  const std::string why = owed_ > 0 ? "follows one that was closed first" : Why(cause);
+  if (!OpenOne(/*replaces=*/-1, now, why, /*to=*/0, /*insist=*/cause == Cause::kCall)) return false;
   if (owed_ > 0) {
     --owed_;
     records_[actions_.back().slot].makes_up = true;
@@ -185,11 +203,6 @@ bool PoolState::OpenOrdinary(Cause cause, absl::Time now) {
   const auto debtor = std::find_if(records_.begin(), records_.end(), [](const Record& r) { return r.owes_one; });
   if (debtor != records_.end()) debtor->owes_one = false;
   return true;
-}
-
-// While the target fails, one dial at a time stands for all, and waits for its back-off.
-bool PoolState::BacksOff(absl::Time now) const {
-  return failing_ && (now < retry_at_ || count(SlotState::kConnecting) > 0 || count(SlotState::kBackoff) > 0);
 }
 
 // A bucket of one second's worth of connections, at least one.
@@ -256,43 +269,30 @@ bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
 
 // --- What dials and connections report --------------------------------------------------------------------------
 
-// The failures in a row end with a connection that has lasted, not with one that opened: a server that accepts and
-// hangs up at once must not be redialled at full speed. failing_ means that the last one has not.
-void PoolState::BackOffFurther(absl::Time now) {
-  if (!failing_ && now - last_opened_ >= options_.backoff_initial) failures_ = 0;
-  ++failures_;
-  const double steps = std::pow(kBackoffMultiplier, std::min(failures_, 64) - 1);
-  const absl::Duration base = std::min(options_.backoff_initial * steps, options_.backoff_max);
-  retry_at_ = now + base * std::uniform_real_distribution<double>(1 - kBackoffJitter, 1 + kBackoffJitter)(random_);
-}
-
-// Many that fail at once are one failure: what began before the last one was noticed says nothing new.
-void PoolState::NoteFailure(const absl::Status& why, absl::Time began, absl::Time now) {
-  if (!failing_ || began > failed_at_) {
-    BackOffFurther(now);
-    failed_at_ = now;
-  }
-  failing_ = true;
-  last_dial_error_ = why;
+void PoolState::NoteFailure(uint32_t slot, const absl::Status& why, absl::Time began, absl::Time now) {
+  const uint64_t endpoint = records_[slot].endpoint;
+  endpoints_.OnDialFailed(endpoint, why, began, now);
+  last_dial_error_ = WithAddress(endpoints_.Get(endpoint), why);
   ++dial_failures_;
 }
 
 void PoolState::OnOpened(uint32_t slot, absl::Time now) {
   Record& r = records_[slot];
   if (r.state != SlotState::kConnecting && r.state != SlotState::kBackoff) return;
-  failing_ = false;
-  last_opened_ = now;
+  endpoints_.OnOpened(r.endpoint, now);
   // A rotation is no use: else a pool with max_age below max_idle would never shrink.
   r.last_used = std::exchange(r.makes_up, false) ? owed_last_used_ : now;
   if (r.replaces >= 0) {
     // The old one stops before the new one starts, under one lock: never more than max_connections take calls.
     const uint32_t old = static_cast<uint32_t>(std::exchange(r.replaces, -1));
     records_[old].replaced_by = -1;
+    endpoints_.OnLeaving(records_[old].endpoint, -1);
     r.last_used = records_[old].last_used;
-    BeginDrain(old, records_[old].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "", now);
+    BeginDrain(old, ReasonToReplace(records_[old]), /*by_choice=*/true, "", now);
   }
   MoveTo(slot, SlotState::kOpen, now);
   r.opened_at = now;
+  r.handicap = HandicapOf(r, now);
   r.age_draw = std::uniform_real_distribution<double>(-1, 1)(random_);
   Act(Action::Kind::kPublish, slot);
   TellOf(PoolEvent::Kind::kOpened, slot, now);
@@ -302,15 +302,17 @@ void PoolState::OnOpened(uint32_t slot, absl::Time now) {
 void PoolState::OnFailed(uint32_t slot, const absl::Status& why, absl::Time now) {
   Record& r = records_[slot];
   if (r.state == SlotState::kBackoff) {
-    last_dial_error_ = why;  // Its kRedial has drawn the next back-off already.
+    last_dial_error_ =
+        WithAddress(endpoints_.Get(r.endpoint), why);  // Its kRedial has drawn the next back-off already.
     ++dial_failures_;
     TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
     return;
   }
   if (r.state != SlotState::kConnecting) return;
-  NoteFailure(why, r.since, now);
+  NoteFailure(slot, why, r.since, now);
   TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
-  const bool only_way = count(SlotState::kOpen) + count(SlotState::kChecking) + count(SlotState::kBackoff) == 0;
+  const bool only_way = count(SlotState::kOpen) + count(SlotState::kChecking) + count(SlotState::kBackoff) == 0 &&
+                        !endpoints_.MayDialAnother(r.endpoint, now);
   if (r.replaces < 0 && only_way && !r.outdated) {
     // One connection stays for calls that must queue somewhere, and dials for all.
     MoveTo(slot, SlotState::kBackoff, now);
@@ -326,7 +328,8 @@ void PoolState::OnLost(uint32_t slot, const absl::Status& why, absl::Time now) {
   if (r.state == SlotState::kConnecting || r.state == SlotState::kBackoff) return OnFailed(slot, why, now);
   if (r.state != SlotState::kOpen && r.state != SlotState::kChecking) return;
   if (now - r.opened_at < options_.backoff_initial)
-    NoteFailure(why, r.opened_at, now);  // No better than a dial that failed.
+    NoteFailure(slot, why, r.opened_at, now);  // No better than a dial that failed.
+  endpoints_.OnLost(r.endpoint);
   BeginDrain(slot, CloseReason::kLost, /*by_choice=*/false, std::string(why.message()), now);
   Maintain(now);
 }
@@ -358,8 +361,16 @@ void PoolState::OnProbed(uint32_t slot, const absl::Status& result, absl::Time n
 void PoolState::EnterDraining(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail,
                               absl::Time now) {
   Record& r = records_[slot];
-  if (r.replaces >= 0) records_[r.replaces].replaced_by = -1;
-  if (r.replaced_by >= 0) records_[r.replaced_by].replaces = -1;  // The replacement is now an ordinary connection.
+  if (r.replaces >= 0) {
+    Record& old = records_[r.replaces];
+    old.replaced_by = -1;
+    old.rebalance = false;
+    endpoints_.OnLeaving(old.endpoint, -1);
+  }
+  if (r.replaced_by >= 0) {
+    records_[r.replaced_by].replaces = -1;  // The replacement is now an ordinary connection.
+    endpoints_.OnLeaving(r.endpoint, -1);
+  }
   r.replaces = r.replaced_by = -1;
   if (std::exchange(r.makes_up, false) && reason == CloseReason::kConnectFailed) ++owed_;
   r.reason = reason;
@@ -459,7 +470,6 @@ void PoolState::StartReplacements(absl::Time now) {
     const Record& r = records_[slot];
     if (r.state == SlotState::kOpen && r.replaced_by < 0 && AgeDue(r) <= now) due.push_back(slot);
   }
-  if (due.empty()) return;
   std::sort(due.begin(), due.end(), [this](uint32_t a, uint32_t b) {
     return std::make_pair(AgeDue(records_[a]), a) < std::make_pair(AgeDue(records_[b]), b);
   });
@@ -472,17 +482,110 @@ void PoolState::StartReplacements(absl::Time now) {
   int under_way = replacements_under_way();
   for (const uint32_t slot : due) {
     if (under_way >= at_once || replacements_begun_ >= per_period || !MayDial(now)) return;
-    if (options_.max_surge == 0) {
-      BeginDrain(slot, records_[slot].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "",
-                 now);
-      records_[slot].owes_one = true;
-      owed_last_used_ = std::max(owed_last_used_, records_[slot].last_used);
-    } else if (!OpenOne(static_cast<int>(slot), now,
-                        absl::StrCat("replaces ", ConnectionId{slot, records_[slot].generation}.ToString()))) {
+    if (!Replace(slot, /*to=*/0, now)) return;
+    ++under_way;
+    ++replacements_begun_;
+  }
+  // Then the spread, with what is left of the budget.
+  while (under_way < at_once && replacements_begun_ < per_period && MayDial(now)) {
+    const std::optional<EndpointSet::Move> move = endpoints_.NextMove(now);
+    if (!move) return;
+    std::optional<uint32_t> oldest;
+    for (uint32_t slot = 0; slot < records_.size(); ++slot) {
+      const Record& r = records_[slot];
+      if (r.endpoint != move->from || r.state != SlotState::kOpen || r.replaced_by >= 0) continue;
+      if (!oldest || r.opened_at < records_[*oldest].opened_at) oldest = slot;
+    }
+    if (!oldest) return;
+    records_[*oldest].rebalance = true;
+    if (!Replace(*oldest, move->to, now)) {
+      records_[*oldest].rebalance = false;
       return;
     }
     ++under_way;
     ++replacements_begun_;
+  }
+}
+
+CloseReason PoolState::ReasonToReplace(const Record& r) const {
+  if (r.rebalance) return CloseReason::kRebalanced;
+  return r.recycle ? CloseReason::kRecycled : CloseReason::kMaxAge;
+}
+
+// Begins to: with a surge its replacement is dialled, without one it goes first.
+bool PoolState::Replace(uint32_t slot, uint64_t to, absl::Time now) {
+  if (options_.max_surge > 0) {
+    return OpenOne(static_cast<int>(slot), now,
+                   absl::StrCat("replaces ", ConnectionId{slot, records_[slot].generation}.ToString()), to);
+  }
+  BeginDrain(slot, ReasonToReplace(records_[slot]), /*by_choice=*/true, "", now);
+  records_[slot].owes_one = true;
+  owed_last_used_ = std::max(owed_last_used_, records_[slot].last_used);
+  return true;
+}
+
+// --- Endpoints --------------------------------------------------------------------------------------------------
+
+void PoolState::SetEndpoints(const std::vector<Endpoint>& endpoints, absl::Time now) {
+  if (admin_ == PoolAdminState::kDestroyed) return;
+  endpoints_.Update(endpoints);
+  LeaveEndpoints(now);
+  Maintain(now);
+}
+
+// Connections to endpoints that are not used any more go at once, and so does one that only waits to dial again, when
+// there is another endpoint to dial.
+void PoolState::LeaveEndpoints(absl::Time now) {
+  for (uint32_t slot = 0; slot < records_.size(); ++slot) {
+    const Record& r = records_[slot];
+    if (r.state == SlotState::kClosed || r.state == SlotState::kDraining) continue;
+    if (!endpoints_.Uses(r.endpoint)) {
+      BeginDrain(slot, CloseReason::kEndpointRemoved, /*by_choice=*/false, "", now);
+    } else if (r.state == SlotState::kBackoff && endpoints_.MayDialAnother(r.endpoint, now)) {
+      BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "another endpoint is dialled", now);
+    }
+  }
+}
+
+void PoolState::OnCalls(uint32_t slot, const CallCounts& calls, absl::Time now) {
+  endpoints_.AddCalls(records_[slot].endpoint, calls);
+  if (calls.penalised) Penalise(slot, now);
+}
+
+void PoolState::Penalise(uint32_t slot, absl::Time now) {
+  records_[slot].penalised_until = now + kPenaltyLasts;
+  records_[slot].handicap = HandicapOf(records_[slot], now);
+}
+
+uint32_t PoolState::penalty() const {
+  return static_cast<uint32_t>(std::clamp((target() + kPenaltyPart - 1) / kPenaltyPart, kLeastPenalty, kMostPenalty));
+}
+
+uint32_t PoolState::HandicapOf(const Record& r, absl::Time now) const {
+  uint32_t handicap = now < r.penalised_until ? penalty() : 0;
+  const double behind = best_share_ - endpoints_.Share(r.endpoint, now);
+  if (behind <= 0 || !endpoints_.SharesDiffer(now)) return handicap;
+  // With no load to speak of it is still one, so that ties go to the others.
+  return handicap + static_cast<uint32_t>(std::clamp<double>(std::ceil(level_ * behind), 1, limit()));
+}
+
+// Leases come to rest where leases + handicap are alike: at level * share each, if the handicap is what the best one
+// would carry more.
+void PoolState::TickHandicaps(const std::vector<SlotUse>& use, absl::Time now) {
+  const bool differ = endpoints_.SharesDiffer(now);
+  double leases = 0, shares = 0;
+  best_share_ = differ ? 0 : 1;
+  for (uint32_t slot = 0; differ && slot < records_.size() && slot < use.size(); ++slot) {
+    if (records_[slot].state != SlotState::kOpen) continue;
+    const double share = endpoints_.Share(records_[slot].endpoint, now);
+    leases += use[slot].leases;
+    shares += share;
+    best_share_ = std::max(best_share_, share);
+  }
+  // Up at once, down by half: one look between two calls says little.
+  level_ = std::max(shares > 0 ? leases / shares : 0, level_ / 2);
+  for (Record& r : records_) {
+    if (r.state == SlotState::kOpen) r.handicap = HandicapOf(r, now);
   }
 }
 
@@ -511,9 +614,7 @@ void PoolState::Redirected(absl::Time now) {
     if (records_[slot].state != SlotState::kConnecting && records_[slot].state != SlotState::kBackoff) continue;
     BeginDrain(slot, CloseReason::kRecycled, /*by_choice=*/false, "the pool has another target", now);
   }
-  retry_at_ = absl::InfinitePast();
-  failures_ = 0;
-  failing_ = false;
+  endpoints_.ForgetFailures();
   last_dial_error_ = absl::OkStatus();
   Recycle(now);
 }
@@ -535,8 +636,9 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
   peak_bound_ = 0;
   BeginChecks(now);
   if (new_rate) paid_until_ = std::min(paid_until_, now + absl::Seconds(1));  // A slower one was paid in longer times.
-  retry_at_ = std::min(retry_at_, now + options_.backoff_max);  // A shorter back-off holds for the present wait too.
   Tell(PoolEvent::Kind::kReconfigured, now);
+  endpoints_.Configure(options_, now);
+  LeaveEndpoints(now);
   for (uint32_t slot = 0; new_limit && slot < records_.size(); ++slot) {
     if (records_[slot].state != SlotState::kClosed) Act(Action::Kind::kSetLimit, slot);
   }
@@ -590,7 +692,7 @@ int PoolState::NeededFor(int64_t peak) const {
 void PoolState::TickShrink(const std::vector<SlotUse>& use, absl::Time now) {
   if (options_.shrink_below == 0 || now - check_began_ < options_.shrink_interval) return;
   // A pause makes leases few, and so does a target that fails or hangs.
-  if (paused() || failing_ || count(SlotState::kChecking) > 0) return BeginChecks(now);
+  if (paused() || endpoints_.all_fail() || count(SlotState::kChecking) > 0) return BeginChecks(now);
   std::rotate(check_peaks_.begin(), check_peaks_.begin() + 1, check_peaks_.end());
   check_peaks_.back() = std::exchange(peak_, 0);
   check_began_ = now;
@@ -645,8 +747,10 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
       OnFailed(slot, too_slow, now);
     } else if (r.state == SlotState::kChecking && in_state >= options_.connect_timeout) {
       OnProbed(slot, too_slow, now);
-    } else if (r.state == SlotState::kBackoff && now >= retry_at_) {
-      BackOffFurther(now);  // This dial counts as failed until it opens.
+    } else if (r.state == SlotState::kBackoff && endpoints_.MayDialAnother(r.endpoint, now)) {
+      BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "another endpoint is dialled", now);
+    } else if (r.state == SlotState::kBackoff && now >= endpoints_.retry_at(r.endpoint)) {
+      endpoints_.OnRedial(r.endpoint, now);
       Act(Action::Kind::kRedial, slot);
     } else if (r.state == SlotState::kDraining && r.by_choice && !r.lingering && in_state >= options_.drain_grace &&
                lingering() < options_.max_connections) {
@@ -658,10 +762,19 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
   if (!in_service()) return;
   if (paused() && now >= paused_until_) Unpause(now);
   held_back_ = 0;
+  for (const EndpointSet::Ejection& ejection : endpoints_.Tick(now)) {
+    for (uint32_t slot = 0; slot < records_.size(); ++slot) {
+      const SlotState state = records_[slot].state;
+      if (records_[slot].endpoint != ejection.id || state == SlotState::kClosed || state == SlotState::kDraining)
+        continue;
+      BeginDrain(slot, CloseReason::kEjected, /*by_choice=*/false, ejection.why, now);
+    }
+  }
   OnDemand(PeakBound(use, demand), now);
   Maintain(now);
   TickShrink(use, now);
   TickIdle(use, now);  // Last, so that none is both replaced and closed.
+  TickHandicaps(use, now);
 }
 
 absl::Time PoolState::NextTick(absl::Time now) const {
@@ -676,7 +789,7 @@ absl::Time PoolState::NextTick(absl::Time now) const {
         next = std::min(next, r.since + options_.connect_timeout);
         break;
       case SlotState::kBackoff:
-        next = std::min(next, retry_at_);
+        next = std::min(next, endpoints_.retry_at(r.endpoint));
         break;
       case SlotState::kOpen: {
         const absl::Time age_due = AgeDue(r);
@@ -696,7 +809,7 @@ absl::Time PoolState::NextTick(absl::Time now) const {
   }
   if (!in_service()) return next;
   if (paused()) next = std::min(next, paused_until_);
-  if (failing_ && retry_at_ > now) next = std::min(next, retry_at_);
+  next = std::min(next, endpoints_.NextChange(now));
   if (connect_at() > now) next = std::min(next, connect_at());
   if (options_.shrink_below > 0 && count(SlotState::kOpen) > 0) {
     next = std::min(next, check_began_ + options_.shrink_interval);

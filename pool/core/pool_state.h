@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "pool/core/endpoint_set.h"
 #include "pool/core/events.h"
 #include "pool/core/options.h"
 #include "pool/core/slot_word.h"
@@ -85,17 +86,21 @@ class PoolState {
     absl::Time since = absl::InfinitePast();      // Entered this state.
     absl::Time opened_at = absl::InfinitePast();  // First OPEN.
     absl::Time last_used =
-        absl::InfinitePast();                 // Exact to one tick; of a replacement that was not used, the old one's.
-    double age_draw = 0;                      // -1..1, drawn once: redrawing at each check would bias ages down.
-    bool recycle = false;                     // Replace it as soon as max_surge allows.
-    int replaces = -1;                        // CONNECTING: the slot whose place it will take.
-    int replaced_by = -1;                     // OPEN, CHECKING: the slot that will take its place.
-    bool by_choice = false;                   // DRAINING: replaced, so it takes a max_surge place...
-    bool routine = false;                     // CHECKING, and nobody suspects it.
-    bool lingering = false;                   // ...until drain_grace is over.
-    bool owes_one = false;                    // DRAINING, closed first (max_surge 0): one is to be opened after it.
-    bool makes_up = false;                    // CONNECTING, BACKOFF: it is the one that was owed.
-    bool outdated = false;                    // CONNECTING: made with another back-off than the present one.
+        absl::InfinitePast();  // Exact to one tick; of a replacement that was not used, the old one's.
+    double age_draw = 0;       // -1..1, drawn once: redrawing at each check would bias ages down.
+    bool recycle = false;      // Replace it as soon as max_surge allows.
+    int replaces = -1;         // CONNECTING: the slot whose place it will take.
+    int replaced_by = -1;      // OPEN, CHECKING: the slot that will take its place.
+    bool by_choice = false;    // DRAINING: replaced, so it takes a max_surge place...
+    bool routine = false;      // CHECKING, and nobody suspects it.
+    bool lingering = false;    // ...until drain_grace is over.
+    bool owes_one = false;     // DRAINING, closed first (max_surge 0): one is to be opened after it.
+    bool makes_up = false;     // CONNECTING, BACKOFF: it is the one that was owed.
+    bool outdated = false;     // CONNECTING: made with another back-off than the present one.
+    bool rebalance = false;    // Its replacement is at another endpoint, which has too few.
+    uint64_t endpoint = 0;     // Not CLOSED: its id.
+    uint32_t handicap = 0;     // OPEN: leases that are added when slots are compared.
+    absl::Time penalised_until = absl::InfinitePast();
     CloseReason reason = CloseReason::kIdle;  // DRAINING: why.
   };
 
@@ -131,6 +136,13 @@ class PoolState {
   // by what was wanted since the last tick: `demand`, with each slot's peak instead of its leases. Slots peak at
   // different times, so this is an upper bound of the true peak.
   void OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Time now);
+
+  // The calls of one connection since the last time. Before OnTick, and before its OnClosed.
+  void OnCalls(uint32_t slot, const CallCounts& calls, absl::Time now);
+  // A call on it found no server, or none with room: others are preferred for a while. Its handicap is the new one.
+  void Penalise(uint32_t slot, absl::Time now);
+  // The target's endpoints from now on; valid (EndpointSet::Validate).
+  void SetEndpoints(const std::vector<Endpoint>& endpoints, absl::Time now);
 
   void Recycle(absl::Time now);
   // What is dialled from now on is another target: nothing that was learnt by failing at the old one holds.
@@ -180,27 +192,35 @@ class PoolState {
 
   const absl::Status& last_dial_error() const { return last_dial_error_; }  // OK if none since the pool began.
   // No dial before this, unless a call insists; InfinitePast when the last dial went well.
-  absl::Time retry_at() const { return failing_ ? retry_at_ : absl::InfinitePast(); }
+  absl::Time retry_at() const { return endpoints_.retry_at(); }
   // The same for max_connects_per_second; not after now when it allows one.
   absl::Time connect_at() const;
   uint64_t dial_failures() const { return dial_failures_; }
+  const EndpointSet& endpoints() const { return endpoints_; }
+  // What a call that found no server adds to its connection's leases for a while, when slots are compared.
+  uint32_t penalty() const;
 
  private:
   // What a connection is opened for.
   enum class Cause { kMinConnections, kDemand, kCall, kAsked };
 
   void MoveTo(uint32_t slot, SlotState state, absl::Time now);
-  bool OpenOne(int replaces, absl::Time now, std::string why);
+  // `to` is the endpoint, 0 where it is to be picked; `insist` picks one whose back-off is not over.
+  bool OpenOne(int replaces, absl::Time now, std::string why, uint64_t to = 0, bool insist = false);
   bool OpenOrdinary(Cause cause, absl::Time now);
+  bool Replace(uint32_t slot, uint64_t to, absl::Time now);
+  CloseReason ReasonToReplace(const Record& record) const;
+  void LeaveEndpoints(absl::Time now);
+  void TickHandicaps(const std::vector<SlotUse>& use, absl::Time now);
+  uint32_t HandicapOf(const Record& record, absl::Time now) const;
   void OpenUpTo(int connections, Cause cause, absl::Time now);
   int ConnectionsFor(int64_t leases) const;
   int64_t PeakBound(const std::vector<SlotUse>& use, int64_t demand) const;
   std::string Why(Cause cause) const;
-  bool BacksOff(absl::Time now) const;
+  bool BacksOff(absl::Time now) const { return endpoints_.BacksOff(now); }
   bool HeldBack(absl::Time now) const;
   bool MayDial(absl::Time now) const { return !BacksOff(now) && !HeldBack(now); }
-  void NoteFailure(const absl::Status& why, absl::Time began, absl::Time now);
-  void BackOffFurther(absl::Time now);
+  void NoteFailure(uint32_t slot, const absl::Status& why, absl::Time began, absl::Time now);
   void BeginDrain(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);
   void EnterDraining(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);
   void DrainAll(CloseReason reason, absl::Time now);
@@ -223,12 +243,10 @@ class PoolState {
   std::vector<Record> records_;
   std::array<int, kSlotStates> counts_{};
 
-  // The target, as the dials found it.
-  bool failing_ = false;  // The last dial failed, or what it opened was lost at once.
-  int failures_ = 0;      // In a row; sets the back-off.
-  absl::Time retry_at_ = absl::InfinitePast();
-  absl::Time last_opened_ = absl::InfinitePast();
-  absl::Time failed_at_ = absl::InfinitePast();  // When failures_ was last raised.
+  EndpointSet endpoints_;
+  double level_ = 0;       // Leases for each unit of share; falls slowly.
+  double best_share_ = 1;  // Of an open connection.
+
   absl::Status last_dial_error_;
   uint64_t dial_failures_ = 0;
 

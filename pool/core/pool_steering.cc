@@ -265,6 +265,24 @@ absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
   }
 }
 
+absl::Status Pool::SetEndpoints(const std::vector<Endpoint>& endpoints) {
+  if (Forked()) return ForkedError();
+  const absl::Status valid = EndpointSet::Validate(endpoints);
+  if (!valid.ok()) return valid;
+  Effects effects;
+  {
+    MutexLock lock(&mu_);
+    if (state_.admin() == PoolAdminState::kDestroyed) {
+      return absl::FailedPreconditionError(absl::StrCat("endpoints of pool \"", name_, "\": it was destroyed"));
+    }
+    state_.SetEndpoints(endpoints, clock_->Now());
+    RunActions(effects);
+    SetAlarm();
+  }
+  Perform(effects);
+  return absl::OkStatus();
+}
+
 void Pool::Recycle() {
   if (Forked()) return;
   Effects effects;

@@ -4,6 +4,7 @@
 
 #include "absl/base/attributes.h"
 #include "pool/core/check.h"
+#include "pool/core/slot_calls.h"
 
 namespace chanpool {
 
@@ -53,7 +54,7 @@ ABSL_ATTRIBUTE_HOT Slot* SlotTable::TryLend(PickRandom* random) {
   if (last.table == id_) {
     const SlotWord word = last.slot->Load();
     // Nobody carries fewer than none: most often no other slot is looked at, nor the list of them.
-    if (word.leases() == 0 && TryLendOn(last.slot, word)) return last.slot;
+    if (LoadOf(last.slot, word) == 0 && TryLendOn(last.slot, word)) return last.slot;
   }
   Slot* chosen = TryLendListed(last.table == id_ ? last.slot : nullptr, random);
   if (chosen != nullptr) last = {id_, chosen};
@@ -73,8 +74,9 @@ Slot* SlotTable::TryLendListed(Slot* remembered, PickRandom* random) {
     if (j >= i) ++j;
     Slot* a = remembered != nullptr ? remembered : at(i);
     Slot* b = at(j);
+    if (b == a) b = at(i);  // The remembered one was drawn.
     SlotWord word_a = a->Load(), word_b = b->Load();
-    if (!slot::Lend(word_a) || (slot::Lend(word_b) && word_b.leases() < word_a.leases())) {
+    if (!slot::Lend(word_a) || (slot::Lend(word_b) && LoadOf(b, word_b) < LoadOf(a, word_a))) {
       std::swap(a, b);
       std::swap(word_a, word_b);
     }
@@ -91,10 +93,14 @@ Slot* SlotTable::TryLendListed(Slot* remembered, PickRandom* random) {
 Slot* SlotTable::GetOrAdd(uint32_t index) {
   CHANPOOL_CHECK(index < kMaxSlots && index <= size_);
   if (index == size_) {
-    if (size_ % kChunk == 0) chunks_.push_back(std::make_unique<Slot[]>(kChunk));
+    if (size_ % kChunk == 0) {
+      chunks_.push_back(std::make_unique<Slot[]>(kChunk));
+      calls_.push_back(std::make_unique<SlotCalls[]>(kChunk));
+    }
     Slot* added = &chunks_.back()[size_ % kChunk];
     added->index = index;
     added->pool = pool_;
+    added->calls = &calls_.back()[size_ % kChunk];
     ++size_;
   }
   return Get(index);

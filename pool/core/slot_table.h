@@ -25,6 +25,7 @@ namespace chanpool {
 
 class Connection;
 class Pool;
+class SlotCalls;
 
 // One place for one connection: a cache line of its own, so that two connections never contend for one.
 struct alignas(64) Slot {
@@ -37,10 +38,18 @@ struct alignas(64) Slot {
   // Set before the slot lends and until it is CLOSED: whoever holds a lease may read it.
   std::atomic<Connection*> connection{nullptr};
   Pool* pool = nullptr;
+  // Leases that are added to the word's when slots are compared: a hint, kept by housekeeping, raised by reports.
+  std::atomic<uint32_t> handicap{0};
+  SlotCalls* calls = nullptr;
 
   SlotWord Load() const { return SlotWord(word.load(std::memory_order_acquire)); }
 };
 static_assert(sizeof(Slot) == 64, "one cache line");
+
+// What two slots are compared by; `word` is the slot's.
+inline uint64_t LoadOf(const Slot* slot, SlotWord word) {
+  return uint64_t{word.leases()} + slot->handicap.load(std::memory_order_relaxed);
+}
 
 // A word before and after a change that succeeded.
 struct SlotChange {
@@ -62,7 +71,8 @@ class SlotTable {
   // --- The fast path ---
 
   // A place on an open slot; null when none has room, or when somebody waits. Which one:
-  //   - the slot that this thread used last, unless it carries somebody and another, drawn at random, carries fewer. So
+  //   - the slot that this thread used last, unless it carries somebody (its handicap counts) and another, drawn at
+  //     random, carries fewer. So
   //     a caller alone stays on one warm connection, whose words its core already has; as many connections are in use
   //     as there are calls at a time; and loads stay level (two choices, one of them remembered);
   //   - without such a slot, or when it has no room: the less loaded of two random ones, ties by chance;
@@ -113,14 +123,16 @@ class SlotTable {
   void List(Slot* slot);
   void Unlist(Slot* slot);
 
-  // The listed slot with the fewest leases to which `change` applies, after applying it; null if none.
+  // The listed slot with the fewest leases, handicaps added, to which `change` applies, after applying it; null if
+  // none.
   template <typename Change>
   Slot* LendLeastLoaded(Change change) {
     for (;;) {
       Slot* best = nullptr;
       for (uint32_t i = 0; i < listed_.size(); ++i) {
         const SlotWord word = listed_[i]->Load();
-        if (change(word) && (best == nullptr || word.leases() < best->Load().leases())) best = listed_[i];
+        if (change(word) && (best == nullptr || LoadOf(listed_[i], word) < LoadOf(best, best->Load())))
+          best = listed_[i];
       }
       // Between the look and the change others may only have filled it up: each retry follows somebody's success.
       if (best == nullptr || Update(best, change)) return best;
@@ -150,6 +162,7 @@ class SlotTable {
   Pool* const pool_;
   uint32_t size_ = 0;
   std::vector<std::unique_ptr<Slot[]>> chunks_;
+  std::vector<std::unique_ptr<SlotCalls[]>> calls_;  // As the chunks.
   std::vector<Slot*> listed_;
   std::vector<std::unique_ptr<Hints>> hints_of_all_times_;
 };

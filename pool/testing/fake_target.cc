@@ -11,6 +11,7 @@ struct FakeTarget::Network {
   enum class Phase { kNew, kHanging, kOpen, kFailed };
   struct Entry {
     ConnectionId id;
+    std::string address;
     PoolOptions options;
     std::weak_ptr<ConnectionListener> listener;
     Phase phase = Phase::kNew;
@@ -35,16 +36,22 @@ struct FakeTarget::Network {
       MutexLock lock(&mu);
       ++dials;
       entry->phase = Phase::kHanging;
-      if (dial == Dial::kHang) return;
+      ++dials_at[entry->address];
+      if (DialAt(entry->address) == Dial::kHang) return;
       report = End(entry.get());
     }
     report.Make();
   }
 
   Report End(Entry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
-    const bool opened = dial == Dial::kAccept;
+    const bool opened = DialAt(entry->address) == Dial::kAccept;
     entry->phase = opened ? Phase::kOpen : Phase::kFailed;
     return {entry->listener.lock(), entry->id, opened, opened ? absl::OkStatus() : refusal};
+  }
+
+  Dial DialAt(const std::string& address) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    const auto found = dial_at.find(address);
+    return found == dial_at.end() ? dial : found->second;
   }
 
   mutable Mutex mu;
@@ -53,16 +60,19 @@ struct FakeTarget::Network {
   absl::Status refusal ABSL_GUARDED_BY(mu) = absl::UnavailableError("connection refused");
   std::list<std::shared_ptr<Entry>> entries ABSL_GUARDED_BY(mu);
   int dials ABSL_GUARDED_BY(mu) = 0;
+  std::map<std::string, Dial> dial_at ABSL_GUARDED_BY(mu);
+  std::map<std::string, int> dials_at ABSL_GUARDED_BY(mu);
   int destroyed ABSL_GUARDED_BY(mu) = 0;
   int cancels ABSL_GUARDED_BY(mu) = 0;
 };
 
 class FakeTarget::FakeConnection : public Connection {
  public:
-  FakeConnection(std::shared_ptr<Network> network, ConnectionId id, const PoolOptions& options,
-                 std::weak_ptr<ConnectionListener> listener)
+  FakeConnection(std::shared_ptr<Network> network, const std::string& address, ConnectionId id,
+                 const PoolOptions& options, std::weak_ptr<ConnectionListener> listener)
       : network_(std::move(network)), entry_(std::make_shared<Network::Entry>()) {
     entry_->id = id;
+    entry_->address = address;
     entry_->options = options;
     entry_->listener = std::move(listener);
     MutexLock lock(&network_->mu);
@@ -106,7 +116,11 @@ class FakeTarget::FakeConnector : public Connector {
   explicit FakeConnector(std::shared_ptr<Network> network) : network_(std::move(network)) {}
   std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
                                      std::weak_ptr<ConnectionListener> listener) override {
-    return std::make_unique<FakeConnection>(network_, id, options, std::move(listener));
+    return CreateTo(Endpoint(), id, options, std::move(listener));
+  }
+  std::unique_ptr<Connection> CreateTo(const Endpoint& endpoint, ConnectionId id, const PoolOptions& options,
+                                       std::weak_ptr<ConnectionListener> listener) override {
+    return std::make_unique<FakeConnection>(network_, endpoint.address, id, options, std::move(listener));
   }
 
  private:
@@ -120,6 +134,11 @@ std::unique_ptr<Connector> FakeTarget::NewConnector() { return std::make_unique<
 void FakeTarget::SetDial(Dial dial) {
   MutexLock lock(&network_->mu);
   network_->dial = dial;
+}
+
+void FakeTarget::SetDial(const std::string& address, Dial dial) {
+  MutexLock lock(&network_->mu);
+  network_->dial_at[address] = dial;
 }
 
 void FakeTarget::SetProbe(Probe probe) {
@@ -136,8 +155,8 @@ int FakeTarget::Answer() {
   std::vector<Network::Report> reports;
   {
     MutexLock lock(&network_->mu);
-    if (network_->dial == Dial::kHang) return 0;
     for (const auto& entry : network_->entries) {
+      if (network_->DialAt(entry->address) == Dial::kHang) continue;
       if (entry->phase == Network::Phase::kHanging) reports.push_back(network_->End(entry.get()));
     }
   }
@@ -175,18 +194,28 @@ bool FakeTarget::Lose(ConnectionId id, const absl::Status& why) {
   return true;
 }
 
+int FakeTarget::LoseAt(const std::string& address, const absl::Status& why) {
+  int lost = 0;
+  for (const ConnectionId id : open_at(address)) lost += Lose(id, why);
+  return lost;
+}
+
 int FakeTarget::LoseAll(const absl::Status& why) {
   int lost = 0;
   for (const ConnectionId id : open()) lost += Lose(id, why);
   return lost;
 }
 
-std::vector<ConnectionId> FakeTarget::open() const {
+std::vector<ConnectionId> FakeTarget::open() const { return Open(nullptr); }
+std::vector<ConnectionId> FakeTarget::open_at(const std::string& address) const { return Open(&address); }
+
+std::vector<ConnectionId> FakeTarget::Open(const std::string* address) const {
   std::vector<ConnectionId> ids;
   {
     MutexLock lock(&network_->mu);
     for (const auto& entry : network_->entries) {
-      if (entry->phase == Network::Phase::kOpen) ids.push_back(entry->id);
+      if (entry->phase != Network::Phase::kOpen) continue;
+      if (address == nullptr || entry->address == *address) ids.push_back(entry->id);
     }
   }
   std::sort(ids.begin(), ids.end(), [](ConnectionId a, ConnectionId b) {
@@ -216,6 +245,12 @@ int FakeTarget::alive() const {
 int FakeTarget::dials() const {
   MutexLock lock(&network_->mu);
   return network_->dials;
+}
+
+int FakeTarget::dials_at(const std::string& address) const {
+  MutexLock lock(&network_->mu);
+  const auto found = network_->dials_at.find(address);
+  return found == network_->dials_at.end() ? 0 : found->second;
 }
 
 int FakeTarget::destroyed() const {
