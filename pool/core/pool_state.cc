@@ -312,7 +312,7 @@ void PoolState::OnFailed(uint32_t slot, const absl::Status& why, absl::Time now)
   NoteFailure(slot, why, r.since, now);
   TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
   const bool only_way = count(SlotState::kOpen) + count(SlotState::kChecking) + count(SlotState::kBackoff) == 0 &&
-                        !endpoints_.MayDialAnother(r.endpoint, now);
+                        !MayDialAnother(r.endpoint, now);
   if (r.replaces < 0 && only_way && !r.outdated) {
     // One connection stays for calls that must queue somewhere, and dials for all.
     MoveTo(slot, SlotState::kBackoff, now);
@@ -541,10 +541,14 @@ void PoolState::LeaveEndpoints(absl::Time now) {
     if (r.state == SlotState::kClosed || r.state == SlotState::kDraining) continue;
     if (!endpoints_.Uses(r.endpoint)) {
       BeginDrain(slot, CloseReason::kEndpointRemoved, /*by_choice=*/false, "", now);
-    } else if (r.state == SlotState::kBackoff && endpoints_.MayDialAnother(r.endpoint, now)) {
+    } else if (r.state == SlotState::kBackoff && MayDialAnother(r.endpoint, now)) {
       BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "another endpoint is dialled", now);
     }
   }
+}
+
+bool PoolState::MayDialAnother(uint64_t endpoint, absl::Time now) const {
+  return endpoints_.MayDialAnother(endpoint, now) && now >= connect_at();
 }
 
 void PoolState::OnCalls(uint32_t slot, const CallCounts& calls, absl::Time now) {
@@ -747,7 +751,7 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
       OnFailed(slot, too_slow, now);
     } else if (r.state == SlotState::kChecking && in_state >= options_.connect_timeout) {
       OnProbed(slot, too_slow, now);
-    } else if (r.state == SlotState::kBackoff && endpoints_.MayDialAnother(r.endpoint, now)) {
+    } else if (r.state == SlotState::kBackoff && MayDialAnother(r.endpoint, now)) {
       BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "another endpoint is dialled", now);
     } else if (r.state == SlotState::kBackoff && now >= endpoints_.retry_at(r.endpoint)) {
       endpoints_.OnRedial(r.endpoint, now);

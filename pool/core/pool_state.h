@@ -211,6 +211,7 @@ class PoolState {
   bool Replace(uint32_t slot, uint64_t to, absl::Time now);
   CloseReason ReasonToReplace(const Record& record) const;
   void LeaveEndpoints(absl::Time now);
+  bool MayDialAnother(uint64_t endpoint, absl::Time now) const;
   void TickHandicaps(const std::vector<SlotUse>& use, absl::Time now);
   uint32_t HandicapOf(const Record& record, absl::Time now) const;
   void OpenUpTo(int connections, Cause cause, absl::Time now);

@@ -105,6 +105,10 @@ constexpr Row kRows[] = {
     CHANPOOL_DURATION(shrink_interval),
     CHANPOOL_DURATION(shrink_cooldown),
     CHANPOOL_SCALAR(max_shrink_step),
+    CHANPOOL_SCALAR(subset_size),
+    CHANPOOL_DURATION(slow_start),
+    CHANPOOL_SCALAR(max_ejected),
+    CHANPOOL_DURATION(ejection_time),
 };
 
 #undef CHANPOOL_SCALAR

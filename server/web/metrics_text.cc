@@ -191,7 +191,8 @@ class StatsFamilies {
 
 const std::vector<std::string>& KnownCloseReasons() {
   static const auto* reasons = new std::vector<std::string>{
-      "idle", "max_age", "recycled", "lost", "connect_failed", "probe_failed", "shrunk", "drained", "pool_destroyed"};
+      "idle",    "max_age",        "recycled",         "lost",    "connect_failed", "probe_failed", "shrunk",
+      "drained", "pool_destroyed", "endpoint_removed", "ejected", "rebalanced"};
   return *reasons;
 }
 

@@ -14,6 +14,23 @@ const ConnectionStats* Find(const PoolView& view, ConnectionId id) {
   return nullptr;
 }
 
+// An endpoint whose ejection ended has no back-off to wait for.
+bool SomeReturned(const PoolView& before, const PoolView& after) {
+  for (const EndpointStats& was : before.endpoints) {
+    if (was.state != EndpointState::kEjected) continue;
+    for (const EndpointStats& is : after.endpoints) {
+      if (is.endpoint.id == was.endpoint.id && is.state != EndpointState::kEjected) return true;
+    }
+  }
+  return false;
+}
+
+int Dials(const PoolView& view, uint64_t endpoint) {
+  return static_cast<int>(std::count_if(view.connections.begin(), view.connections.end(), [&](const auto& row) {
+    return row.state == SlotState::kConnecting && row.endpoint == endpoint;
+  }));
+}
+
 uint32_t OverLimit(const ConnectionStats& row) { return row.leases > row.limit ? row.leases - row.limit : 0; }
 
 std::string Numbers(const PoolView& v) {
@@ -57,6 +74,26 @@ std::string Gauges(const PoolView& v) {
   if (s.pause_left != (paused ? v.paused_until - v.now : absl::ZeroDuration())) return "pause_left is wrong";
   if (!InService(s.state) && s.waiters > 0) return "a pool that drains lets callers wait";
   if (s.state == PoolAdminState::kDrained && !v.connections.empty()) return "DRAINED with connections";
+  return "";
+}
+
+std::string Endpoints(const PoolView& v) {
+  bool some_ejected = false, some_left = v.endpoints.empty();
+  for (const EndpointStats& row : v.endpoints) {
+    const bool used = row.state != EndpointState::kSpare && row.state != EndpointState::kEjected;
+    some_ejected |= row.state == EndpointState::kEjected;
+    some_left |= used && (row.state == EndpointState::kHealthy || row.connections > 0);
+  }
+  if (some_ejected && !some_left) return "an endpoint is ejected, and none that works is left";
+  for (const ConnectionStats& row : v.connections) {
+    if (row.state == SlotState::kDraining || v.endpoints.empty()) continue;
+    const auto found = std::find_if(v.endpoints.begin(), v.endpoints.end(),
+                                    [&](const EndpointStats& e) { return e.endpoint.id == row.endpoint; });
+    if (found == v.endpoints.end()) return absl::StrCat(row.id.ToString(), " serves a removed endpoint");
+    if (found->endpoint.address != row.address) return absl::StrCat(row.id.ToString(), " is at another address");
+    if (found->state == EndpointState::kSpare) return absl::StrCat(row.id.ToString(), " serves a spare endpoint");
+    if (found->state == EndpointState::kEjected) return absl::StrCat(row.id.ToString(), " serves an ejected endpoint");
+  }
   return "";
 }
 
@@ -116,11 +153,13 @@ std::string Changes(const PoolView& before, const PoolView& after) {
 
   const bool failing = was.retry_at != absl::InfinitePast() && is.retry_at != absl::InfinitePast();
   if (failing && after.opened_reports == before.opened_reports) {
-    if (is.connections_connecting > std::max(1, was.connections_connecting)) {
+    for (const ConnectionStats& row : after.connections) {
+      if (Dials(after, row.endpoint) <= std::max(1, Dials(before, row.endpoint))) continue;
       return "more than one dial at a time while the target fails";
     }
     const bool same_wait = is.retry_at == was.retry_at;  // Each failure draws a new one.
-    if (!after.may_insist && same_wait && after.now < is.retry_at && after.dials > before.dials) {
+    if (!after.may_insist && !after.may_dial_others && !SomeReturned(before, after) && same_wait &&
+        after.now < is.retry_at && after.dials > before.dials) {
       return "dialled before the back-off was over";
     }
   }
@@ -130,7 +169,7 @@ std::string Changes(const PoolView& before, const PoolView& after) {
 }  // namespace
 
 std::string Violation(const PoolView& before, const PoolView& after) {
-  for (std::string broken : {Gauges(after), Identities(after), Changes(before, after)}) {
+  for (std::string broken : {Gauges(after), Endpoints(after), Identities(after), Changes(before, after)}) {
     if (!broken.empty()) return absl::StrCat(broken, "\n  ", Numbers(after), "\n  before: ", Numbers(before));
   }
   return "";

@@ -23,6 +23,7 @@ struct PoolView {
   // As the pool tells it.
   PoolStats stats;
   std::vector<ConnectionStats> connections;
+  std::vector<EndpointStats> endpoints;
   PoolOptions options;
 
   // As the simulation knows it.
@@ -42,6 +43,7 @@ struct PoolView {
   bool may_change_limits = false;  // A Reconfigure.
   bool may_insist = false;         // A call that waits for ready may dial before the back-off is over.
   bool may_resume = false;
+  bool may_dial_others = false;  // The endpoints changed: a new one has no back-off.
 
   absl::Time paused_until = absl::InfinitePast();  // As the pauses ask: never later.
 

@@ -151,6 +151,12 @@ class Simulation {
   void ReportTooLate();
   void ReportTwice();
   void Settle();
+  void SetEndpoints();
+  void KillEndpoint();
+  void SlowEndpoint();
+  std::string AnyAddress();
+  // Whether the connections of a pool that has come to rest are where they should be.
+  std::string HowUneven() const;
 
   std::mt19937_64 random_;
   FakeClock clock_;
