@@ -13,6 +13,7 @@
 #include "pool/core/check.h"
 #include "pool/core/fork_epoch.h"
 #include "pool/core/pick_random.h"
+#include "pool/core/planted.h"
 
 namespace chanpool {
 namespace {
@@ -122,13 +123,13 @@ void Pool::ReleaseSlow(Slot* slot) {
   {
     MutexLock lock(&mu_);
     // With SLOW set every release comes through here, so the word cannot lose a lease under our eyes.
-    if (slot::HandsOver(slot->Load(), !waiters_.empty() && !state_.paused())) {
+    if (slot::HandsOver(slot->Load(), !waiters_.empty() && (!state_.paused() || CHANPOOL_PLANTED(kLendsWhilePaused)))) {
       Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
       ClearSlowIfNobodyWaits();
     } else {
       const auto change = SlotTable::Update(slot, slot::ReturnLocked);
       CHANPOOL_CHECK(change.has_value());  // A place was given back twice.
-      CloseIfEmpty(slot, change->after, effects);
+      if (!CHANPOOL_PLANTED(kLastLeaseDoesNotClose)) CloseIfEmpty(slot, change->after, effects);
     }
     RunActions(effects);
   }
@@ -144,6 +145,7 @@ absl::Status Pool::AdminRefusal() const {
       return absl::OkStatus();
     case PoolAdminState::kDraining:
     case PoolAdminState::kDrained:
+      if (CHANPOOL_PLANTED(kQueuesWhileDraining)) return absl::OkStatus();
       return absl::UnavailableError(absl::StrCat("pool \"", name_, "\" is draining (", Numbers(), ")"));
     case PoolAdminState::kDestroyed:
       return absl::UnavailableError(absl::StrCat("pool \"", name_, "\" was destroyed"));
@@ -184,7 +186,7 @@ void Pool::MarkSlowAll() {
 }
 
 void Pool::ClearSlowIfNobodyWaits() {
-  if (!waiters_.empty() || state_.paused()) return;
+  if (!waiters_.empty() || state_.paused() || CHANPOOL_PLANTED(kSlowIsNeverCleared)) return;
   for (Slot* slot : table_.listed()) SlotTable::Update(slot, slot::ClearSlow);
 }
 
@@ -195,16 +197,18 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
     return nullptr;
   }
   if (waiters_.empty() && !state_.paused()) {
-    MarkSlowAll();  // From here every release comes to this lock; what came back before is seen by the look.
-    if (Slot* slot = table_.LendLeastLoaded(slot::LendLocked)) {
+    // From here every release comes to this lock; what came back before is seen by the look.
+    if (!CHANPOOL_PLANTED(kWaiterDoesNotMark)) MarkSlowAll();
+    const bool looks = !CHANPOOL_PLANTED(kWaiterDoesNotLookAgain);
+    if (Slot* slot = looks ? table_.LendLeastLoaded(slot::LendLocked) : nullptr) {
       ClearSlowIfNobodyWaits();
-      ++counted_.hits;
+      counted_.hits += 1 + CHANPOOL_PLANTED(kHitsCountTwice);
       state_.OnDemand(Demand(), clock_->Now());  // The fast path no longer sees this peak as its own.
       RunActions(effects);
       return slot;
     }
   }
-  if (waiters_.size() >= state_.options().max_waiters) {
+  if (waiters_.size() >= state_.options().max_waiters + CHANPOOL_PLANTED(kMaxWaitersOffByOne)) {
     ClearSlowIfNobodyWaits();
     ++counted_.rejected;
     *why = FullError(absl::StrCat("max_waiters (", state_.options().max_waiters, ") already wait"));
@@ -240,7 +244,7 @@ absl::StatusOr<Place> Pool::Acquire(absl::Time deadline) {
       MutexLock lock(&mu_);
       decided = !waiter.queued;
       if (!decided) {
-        waiters_.Remove(&waiter);
+        if (!CHANPOOL_PLANTED(kTimeOutStaysQueued)) waiters_.Remove(&waiter);
         ClearSlowIfNobodyWaits();
         ++counted_.timed_out;
         waiter.refusal = absl::DeadlineExceededError(WithDialError(absl::StrCat(
@@ -249,6 +253,7 @@ absl::StatusOr<Place> Pool::Acquire(absl::Time deadline) {
     }
     // Whoever decided is about to wake us: this frame must stay until then.
     if (decided) clock_->Park(waiter.wakeup, absl::InfiniteFuture());
+    if (decided && CHANPOOL_PLANTED(kTimeOutLosesLease)) return absl::DeadlineExceededError("planted");
   }
   if (waiter.granted != nullptr) return Place(waiter.granted);
   return waiter.refusal;
@@ -301,17 +306,18 @@ void Pool::CancelAsync(const std::shared_ptr<AsyncAcquire>& acquire) {
     Waiter& waiter = acquire->waiter;
     if (acquire->delivered) return;
     if (waiter.queued) {
-      waiters_.Remove(&waiter);
+      if (!CHANPOOL_PLANTED(kCancelStaysQueued)) waiters_.Remove(&waiter);
       ClearSlowIfNobodyWaits();
       ++counted_.cancelled;
       Decide(&waiter, nullptr, cancelled, effects);
     } else if (waiter.granted != nullptr) {
       give_back = std::exchange(waiter.granted, nullptr);
+      if (CHANPOOL_PLANTED(kGivesBackUnderTheLock)) Release(std::exchange(give_back, nullptr));
       waiter.refusal = cancelled;
       ++counted_.cancelled;
     }
   }
-  if (give_back != nullptr) Release(give_back);
+  if (give_back != nullptr && !CHANPOOL_PLANTED(kCancelLosesLease)) Release(give_back);
   Perform(effects);
 }
 
@@ -387,7 +393,7 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
     counted_.misses += attempt.slot != nullptr;
   }
   if (attempt.slot != nullptr) {
-    counted_.overcommitted += over_limit;
+    counted_.overcommitted += over_limit && !CHANPOOL_PLANTED(kOvercommitUncounted);
   } else if (full) {
     ++counted_.rejected;
     attempt.refusal = FullError("every connection is full");

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "pool/core/async_acquire.h"
 #include "pool/core/check.h"
+#include "pool/core/planted.h"
 #include "pool/core/pool.h"
 
 namespace chanpool {
@@ -50,7 +51,7 @@ void Pool::Publish(Slot* slot, Effects& effects) {
   const bool paused = state_.paused();
   const auto change = SlotTable::Update(slot, [waiting, paused](SlotWord word) {
     const uint32_t room = word.limit() > word.leases() ? word.limit() - word.leases() : 0;
-    const uint32_t granted = paused ? 0 : std::min(room, waiting);
+    const uint32_t granted = paused || CHANPOOL_PLANTED(kOpensWithoutGranting) ? 0 : std::min(room, waiting);
     return slot::Open(word, granted, /*some_still_wait=*/granted < waiting || paused);
   });
   CHANPOOL_CHECK(change.has_value());
@@ -77,7 +78,7 @@ void Pool::GrantAll(Effects& effects) {
 }
 
 void Pool::GrantOn(Slot* slot, Effects& effects) {
-  if (state_.paused()) return;
+  if (state_.paused() || CHANPOOL_PLANTED(kRaiseGrantsNothing)) return;
   const bool some_waited = !waiters_.empty();
   while (!waiters_.empty() && SlotTable::Update(slot, slot::LendLocked)) {
     Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
@@ -86,11 +87,13 @@ void Pool::GrantOn(Slot* slot, Effects& effects) {
 }
 
 void Pool::CloseIfEmpty(Slot* slot, SlotWord word, Effects& effects) {
-  if (word.state() != SlotState::kDraining || word.leases() != 0) return;
+  const bool empty = word.leases() == 0 || CHANPOOL_PLANTED(kClosesWithLeasesOut);
+  if (word.state() != SlotState::kDraining || !empty) return;
   CHANPOOL_CHECK(SlotTable::Update(slot, slot::Close).has_value());
   slot->connection.store(nullptr, std::memory_order_relaxed);
   Held& held = held_[slot->index];
   if (held.connection != nullptr) effects.closed.push_back(std::move(held.connection));
+  if (CHANPOOL_PLANTED(kDestroysUnderTheLock)) effects.closed.clear();
   effects.references.push_back(std::move(held.self));
   held = Held();
   state_.OnClosed(slot->index, clock_->Now());
@@ -148,14 +151,15 @@ void Pool::RunActions(Effects& effects) {
           break;
         case Action::Kind::kProbe:
           CHANPOOL_CHECK(SlotTable::Update(slot, slot::Check).has_value());
-          table_.Unlist(slot);
+          if (!CHANPOOL_PLANTED(kProbedStaysListed)) table_.Unlist(slot);
           effects.calls.push_back({Effects::Call::Kind::kProbe, id, connection});
           break;
         case Action::Kind::kDrain: {
           const auto change = SlotTable::Update(slot, slot::Drain);
           CHANPOOL_CHECK(change.has_value());
           table_.Unlist(slot);
-          CloseIfEmpty(slot, change->after, effects);
+          if (!CHANPOOL_PLANTED(kDrainAtZeroDoesNotClose)) CloseIfEmpty(slot, change->after, effects);
+          if (CHANPOOL_PLANTED(kClosesTwice)) CloseIfEmpty(slot, change->after, effects);
           break;
         }
         case Action::Kind::kDrainIfUnused: {
@@ -191,12 +195,14 @@ void Pool::RunActions(Effects& effects) {
   table_.SetSelection(state_.options().selection, static_cast<uint32_t>(state_.target()));
   grow_above_.store(state_.can_grow() ? static_cast<uint32_t>(state_.grow_above()) : SlotWord::kMaxLeases,
                     std::memory_order_relaxed);
-  WakeAll(idlers_, effects);
+  if (!CHANPOOL_PLANTED(kReadyIsNotTold)) WakeAll(idlers_, effects);
   SetAlarm();
 }
 
 void Pool::Perform(Effects& effects) {
-  for (Wakeup* wakeup : effects.wake) wakeup->Wake();
+  for (Wakeup* wakeup : effects.wake) {
+    if (wakeup == effects.wake.front() || !CHANPOOL_PLANTED(kLosesWakeUps)) wakeup->Wake();
+  }
   for (const std::shared_ptr<AsyncAcquire>& acquire : effects.deliver) Deliver(acquire);
   // New connections first: the other calls may run users' code in this thread (gRPC runs interceptors when it cancels),
   // and if that acquires, it must not wait for a connection that this thread was about to make.
@@ -254,7 +260,8 @@ void Pool::CreateConnection(ConnectionId id) {
 // --- Reports ------------------------------------------------------------------------------------------------------
 
 bool Pool::IsCurrent(ConnectionId id) const {
-  return id.slot < state_.size() && state_.record(id.slot).generation == id.generation;
+  return id.slot < state_.size() &&
+         (state_.record(id.slot).generation == id.generation || CHANPOOL_PLANTED(kBelievesOldGenerations));
 }
 
 template <typename Tell>
@@ -333,7 +340,7 @@ void Pool::Housekeep() {
     MutexLock lock(&mu_);
     alarm_set_for_ = absl::InfiniteFuture();
     const absl::Time now = clock_->Now();
-    while (!async_deadlines_.empty() && async_deadlines_.begin()->first <= now) {
+    while (!CHANPOOL_PLANTED(kDeadlineIgnored) && !async_deadlines_.empty() && async_deadlines_.begin()->first <= now) {
       Waiter* waiter = &async_deadlines_.begin()->second->waiter;
       waiters_.Remove(waiter);
       ++counted_.timed_out;

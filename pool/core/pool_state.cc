@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "pool/core/check.h"
+#include "pool/core/planted.h"
 #include "pool/core/slot_table.h"
 
 namespace chanpool {
@@ -192,7 +193,8 @@ bool PoolState::OpenOrdinary(Cause cause, absl::Time now) {
 
 // While the target fails, one dial at a time stands for all, and waits for its back-off.
 bool PoolState::BacksOff(absl::Time now) const {
-  return failing_ && (now < retry_at_ || count(SlotState::kConnecting) > 0 || count(SlotState::kBackoff) > 0);
+  const bool others = count(SlotState::kConnecting) > 0 || count(SlotState::kBackoff) > 0;
+  return failing_ && (now < retry_at_ || (others && !CHANPOOL_PLANTED(kDialsTogether)));
 }
 
 // A bucket of one second's worth of connections, at least one.
@@ -203,7 +205,8 @@ absl::Time PoolState::connect_at() const {
 }
 
 bool PoolState::HeldBack(absl::Time now) const {
-  return count(SlotState::kConnecting) >= options_.max_connecting || now < connect_at();
+  return count(SlotState::kConnecting) >= options_.max_connecting ||
+         (now < connect_at() && !CHANPOOL_PLANTED(kConnectRateIgnored));
 }
 
 void PoolState::OpenUpTo(int connections, Cause cause, absl::Time now) {
@@ -232,7 +235,8 @@ int64_t PoolState::PeakBound(const std::vector<SlotUse>& use, int64_t demand) co
   for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
     const SlotState state = records_[slot].state;
     if (state == SlotState::kClosed || state == SlotState::kDraining) continue;
-    demand += std::max(use[slot].peak, use[slot].leases) - use[slot].leases;
+    const uint32_t above = std::max(use[slot].peak, use[slot].leases) - use[slot].leases;
+    demand += CHANPOOL_PLANTED(kAddsMeans) ? above / 2 : above;
   }
   return demand;
 }
@@ -253,7 +257,7 @@ void PoolState::EnsureConnections(int connections, absl::Time now) { OpenUpTo(co
 bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
   if (!in_service() || serving() >= options_.max_connections) return false;
   if (count(SlotState::kConnecting) >= options_.max_connecting) return false;
-  if (!wait_for_ready && now < std::max(retry_at(), connect_at())) return false;
+  if (!wait_for_ready && !CHANPOOL_PLANTED(kInsistsTooOften) && now < std::max(retry_at(), connect_at())) return false;
   return OpenOrdinary(Cause::kCall, now);
 }
 
@@ -262,9 +266,11 @@ bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
 // The failures in a row end with a connection that has lasted, not with one that opened: a server that accepts and
 // hangs up at once must not be redialled at full speed. failing_ means that the last one has not.
 void PoolState::BackOffFurther(absl::Time now) {
-  if (!failing_ && now - last_opened_ >= options_.backoff_initial) failures_ = 0;
+  const bool lasted = !failing_ && now - last_opened_ >= options_.backoff_initial;
+  if (lasted && !CHANPOOL_PLANTED(kBackOffNeverResets)) failures_ = 0;
   ++failures_;
-  const double steps = std::pow(kBackoffMultiplier, std::min(failures_, 64) - 1);
+  const double steps =
+      std::pow(kBackoffMultiplier, std::min(failures_, CHANPOOL_PLANTED(kBackOffDoesNotGrow) ? 1 : 64) - 1);
   const absl::Duration base = std::min(options_.backoff_initial * steps, options_.backoff_max);
   retry_at_ = now + base * std::uniform_real_distribution<double>(1 - kBackoffJitter, 1 + kBackoffJitter)(random_);
 }
@@ -292,7 +298,9 @@ void PoolState::OnOpened(uint32_t slot, absl::Time now) {
     const uint32_t old = static_cast<uint32_t>(std::exchange(r.replaces, -1));
     records_[old].replaced_by = -1;
     r.last_used = records_[old].last_used;
-    BeginDrain(old, records_[old].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "", now);
+    if (!CHANPOOL_PLANTED(kOldLendsBesideNew))
+      BeginDrain(old, records_[old].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "",
+                 now);
   }
   MoveTo(slot, SlotState::kOpen, now);
   r.opened_at = now;
@@ -312,7 +320,7 @@ void PoolState::OnFailed(uint32_t slot, const absl::Status& why, absl::Time now)
   }
   if (r.state != SlotState::kConnecting) return;
   NoteFailure(why, r.since, now);
-  TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
+  if (!CHANPOOL_PLANTED(kEventIsLost)) TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
   const bool only_way = count(SlotState::kOpen) + count(SlotState::kChecking) + count(SlotState::kBackoff) == 0;
   if (r.replaces < 0 && only_way && !r.outdated) {
     // One connection stays for calls that must queue somewhere, and dials for all.
@@ -365,7 +373,7 @@ void PoolState::EnterDraining(uint32_t slot, CloseReason reason, bool by_choice,
   if (r.replaced_by >= 0) records_[r.replaced_by].replaces = -1;  // The replacement is now an ordinary connection.
   r.replaces = r.replaced_by = -1;
   if (std::exchange(r.makes_up, false) && reason == CloseReason::kConnectFailed) ++owed_;
-  r.reason = reason;
+  r.reason = CHANPOOL_PLANTED(kCloseReasonLost) ? CloseReason::kIdle : reason;
   r.by_choice = by_choice;
   MoveTo(slot, SlotState::kDraining, now);
   TellOf(PoolEvent::Kind::kDraining, slot, now, detail);
@@ -440,7 +448,7 @@ void PoolState::Resume(absl::Time now) {
   admin_ = PoolAdminState::kActive;
   Tell(PoolEvent::Kind::kPoolResumed, now);
   BeginChecks(now);
-  Maintain(now);
+  if (!CHANPOOL_PLANTED(kResumeForgetsMin)) Maintain(now);
 }
 
 void PoolState::Destroy(absl::Time now) {
@@ -471,7 +479,7 @@ void PoolState::StartReplacements(absl::Time now) {
     replacements_begun_ = 0;
   }
   const int per_period = std::max(kReplacementsPerPeriod, options_.max_surge);
-  const int at_once = std::max(1, options_.max_surge);
+  const int at_once = std::max(1, options_.max_surge) + CHANPOOL_PLANTED(kSurgeOffByOne);
   int under_way = replacements_under_way();
   for (const uint32_t slot : due) {
     if (under_way >= at_once || replacements_begun_ >= per_period || !MayDial(now)) return;
@@ -541,6 +549,7 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
   retry_at_ = std::min(retry_at_, now + options_.backoff_max);  // A shorter back-off holds for the present wait too.
   Tell(PoolEvent::Kind::kReconfigured, now);
   for (uint32_t slot = 0; new_limit && slot < records_.size(); ++slot) {
+    if (CHANPOOL_PLANTED(kReconfigureForgetsLimits)) break;
     if (records_[slot].state != SlotState::kClosed) Act(Action::Kind::kSetLimit, slot);
   }
   // A transport that redials by itself does so on the back-off that its connection was made with. So one that backs off
@@ -552,7 +561,7 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
     BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "its back-off was reconfigured", now);
   }
   // One at a time: when a connection that is being replaced goes, its replacement begins to count.
-  while (in_service() && serving() > options_.max_connections) {
+  while (in_service() && serving() > options_.max_connections + CHANPOOL_PLANTED(kShrinkByOneTooFew)) {
     BeginDrain(LeastMissed(use), CloseReason::kShrunk, /*by_choice=*/false, "", now);
   }
   Maintain(now);
@@ -600,7 +609,9 @@ void PoolState::TickShrink(const std::vector<SlotUse>& use, absl::Time now) {
   checks_ = std::min(checks_ + 1, kLowChecks);
   const int64_t peak = *std::max_element(check_peaks_.begin(), check_peaks_.end());
   const int size = serving(), needed = NeededFor(peak);
-  if (checks_ < kLowChecks || size <= needed || now - grew_at_ < options_.shrink_cooldown) return;
+  const bool cools_down = now - grew_at_ < options_.shrink_cooldown && !CHANPOOL_PLANTED(kShrinkIgnoresCooldown);
+  const bool too_few = checks_ < kLowChecks && !CHANPOOL_PLANTED(kShrinksAtOnce);
+  if (too_few || size <= needed || cools_down) return;
   std::vector<uint32_t> open;
   for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
     // One that is being replaced would leave its replacement behind.
@@ -623,7 +634,8 @@ void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
   for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
     Record& r = records_[slot];
     if (r.state != SlotState::kOpen) continue;
-    if (use[slot].used || use[slot].leases > 0 || paused()) {
+    const bool used = use[slot].used && !CHANPOOL_PLANTED(kIdleThoughUsed);
+    if (used || use[slot].leases > 0 || paused()) {
       r.last_used = now;
     } else if (r.replaced_by < 0 && now - r.last_used >= options_.max_idle) {
       idle.push_back(slot);
@@ -632,7 +644,7 @@ void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
   std::sort(idle.begin(), idle.end(), [this](uint32_t a, uint32_t b) {
     return std::make_pair(records_[a].last_used, a) < std::make_pair(records_[b].last_used, b);
   });
-  int above_min = serving() - options_.min_connections;
+  int above_min = serving() - (CHANPOOL_PLANTED(kIdleBelowMin) ? 0 : options_.min_connections);
   for (auto slot = idle.begin(); slot != idle.end() && above_min > 0; ++slot, --above_min) {
     Act(Action::Kind::kDrainIfUnused, *slot, CloseReason::kIdle);
   }
@@ -644,22 +656,24 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
   for (uint32_t slot = 0; slot < records_.size(); ++slot) {
     Record& r = records_[slot];
     const absl::Duration in_state = now - r.since;
+    if (CHANPOOL_PLANTED(kAgeIsRedrawn)) r.age_draw = std::uniform_real_distribution<double>(-1, 1)(random_);
     if (r.state == SlotState::kConnecting && in_state >= options_.connect_timeout) {
       OnFailed(slot, too_slow, now);
-    } else if (r.state == SlotState::kChecking && in_state >= options_.connect_timeout) {
+    } else if (r.state == SlotState::kChecking && in_state >= options_.connect_timeout &&
+               !CHANPOOL_PLANTED(kSuspectsForEver)) {
       OnProbed(slot, too_slow, now);
     } else if (r.state == SlotState::kBackoff && now >= retry_at_) {
       BackOffFurther(now);  // This dial counts as failed until it opens.
       Act(Action::Kind::kRedial, slot);
     } else if (r.state == SlotState::kDraining && r.by_choice && !r.lingering && in_state >= options_.drain_grace &&
-               lingering() < options_.max_connections) {
+               lingering() < options_.max_connections && !CHANPOOL_PLANTED(kGraceNeverEnds)) {
       r.lingering = true;
       if (std::exchange(r.owes_one, false)) ++owed_;
       TellOf(PoolEvent::Kind::kLingering, slot, now);
     }
   }
   if (!in_service()) return;
-  if (paused() && now >= paused_until_) Unpause(now);
+  if (paused() && now >= paused_until_ && !CHANPOOL_PLANTED(kPauseNeverEnds)) Unpause(now);
   held_back_ = 0;
   OnDemand(PeakBound(use, demand), now);
   Maintain(now);

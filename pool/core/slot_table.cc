@@ -125,7 +125,8 @@ Slot* SlotTable::TryLendListed(Slot* remembered, PickRandom* random) {
     Slot* a = remembered != nullptr ? remembered : at(i);
     Slot* b = at(j);
     SlotWord word_a = a->Load(), word_b = b->Load();
-    if (!slot::Lend(word_a) || (slot::Lend(word_b) && word_b.leases() < word_a.leases())) {
+    if (!slot::Lend(word_a) ||
+        (slot::Lend(word_b) && (word_b.leases() < word_a.leases()) != CHANPOOL_PLANTED(kPicksTheFuller))) {
       std::swap(a, b);
       std::swap(word_a, word_b);
     }
@@ -181,7 +182,8 @@ void SlotTable::Unlist(Slot* slot) {
   listed_.pop_back();
   Hints* hints = hints_.load(std::memory_order_relaxed);
   const auto hole = static_cast<uint32_t>(found - listed_.begin());
-  if (hole < listed_.size()) hints->slots[hole].store(listed_[hole], std::memory_order_relaxed);
+  if (hole < listed_.size() && !CHANPOOL_PLANTED(kHoleStaysInTheList))
+    hints->slots[hole].store(listed_[hole], std::memory_order_relaxed);
   hints->count.store(static_cast<uint32_t>(listed_.size()), std::memory_order_release);
 }
 

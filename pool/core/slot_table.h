@@ -20,6 +20,7 @@
 
 #include "pool/core/options.h"
 #include "pool/core/pick_random.h"
+#include "pool/core/planted.h"
 #include "pool/core/slot_word.h"
 
 namespace chanpool {
@@ -106,7 +107,7 @@ class SlotTable {
 
   // Whoever has just raised the leases tells how far. True: more than at any time since housekeeping last looked.
   static bool RaisePeak(Slot* slot, uint32_t leases) {
-    if (leases <= slot->peak.load(std::memory_order_relaxed)) return false;
+    if (leases <= slot->peak.load(std::memory_order_relaxed) || CHANPOOL_PLANTED(kPeakIsMissed)) return false;
     slot->peak.store(leases, std::memory_order_relaxed);
     return true;
   }
@@ -127,6 +128,7 @@ class SlotTable {
       Slot* best = nullptr;
       for (uint32_t i = 0; i < listed_.size(); ++i) {
         const SlotWord word = listed_[i]->Load();
+        if (best != nullptr && CHANPOOL_PLANTED(kLeastLoadedIsTheFirst)) break;
         if (change(word) && (best == nullptr || word.leases() < best->Load().leases())) best = listed_[i];
       }
       // Between the look and the change others may only have filled it up: each retry follows somebody's success.

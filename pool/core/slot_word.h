@@ -17,6 +17,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "pool/core/planted.h"
+
 namespace chanpool {
 
 enum class SlotState : uint8_t {
@@ -85,13 +87,16 @@ using Next = std::optional<SlotWord>;  // nullopt: the word may not make this ch
 
 // The fast path: one more lease. Fails behind SLOW, so that nobody overtakes who waits.
 constexpr Next Lend(SlotWord w) {
-  if (w.state() != SlotState::kOpen || w.slow() || w.leases() >= w.limit()) return std::nullopt;
+  if (w.state() != SlotState::kOpen || (w.slow() && !CHANPOOL_PLANTED(kLendIgnoresSlow)) ||
+      w.leases() >= w.limit() + CHANPOOL_PLANTED(kLimitOffByOne)) {
+    return std::nullopt;
+  }
   return w.with_leases(w.leases() + 1).with_used(true);
 }
 
 // The fast way back. Fails with SLOW: then the lock comes first, and ReturnLocked or a hand-over.
 constexpr Next Return(SlotWord w) {
-  if (w.slow() || w.leases() == 0) return std::nullopt;
+  if ((w.slow() && !CHANPOOL_PLANTED(kReturnIgnoresSlow)) || w.leases() == 0) return std::nullopt;
   return w.with_leases(w.leases() - 1);
 }
 
@@ -120,7 +125,8 @@ constexpr Next LendUnready(SlotWord w) {
 
 // Rule 2: a place that comes back goes to the first waiter only if it is one that may be lent.
 constexpr bool HandsOver(SlotWord w, bool somebody_waits) {
-  return somebody_waits && w.state() == SlotState::kOpen && w.leases() <= w.limit();
+  const bool may_lend = w.state() == SlotState::kOpen || CHANPOOL_PLANTED(kHandOverInAnyState);
+  return somebody_waits && may_lend && (w.leases() <= w.limit() || CHANPOOL_PLANTED(kHandOverAboveLimit));
 }
 
 // One lease less. At zero while DRAINING, the caller closes the slot (rule 3).
@@ -138,14 +144,15 @@ constexpr Next MarkSlow(SlotWord w) {
 // Rule 4: whoever empties the queue clears SLOW in every OPEN word, and never in a DRAINING one. Not during a pause
 // (rule 10).
 constexpr Next ClearSlow(SlotWord w) {
-  if (w.state() != SlotState::kOpen || !w.slow()) return std::nullopt;
+  if ((w.state() != SlotState::kOpen && !CHANPOOL_PLANTED(kSlowIsClearedWhileDraining)) || !w.slow())
+    return std::nullopt;
   return w.with_slow(false);
 }
 
 // A CLOSED slot begins a new life.
 constexpr Next Reuse(SlotWord w, uint32_t limit) {
   if (w.state() != SlotState::kClosed) return std::nullopt;
-  return w.with_next_generation()
+  return (CHANPOOL_PLANTED(kReusesItsGeneration) ? w : w.with_next_generation())
       .with_state(SlotState::kConnecting)
       .with_slow(false)
       .with_used(false)
@@ -161,7 +168,7 @@ constexpr Next Open(SlotWord w, uint32_t granted, bool some_still_wait) {
   if (!can) return std::nullopt;
   return w.with_leases(w.leases() + granted)
       .with_state(SlotState::kOpen)
-      .with_slow(some_still_wait)
+      .with_slow(some_still_wait && !CHANPOOL_PLANTED(kOpensWithoutSlow))
       .with_used(w.used() || granted > 0);
 }
 

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "pool/core/check.h"
 #include "pool/core/clock.h"
+#include "pool/core/planted.h"
 
 namespace chanpool {
 
@@ -59,7 +60,7 @@ class WaiterQueue {
 
   // Null when empty.
   Waiter* PopFront() {
-    Waiter* w = first_;
+    Waiter* w = CHANPOOL_PLANTED(kLastIsFirst) ? last_ : first_;
     if (w != nullptr) Remove(w);
     return w;
   }

@@ -439,6 +439,8 @@ void Simulation::ReleaseOne() {
   const size_t at = Draw(leases_.size());
   std::swap(leases_[at], leases_.back());
   --leases_.back().life->held;
+  const ConnectionId id = leases_.back().place.id();
+  if (leases_.back().life == life_) ++leave_.returned[{id.slot, id.generation}];
   leases_.pop_back();
 }
 
