@@ -123,7 +123,7 @@ Slot* SlotTable::TryLendListed(Slot* remembered, PickRandom* random) {
     uint32_t j = random->Below(count - 1);
     if (j >= i) ++j;
     Slot* a = remembered != nullptr ? remembered : at(i);
-    Slot* b = at(j);
+    Slot* b = at(j) != a ? at(j) : at(i);
     SlotWord word_a = a->Load(), word_b = b->Load();
     if (!slot::Lend(word_a) || (slot::Lend(word_b) && word_b.leases() < word_a.leases())) {
       std::swap(a, b);

@@ -131,6 +131,20 @@ TEST_F(SlotTableTest, AThreadKeepsToItsOwnSlotWhileOthersUseTheirs) {
   EXPECT_EQ(LendAndReturn(100), (std::map<Slot*, int>{{mine, 100}}));
 }
 
+TEST_F(SlotTableTest, LeavesTheRememberedSlotForOneThatCarriesFewer) {
+  for (int round = 0; round < 100; ++round) {
+    SlotTable table(nullptr);
+    for (uint32_t i = 0; i < 2; ++i) {
+      Slot* slot = table.GetOrAdd(i);
+      SlotTable::Update(slot, [](SlotWord w) { return slot::Reuse(w, 9); });
+      SlotTable::Update(slot, [](SlotWord w) { return slot::Open(w, 0, /*some_still_wait=*/false); });
+      table.List(slot);
+    }
+    Slot* remembered = table.TryLend(&random_);
+    EXPECT_NE(table.TryLend(&random_), remembered) << "round " << round;
+  }
+}
+
 TEST_F(SlotTableTest, RemembersNothingOfATableThatIsGone) {
   // Tables that fall on one place of a thread's memory, and very likely on one place of the heap.
   for (int i = 0; i < 100; ++i) {
