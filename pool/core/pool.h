@@ -261,6 +261,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Grow();
   void Housekeep();
 
+  // Makes `change` on the state, and does what follows; ForkedError() after fork. Only in pool_steering.cc.
+  template <typename Change>
+  absl::Status Steer(Change change) ABSL_LOCKS_EXCLUDED(mu_);
   // Tells the state something of one connection, if it is still that one, and does what follows.
   template <typename Tell>
   void Report(ConnectionId id, Tell tell) ABSL_LOCKS_EXCLUDED(mu_);

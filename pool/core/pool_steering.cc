@@ -147,19 +147,28 @@ absl::Status Pool::StillOut() const {
                                                   connections, " connections (", who, ")"));
 }
 
-absl::Status Pool::Resume() {
+template <typename Change>
+absl::Status Pool::Steer(Change change) {
   if (Forked()) return ForkedError();
   Effects effects;
+  absl::Status result;
   {
     MutexLock lock(&mu_);
-    if (state_.admin() == PoolAdminState::kDestroyed) {
-      return absl::FailedPreconditionError(absl::StrCat("resume of pool \"", name_, "\": it was destroyed"));
-    }
-    state_.Resume(clock_->Now());
+    result = change(state_, clock_->Now());
     RunActions(effects);
   }
   Perform(effects);
-  return absl::OkStatus();
+  return result;
+}
+
+absl::Status Pool::Resume() {
+  return Steer([this](PoolState& state, absl::Time now) {
+    if (state.admin() == PoolAdminState::kDestroyed) {
+      return absl::FailedPreconditionError(absl::StrCat("resume of pool \"", name_, "\": it was destroyed"));
+    }
+    state.Resume(now);
+    return absl::OkStatus();
+  });
 }
 
 absl::Status Pool::Pause(absl::Duration max_hold) {
@@ -171,34 +180,25 @@ absl::Status Pool::Pause(absl::Duration max_hold) {
                      max_hold <= absl::ZeroDuration() ? "more than 0"
                                                       : absl::StrCat("at most ", absl::FormatDuration(kLongestPause))));
   }
-  Effects effects;
-  {
-    MutexLock lock(&mu_);
-    if (!state_.in_service()) {
+  return Steer([&](PoolState& state, absl::Time now) {
+    if (!state.in_service()) {
       return absl::FailedPreconditionError(
           absl::StrCat("pause of pool \"", name_, "\": it ",
-                       state_.admin() == PoolAdminState::kDestroyed ? "was destroyed" : "drains, and refuses callers"));
+                       state.admin() == PoolAdminState::kDestroyed ? "was destroyed" : "drains, and refuses callers"));
     }
-    state_.Pause(max_hold, clock_->Now());
-    RunActions(effects);
-  }
-  Perform(effects);
-  return absl::OkStatus();
+    state.Pause(max_hold, now);
+    return absl::OkStatus();
+  });
 }
 
 absl::Status Pool::Unpause() {
-  if (Forked()) return ForkedError();
-  Effects effects;
-  {
-    MutexLock lock(&mu_);
-    if (state_.admin() == PoolAdminState::kDestroyed) {
+  return Steer([this](PoolState& state, absl::Time now) {
+    if (state.admin() == PoolAdminState::kDestroyed) {
       return absl::FailedPreconditionError(absl::StrCat("unpause of pool \"", name_, "\": it was destroyed"));
     }
-    state_.Unpause(clock_->Now());
-    RunActions(effects);
-  }
-  Perform(effects);
-  return absl::OkStatus();
+    state.Unpause(now);
+    return absl::OkStatus();
+  });
 }
 
 absl::Status Pool::Reconfigure(const PoolOptions& options) {
@@ -267,25 +267,17 @@ absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
 }
 
 void Pool::Recycle() {
-  if (Forked()) return;
-  Effects effects;
-  {
-    MutexLock lock(&mu_);
-    state_.Recycle(clock_->Now());
-    RunActions(effects);
-  }
-  Perform(effects);
+  Steer([](PoolState& state, absl::Time now) {
+    state.Recycle(now);
+    return absl::OkStatus();
+  }).IgnoreError();
 }
 
 void Pool::Redirected() {
-  if (Forked()) return;
-  Effects effects;
-  {
-    MutexLock lock(&mu_);
-    state_.Redirected(clock_->Now());
-    RunActions(effects);
-  }
-  Perform(effects);
+  Steer([](PoolState& state, absl::Time now) {
+    state.Redirected(now);
+    return absl::OkStatus();
+  }).IgnoreError();
 }
 
 void Pool::StopRecycle() {
@@ -295,14 +287,10 @@ void Pool::StopRecycle() {
 }
 
 void Pool::TryToConnect() {
-  if (Forked()) return;
-  Effects effects;
-  {
-    MutexLock lock(&mu_);
-    if (state_.serving() == 0) state_.EnsureConnections(1, clock_->Now());
-    RunActions(effects);
-  }
-  Perform(effects);
+  Steer([](PoolState& state, absl::Time now) {
+    if (state.serving() == 0) state.EnsureConnections(1, now);
+    return absl::OkStatus();
+  }).IgnoreError();
 }
 
 }  // namespace chanpool
