@@ -62,7 +62,7 @@ std::shared_ptr<Pool> Pool::Create(Config config) {
   {
     MutexLock lock(&pool->mu_);
     pool->alarm_ = std::move(alarm);
-    pool->table_.SetSelection(pool->state_.options().selection, static_cast<uint32_t>(pool->state_.target()));
+    pool->ApplySelection();
     pool->state_.Start(pool->clock_->Now());
     pool->RunActions(effects);
   }

@@ -275,6 +275,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   static absl::StatusOr<PoolOptions> InForce(const Sources& sources);
   // Makes `change` on the sources, if what comes of it is valid.
   absl::Status ChangeSources(const std::function<void(Sources&)>& change) ABSL_LOCKS_EXCLUDED(mu_);
+  // How the table chooses, by the options in force.
+  void ApplySelection() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Parks on a wake-up that is among the idlers; false: it reached its deadline, and is not among them any more.
   bool AwaitChange(Wakeup* wakeup, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
 

@@ -188,7 +188,6 @@ void Pool::RunActions(Effects& effects) {
     effects.tell = true;
   }
   if (!changed) return;
-  table_.SetSelection(state_.options().selection, static_cast<uint32_t>(state_.target()));
   grow_above_.store(state_.can_grow() ? static_cast<uint32_t>(state_.grow_above()) : SlotWord::kMaxLeases,
                     std::memory_order_relaxed);
   WakeAll(idlers_, effects);

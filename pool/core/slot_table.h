@@ -35,7 +35,7 @@ struct alignas(64) Slot {
   // The most leases at one time since housekeeping last looked. A lost race makes it one acquire too low.
   std::atomic<uint32_t> peak{0};
   uint32_t index = 0;
-  // When the fast path last lent it, by the table's own count of such times. Kept by two policies only.
+  // When the fast path last lent it, by the table's own count of such times. Kept by the policies that take turns.
   std::atomic<uint64_t> turn{0};
   // Set before the slot lends and until it is CLOSED: whoever holds a lease may read it.
   std::atomic<Connection*> connection{nullptr};

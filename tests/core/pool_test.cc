@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -686,6 +687,22 @@ TEST_F(PoolTest, AHigherLimitServesWaitersAtOnceAndALowerOneCutsNobody) {
   options.max_surge = 9;
   EXPECT_EQ(pool_->Reconfigure(options).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(pool_->options().max_surge, 1) << "all or nothing";
+}
+
+TEST_F(PoolTest, ChoosesConnectionsAsItsOptionsSayAlsoWhenTheyChange) {
+  PoolOptions options = SmallPool();
+  options.min_connections = options.max_connections = 3;
+  options.selection = SelectionPolicy::kRoundRobin;
+  Start(options);
+  const auto chosen = [this] {
+    std::set<uint32_t> slots;
+    for (int i = 0; i < 3; ++i) slots.insert(pool_->TryAcquire().id().slot);
+    return slots.size();
+  };
+  EXPECT_EQ(chosen(), 3u);
+  options.selection = SelectionPolicy::kPack;
+  EXPECT_EQ(pool_->Reconfigure(options), absl::OkStatus());
+  EXPECT_EQ(chosen(), 1u);
 }
 
 TEST_F(PoolTest, OptionsThatHoldAlreadyAreNoChange) {
