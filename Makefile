@@ -24,7 +24,7 @@ soak: ## The same for HOURS=8, with a line each minute
 	@scripts/install.sh
 	@scripts/sim.sh --seconds=$$(awk 'BEGIN { print 3600 * $(or $(HOURS),8) }') --progress=60
 
-bench: ## Build and run the benchmarks, 4 minutes (ARGS="--rounds=3": rough and quick)
+bench: ## Build and run the benchmarks, 5 minutes (ARGS="--rounds=3": rough and quick)
 	@scripts/bench.sh $(ARGS)
 
 bench-acquire: ## Acquire + release beside four other pools, 4 minutes (ARGS="--rounds=2 --measure-ms=100": rough)

@@ -4,7 +4,7 @@
     chanpool_deps()
 
 Labels: @debian_grpc//:grpc++, @debian_protobuf//:protobuf, @debian_absl//:strings (status, time, ...),
- @debian_gtest//:gtest_main. Every target is complete: it names what it needs to link.
+@debian_gtest//:gtest_main. Every target is complete: it names what it needs to link.
 A workspace that declares a repository of the same name first keeps its own.
 """
 
