@@ -85,11 +85,8 @@ void SayHowToGoOn(Session& session, const std::string& token) {
 absl::StatusOr<int> Events(Session& session, const Invocation& invocation) {
   const absl::StatusOr<v1::WatchEventsRequest> request = MakeRequest(invocation);
   if (!request.ok()) return request.status();
-  const absl::StatusOr<AdminClient*> client = session.client();
+  const absl::StatusOr<AdminClient*> client = session.answering_client();
   if (!client.ok()) return client.status();
-  // A watch has no deadline, or a longer one; a server that does not answer is noticed by this.
-  const absl::StatusOr<v1::GetInstanceResponse> alive = (*client)->GetInstance({}, session.timeout());
-  if (!alive.ok()) return alive.status();
   const bool follow = invocation.Has("follow");
   session.env().interrupts();
   const auto stream = (*client)->WatchEvents(*request, follow ? absl::InfiniteDuration() : session.timeout() + kLook);

@@ -31,6 +31,14 @@ absl::StatusOr<AdminClient*> Session::client() {
   return client_.get();
 }
 
+absl::StatusOr<AdminClient*> Session::answering_client() {
+  absl::StatusOr<AdminClient*> client = this->client();
+  if (!client.ok()) return client;
+  const absl::StatusOr<v1::GetInstanceResponse> answer = (*client)->GetInstance({}, timeout());
+  if (!answer.ok()) return answer.status();
+  return client;
+}
+
 std::string Session::endpoint() const { return client_ == nullptr ? settings_.endpoint : client_->endpoint(); }
 
 void Session::Write(absl::string_view text) {

@@ -46,6 +46,8 @@ class Session {
   // kInvalidArgument for an endpoint that is none, kUnavailable if there is none at the default places. Does not
   // connect.
   absl::StatusOr<AdminClient*> client();
+  // The same, once its server has answered within timeout(): for a watch, which has no deadline or a longer one.
+  absl::StatusOr<AdminClient*> answering_client();
   // As it was given or found; for messages, after client().
   std::string endpoint() const;
 

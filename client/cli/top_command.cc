@@ -90,12 +90,8 @@ absl::StatusOr<int> Top(Session& session, const Invocation& invocation) {
   // Rates need two ticks: once waits for the second.
   request.set_max_responses(once ? 2 : frames);
   request.mutable_interval()->set_seconds(1);
-  const absl::StatusOr<AdminClient*> client = session.client();
+  const absl::StatusOr<AdminClient*> client = session.answering_client();
   if (!client.ok()) return client.status();
-
-  // A watch has no deadline; a server that does not answer is noticed by this.
-  const absl::StatusOr<v1::GetInstanceResponse> alive = (*client)->GetInstance({}, session.timeout());
-  if (!alive.ok()) return alive.status();
   session.env().interrupts();
   const auto stream = (*client)->WatchStats(request, absl::InfiniteDuration());
   Terminal* const screen = batch ? nullptr : session.env().terminal;
