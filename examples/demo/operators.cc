@@ -152,14 +152,16 @@ void Look(Stage& stage, Report& report) {
 
 void Reload(Stage& stage, Report& report) {
   report.Act("The configuration is changed while calls run", "first rightly, then wrongly");
+  const auto may_have_twelve = [&stage] {
+    const Finished pool = stage.Grpcurl(
+        {"-d", R"({"name": "pools/warehouse"})", stage.admin_socket(), "chanpool.admin.v1.PoolAdmin/GetPool"});
+    return absl::StrContains(pool.out, "\"maxConnections\": 12");
+  };
   const Calls before = stage.NextCount();
   stage.WriteConfig("max_connections: 12");
   const Finished reload = stage.Poolctl({"reload"});
   Show("poolctl reload", reload.out + reload.err, 4, report);
-  const Finished pool = stage.Grpcurl(
-      {"-d", R"({"name": "pools/warehouse"})", stage.admin_socket(), "chanpool.admin.v1.PoolAdmin/GetPool"});
-  report.Promise(reload.exit == 0 && absl::StrContains(pool.out, "\"maxConnections\": 12"),
-                 "a reload raises max_connections from 2 to 12");
+  report.Promise(reload.exit == 0 && may_have_twelve(), "a reload raises max_connections from 2 to 12");
   const Finished set = stage.Poolctl({"set", "shop/orders", "max_connections=12", "--ttl", "30m"});
   Show("poolctl set shop/orders max_connections=12 --ttl 30m", set.out + set.err, 3, report);
   report.Promise(set.exit == 0, "and an operator raises that of the microservice's pool, for 30 minutes");
@@ -167,11 +169,9 @@ void Reload(Stage& stage, Report& report) {
   stage.WriteConfig("max_conections: 12");
   const Finished broken = stage.Poolctl({"reload"});
   Show("poolctl reload    # max_conections", broken.out + broken.err, 3, report);
-  const Finished still = stage.Grpcurl(
-      {"-d", R"({"name": "pools/warehouse"})", stage.admin_socket(), "chanpool.admin.v1.PoolAdmin/GetPool"});
   report.Promise(broken.exit == 6 && absl::StrContains(broken.err, absl::StrCat(stage.config_path(), ":8:5:")),
                  "a broken file is refused with its line and column");
-  report.Promise(absl::StrContains(still.out, "\"maxConnections\": 12"), "and changes nothing");
+  report.Promise(may_have_twelve(), "and changes nothing");
   stage.WriteConfig("max_connections: 12");
   const Calls after = stage.NextCount();
   report.Promise(
