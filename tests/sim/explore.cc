@@ -26,6 +26,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "examples/demo/report.h"
 #include "pool/core/clock.h"
 #include "tests/sim/contained.h"
 #include "tests/sim/pool_view.h"
@@ -172,12 +173,6 @@ int ReplayScript(const Options& options) {
   return broken.empty() ? 0 : 1;
 }
 
-std::string Thousands(uint64_t n) {
-  std::string digits = absl::StrCat(n);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<size_t>(at), ",");
-  return digits;
-}
-
 int Explore(const Options& options) {
   const absl::Time begun = RealClock()->Now();
   const uint64_t fresh = (static_cast<uint64_t>(std::random_device()()) << 20) + 1000;
@@ -185,7 +180,7 @@ int Explore(const Options& options) {
   if (options.fixed_first) fixed = {1, 2, 3};
   if (options.seed.has_value()) fixed = {*options.seed};
   std::printf("simulating for %g s: lives of %s steps, seeds %s%s\n", options.seconds,
-              Thousands(static_cast<uint64_t>(options.steps)).c_str(), absl::StrJoin(fixed, ", ").c_str(),
+              demo::Count(options.steps).c_str(), absl::StrJoin(fixed, ", ").c_str(),
               options.seed.has_value() ? "" : absl::StrCat(fixed.empty() ? "" : ", ", "from ", fresh, " on").c_str());
   std::fflush(stdout);
   Tally tally;
@@ -193,8 +188,8 @@ int Explore(const Options& options) {
   absl::Time next_line = begun + absl::Seconds(options.progress);
   const auto summary = [&] {
     const double seconds = absl::ToDoubleSeconds(RealClock()->Now() - begun);
-    return absl::StrCat(Thousands(steps), " steps in ", static_cast<int>(seconds), " s (",
-                        Thousands(static_cast<uint64_t>(static_cast<double>(steps) / std::max(seconds, 0.001))),
+    return absl::StrCat(demo::Count(static_cast<int64_t>(steps)), " steps in ", static_cast<int>(seconds), " s (",
+                        demo::Count(static_cast<int64_t>(static_cast<double>(steps) / std::max(seconds, 0.001))),
                         " a second), ", lives, lives == 1 ? " life" : " lives");
   };
   for (;;) {
@@ -224,7 +219,7 @@ int Explore(const Options& options) {
     if (broken == 0 && tally.of(name) == 0) std::printf("never seen: %s\n", name.c_str());
   }
   const bool few = broken == 0 && steps < options.min_steps;
-  if (few) std::printf("fewer than %s steps\n", Thousands(options.min_steps).c_str());
+  if (few) std::printf("fewer than %s steps\n", demo::Count(static_cast<int64_t>(options.min_steps)).c_str());
   std::printf("sim: %s, %s\n", summary().c_str(), broken == 0 ? "nothing broken" : "a rule is broken");
   return broken > 0 || few ? 1 : 0;
 }
