@@ -20,6 +20,8 @@ namespace chanpool {
 namespace {
 
 constexpr absl::Duration kLook = absl::Milliseconds(5);
+// For the last output of one that has ended. Only what it started, and left with its streams, makes this long.
+constexpr absl::Duration kLastOutput = absl::Seconds(5);
 
 // Starts it with these as its streams; both are closed here.
 pid_t Spawn(const std::vector<std::string>& arguments, const std::vector<std::string>& environment, int out, int err) {
@@ -112,6 +114,8 @@ void Program::Read(int fd) {
     output_.append(buffer, length);
   }
   close(fd);
+  absl::MutexLock lock(&mu_);
+  output_ended_ = true;
 }
 
 std::string Program::output() const {
@@ -125,10 +129,7 @@ bool Program::AwaitOutput(const std::string& text, size_t from, absl::Duration l
     // In this order: what it said before it ended counts.
     const bool ended = AwaitExit(absl::ZeroDuration()).has_value();
     if (output().find(text, from) != std::string::npos) return true;
-    if (ended || absl::Now() > deadline) {
-      absl::SleepFor(kLook);  // For the reader, to whom the end comes a moment later.
-      return output().find(text, from) != std::string::npos;
-    }
+    if (ended || absl::Now() > deadline) return false;
     absl::SleepFor(kLook);
   }
 }
@@ -143,6 +144,9 @@ std::optional<int> Program::AwaitExit(absl::Duration limit) {
     int status = 0;
     if (waitpid(pid_, &status, WNOHANG) == pid_) {
       exit_ = ExitOf(status);
+      // The reader may be behind: whoever knows of the end has the whole output.
+      absl::MutexLock lock(&mu_);
+      mu_.AwaitWithTimeout(absl::Condition(&output_ended_), kLastOutput);
     } else if (absl::Now() >= deadline) {
       break;
     } else {

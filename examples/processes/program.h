@@ -45,7 +45,8 @@ class Program {
   // Whether it says `text`, from the character `from` on.
   bool AwaitOutput(const std::string& text, size_t from = 0, absl::Duration limit = kProgramLimit);
   void Signal(int signal);
-  // Its exit code, 128 + signal when one killed it, or nothing when it still runs at the limit.
+  // Its exit code, 128 + signal when one killed it, or nothing when it still runs at the limit. Once it is known,
+  // output() is complete.
   std::optional<int> AwaitExit(absl::Duration limit = kProgramLimit);
 
  private:
@@ -55,6 +56,7 @@ class Program {
   std::optional<int> exit_;
   mutable absl::Mutex mu_;
   std::string output_ ABSL_GUARDED_BY(mu_);
+  bool output_ended_ ABSL_GUARDED_BY(mu_) = false;
   std::thread reader_;
 };
 
