@@ -122,7 +122,9 @@ void AdminFixture::StartServer() {
   builder.RegisterService(reflection_alpha_.get());
   server_ = builder.BuildAndStart();
   ASSERT_NE(server_, nullptr);
-  channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // Its windows stay small, so that a slow reader holds its server up.
+  channel_ = grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials(), arguments);
   stub_ = v1::PoolAdmin::NewStub(channel_);
 }
 
