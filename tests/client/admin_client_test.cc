@@ -36,6 +36,7 @@ TEST(AdminClientTest, ReadsTheAnswersOfALaterServer) {
   // A field and a state that this version does not know.
   pool->GetReflection()->MutableUnknownFields(pool)->AddLengthDelimited(2000, "news");
   pool->set_health(static_cast<v1::Health>(99));
+  server.Meet();
   v1::GetPoolRequest request;
   request.set_name("pools/orders");
   const absl::StatusOr<v1::GetPoolResponse> response = Connected(server.endpoint())->GetPool(request, kSoon);
@@ -57,6 +58,7 @@ TEST(AdminClientTest, NamesTheEndpointThatDoesNotAnswerInTime) {
   FakePoolAdmin server;
   server.keep_open = true;
   server.watch.clear();
+  server.Meet();
   const auto client = Connected(server.endpoint());
   const auto stream = client->WatchOperation({}, absl::Milliseconds(1));
   v1::WatchOperationResponse response;
@@ -82,6 +84,7 @@ TEST(AdminClientTest, AMessageThatCannotBeReadEndsTheStream) {
   using Next = ResponseStream<v1::WatchStatsResponse>::Next;
   FakePoolAdmin server;
   server.ticks[0].mutable_stats(0)->set_name("\xff");
+  server.Meet();
   const auto client = Connected(server.endpoint());
   const auto stream = client->WatchStats({}, kSoon);
   v1::WatchStatsResponse tick;
@@ -96,6 +99,7 @@ TEST(AdminClientTest, AStreamCanBeWaitedForInParts) {
   FakePoolAdmin server;
   server.keep_open = true;
   server.ticks.clear();
+  server.Meet();
   const auto client = Connected(server.endpoint());
   const auto stream = client->WatchStats({}, absl::InfiniteDuration());
   v1::WatchStatsResponse tick;

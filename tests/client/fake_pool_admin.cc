@@ -160,9 +160,9 @@ class FakePoolAdmin::Service : public v1::PoolAdmin::Service {
     fake_->Remember(request);
     if (fake_->on_call) fake_->on_call(method);
     const grpc::Status error = fake_->ErrorOf(method);
-    if (!error.ok()) return error;
-    fill();
-    return grpc::Status::OK;
+    if (error.ok()) fill();
+    fake_->Meet();
+    return error;
   }
 
   template <typename Fill>

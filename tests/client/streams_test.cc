@@ -29,7 +29,12 @@ class StreamsTest : public ::testing::Test {
  protected:
   StreamsTest() { run.variables["POOLCTL_ENDPOINT"] = server.endpoint(); }
 
-  int Poolctl(const std::string& words) { return run.Run(absl::StrSplit(words, ' ', absl::SkipEmpty())); }
+  int Poolctl(const std::string& words) {
+    server.Meet();
+    const int exit_code = run.Run(absl::StrSplit(words, ' ', absl::SkipEmpty()));
+    server.Meet();
+    return exit_code;
+  }
 
   // The drain as it ends.
   v1::Operation Ended(v1::OperationState state) const {
@@ -50,19 +55,18 @@ class StreamsTest : public ::testing::Test {
     EXPECT_TRUE(Eventually([&] { return absl::StrContains(run.err(), text); })) << text << " is not in " << run.err();
   }
 
-  FakePoolAdmin server;
   CommandRun run;
+  Signal over;
+  FakePoolAdmin server;  // Last: its threads look at the others.
 };
 
 TEST_F(StreamsTest, WatchesEndInTimeWhenNobodyAnswers) {
+  server.on_call = [this](const std::string&) { over.Await(); };
   for (const std::string words : {"top --once", "events", "events -f"}) {
-    Signal over;
-    server.on_call = [&over](const std::string&) { over.Await(); };
     EXPECT_EQ(Poolctl(words + " --timeout 100ms"), 8) << words;
     EXPECT_THAT(run.err(), HasSubstr("within 100ms")) << words;
-    over.Notify();
-    server.on_call = nullptr;
   }
+  over.Notify();
 }
 
 TEST_F(StreamsTest, DrainSaysWhatItWaitsForUntilItIsDone) {
