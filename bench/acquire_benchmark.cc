@@ -46,11 +46,28 @@ struct Contender {
 // --- Contenders ----------------------------------------------------------------------------------------------------
 
 // Exactly what channel() and Acquire() do, over connections that open at once. Statistics are always on.
-Batch OfPool(int connections, int leases) {
+Batch OfPool(int connections, int leases, absl::Duration leak_after = absl::InfiniteDuration()) {
   auto pool = std::make_shared<OpenPool>(connections, leases);
+  PoolOptions options = (*pool)->options();
+  options.leak_after = leak_after;
+  CHANPOOL_CHECK((*pool)->Reconfigure(options).ok());
   return [pool](int) {
     for (int i = 0; i < kBatch; ++i) {
       const absl::StatusOr<Place> place = (*pool)->Acquire(absl::InfiniteFuture());
+      CHANPOOL_CHECK(place.ok());
+    }
+  };
+}
+
+// The same, each thread with a key of its own.
+Batch OfPoolByKey(int connections, int leases) {
+  auto pool = std::make_shared<OpenPool>(connections, leases);
+  return [pool](int thread) {
+    const std::string key = std::to_string(thread);
+    LeaseOptions options;
+    options.affinity_key = key;
+    for (int i = 0; i < kBatch; ++i) {
+      const absl::StatusOr<Place> place = (*pool)->Acquire(absl::InfiniteFuture(), options);
       CHANPOOL_CHECK(place.ok());
     }
   };
@@ -100,6 +117,9 @@ void Run(int rounds) {
   const std::vector<Contender> contenders = {
       {"pool, 10 connections x 100 leases", OfPool(10, 100)},
       {"pool, 100 connections x 1 lease", OfPool(100, 1)},
+      {"pool, 10 x 100, by key", OfPoolByKey(10, 100)},
+      {"pool, 100 x 1, by key", OfPoolByKey(100, 1)},
+      {"pool, 10 x 100, watched for leaks", OfPool(10, 100, /*leak_after=*/absl::Minutes(1))},
       {"mutex and deque, 10 objects", OfMutexAndDeque(10)},
       {"mutex and deque, 100 objects", OfMutexAndDeque(100)},
       {"atomic flags, 10 objects", OfFlags(10)},

@@ -15,12 +15,13 @@ namespace chanpool {
 // Kept by whoever will deliver it: the queue, then the closer's task; and by the caller's handle.
 class AsyncAcquire {
  public:
-  AsyncAcquire(std::shared_ptr<Pool> owner, std::function<void(absl::StatusOr<Place>)> then)
-      : pool(std::move(owner)), callback(std::move(then)) {
+  AsyncAcquire(std::shared_ptr<Pool> owner, std::function<void(absl::StatusOr<Place>)> then, BorrowSite by)
+      : pool(std::move(owner)), site(by), callback(std::move(then)) {
     waiter.async = this;
   }
 
   const std::shared_ptr<Pool> pool;
+  const BorrowSite site;
   std::function<void(absl::StatusOr<Place>)> callback;  // Touched by the delivering task only.
   // Guarded by the pool's lock:
   Waiter waiter;

@@ -82,7 +82,8 @@ class Connector {
 // dead-locks).
 //
 // Its queue has no number of its own as maximum: a task is a connection that closes (at most the slots of the pools),
-// one run of a pool's event queue, or one AcquireAsync that its caller has begun.
+// one run of a pool's event queue, one AcquireAsync that its caller has begun, or one notice that a lease's holder has
+// asked for.
 class Closer {
  public:
   virtual ~Closer() = default;

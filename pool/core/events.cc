@@ -26,6 +26,8 @@ const char* ToString(CloseReason reason) {
       return "drained";
     case CloseReason::kPoolDestroyed:
       return "pool_destroyed";
+    case CloseReason::kDiscarded:
+      return "discarded";
   }
   return "unknown";
 }
@@ -60,6 +62,10 @@ const char* ToString(PoolEvent::Kind kind) {
       return "reconfigured";
     case PoolEvent::Kind::kPoolDestroyed:
       return "pool_destroyed";
+    case PoolEvent::Kind::kLeaseLeaked:
+      return "lease_leaked";
+    case PoolEvent::Kind::kLeaseReturned:
+      return "lease_returned";
   }
   return "unknown";
 }

@@ -23,8 +23,9 @@ enum class CloseReason {
   kShrunk,         // More than the load needs (shrink_below), or than a lowered max_connections allows.
   kDrained,        // The pool was drained.
   kPoolDestroyed,  // The pool was destroyed.
+  kDiscarded,      // A holder of one of its leases, or an operator, wanted no more of it.
 };
-inline constexpr int kCloseReasons = 9;
+inline constexpr int kCloseReasons = 10;
 
 const char* ToString(CloseReason reason);
 
@@ -45,6 +46,8 @@ struct PoolEvent {
     kPoolUnpaused,  // It lends again. A drain ends a pause without it.
     kReconfigured,
     kPoolDestroyed,
+    kLeaseLeaked,    // A lease has been out for longer than leak_after; `detail` has the line that borrowed it.
+    kLeaseReturned,  // One that was reported so has come back.
   };
 
   // Counts up by one from 1 for each pool. A gap means that this subscriber was too slow: its queue of 1,024 was full.
@@ -55,7 +58,7 @@ struct PoolEvent {
   CloseReason reason = CloseReason::kIdle;  // For kDraining, kLingering, kClosed.
   std::string detail;                       // For people; may be empty.
 };
-inline constexpr int kPoolEventKinds = 14;
+inline constexpr int kPoolEventKinds = 16;
 
 const char* ToString(PoolEvent::Kind kind);
 

@@ -111,6 +111,9 @@ absl::Status PoolOptions::Validate() const {
            Finite("shrink_interval", shrink_interval, "10s, or shrink_below 0"),
            AtLeast("shrink_cooldown", shrink_cooldown, absl::ZeroDuration(), "0"),
            InRange("max_shrink_step", max_shrink_step, 1, "1", kMaxConnections, "4096, the most one pool manages"),
+           AtLeast("leak_after", leak_after, kShortest, "1ms"),
+           AtLeast("validate_after_idle", validate_after_idle, kShortest, "1ms"),
+           AtLeast("validate_every", validate_every, kShortest, "1ms"),
        }) {
     if (!status.ok()) return status;
   }
@@ -251,6 +254,9 @@ constexpr OptionInfo kOptions[] = {
     CHANPOOL_OPTION(shrink_cooldown, "1m", "duration"),
     CHANPOOL_OPTION(max_shrink_step, "2", "count"),
     CHANPOOL_OPTION(selection, "least_loaded", "policy"),
+    CHANPOOL_OPTION(leak_after, "inf", "duration"),
+    CHANPOOL_OPTION(validate_after_idle, "inf", "duration"),
+    CHANPOOL_OPTION(validate_every, "inf", "duration"),
 };
 
 #undef CHANPOOL_OPTION
@@ -263,7 +269,7 @@ bool operator==(const PoolOptions& a, const PoolOptions& b) {
                     o.max_surge, o.max_waiters, o.connect_timeout, o.acquire_timeout, o.max_idle, o.max_age,
                     o.max_age_jitter, o.drain_grace, o.overflow, o.backoff_initial, o.backoff_max, o.preconnect_ratio,
                     o.max_connecting, o.max_connects_per_second, o.shrink_below, o.shrink_interval, o.shrink_cooldown,
-                    o.max_shrink_step, o.selection);
+                    o.max_shrink_step, o.selection, o.leak_after, o.validate_after_idle, o.validate_every);
   };
   return fields(a) == fields(b);
 }

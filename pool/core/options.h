@@ -163,6 +163,24 @@ struct PoolOptions {
   // is. Default kLeastLoaded. Hot.
   SelectionPolicy selection = SelectionPolicy::kLeastLoaded;
 
+  // A lease of Acquire, AcquireAsync or TryAcquire that is out for longer is reported once, with the line that borrowed
+  // it (ChannelPool::LongLeases, kLeaseLeaked). Calls on channel() have no lease of that kind. Infinite: none is
+  // watched. Default infinite: a watched lease costs about 0.1 us. More: later reports, fewer false ones. Hot: for new
+  // leases.
+  absl::Duration leak_after = absl::InfiniteDuration();
+
+  // A connection that carried no call for so long is probed before it is lent again: a caller gets another one if one
+  // has room, else the first that answers, and all the quiet ones are asked. Exact to one round of housekeeping (1 s at
+  // most, an eighth of this if that is shorter). Infinite: none is probed for that.
+  // Default infinite. More: fewer probes, and calls on what died without a word. While some connections are quiet,
+  // acquires take the pool's lock. Hot.
+  absl::Duration validate_after_idle = absl::InfiniteDuration();
+
+  // A connection that has carried no call, and answered no probe, for so long is probed whether somebody wants it or
+  // not, a quarter of the open ones at a time; while it is asked it lends nothing. Infinite: none is.
+  // Default infinite. More: what died without a word is found later. Less: servers may count probes as abuse. Hot.
+  absl::Duration validate_every = absl::InfiniteDuration();
+
   // OK, or kInvalidArgument: the first option that makes no sense, its value and the nearest one that does.
   absl::Status Validate() const;
 

@@ -30,11 +30,21 @@ void AcquireHandle::Cancel() {
 }
 
 void Place::Reset() {
-  if (slot_ != nullptr) Pool::Release(std::exchange(slot_, nullptr));
+  if (slot_ == nullptr) return;
+  if (note_ != nullptr) ForgetNote();
+  Pool::Release(std::exchange(slot_, nullptr));
 }
 
 void Place::Suspect() {
   if (slot_ != nullptr) slot_->pool->Suspect(id());
+}
+
+void Place::Discard() {
+  if (slot_ != nullptr) slot_->pool->Discard(id());
+}
+
+void Place::SetMaxIdle(absl::Duration max_idle) {
+  if (slot_ != nullptr) slot_->pool->SetMaxIdle(id(), max_idle);
 }
 
 // --- Beginning and end --------------------------------------------------------------------------------------------
@@ -46,6 +56,7 @@ Pool::Pool(Config config)
       connector_(std::move(config.connector)),
       feed_(std::make_shared<EventFeed>(config.closer)),
       fork_epoch_(CountForks()),
+      plain_epoch_(fork_epoch_),
       grow_above_(config.options.max_leases_per_connection),
       table_(this),
       state_(config.options, config.seed),
@@ -62,6 +73,7 @@ std::shared_ptr<Pool> Pool::Create(Config config) {
   {
     MutexLock lock(&pool->mu_);
     pool->alarm_ = std::move(alarm);
+    pool->SetWatch();
     pool->ApplySelection();
     pool->state_.Start(pool->clock_->Now());
     pool->RunActions(effects);
@@ -89,13 +101,39 @@ void Pool::Destroy() {
 
 // --- The fast path ------------------------------------------------------------------------------------------------
 
-ABSL_ATTRIBUTE_HOT Place Pool::TryAcquire() {
-  if (Forked()) return Place();
-  Slot* slot = table_.TryLend(&ThisThreadsRandom());
-  if (slot == nullptr) return Place();
+void Pool::GrowAtPeak(Slot* slot) {
   const uint32_t leases = slot->Load().leases();
   if (SlotTable::RaisePeak(slot, leases) && leases > grow_above_.load(std::memory_order_relaxed)) Grow();
-  return Place(slot);
+}
+
+inline Slot* Pool::LendFast() {
+  Slot* slot = table_.TryLend(&ThisThreadsRandom());
+  if (slot != nullptr) GrowAtPeak(slot);
+  return slot;
+}
+
+Slot* Pool::LendByWishes(const Wishes& wishes) {
+  if (!wishes.fresh && !some_quiet_.load(std::memory_order_relaxed)) {
+    return wishes.key.has_value() ? LendFastByKey(*wishes.key) : LendFast();
+  }
+  Effects effects;
+  Slot* slot = nullptr;
+  {
+    MutexLock lock(&mu_);
+    if (wishes.fresh || waiters_.empty()) slot = LendFree(wishes, effects);
+    if (slot != nullptr) {
+      ++counted_.hits;
+      state_.OnDemand(Demand(), clock_->Now());
+      RunActions(effects);
+    }
+  }
+  Perform(effects);
+  return slot;
+}
+
+ABSL_ATTRIBUTE_HOT Place Pool::TryAcquire() {
+  if (ForkEpoch() == plain_epoch_.load(std::memory_order_relaxed)) return Place(LendFast());
+  return Forked() ? Place() : Place(LendByWishes(Wishes()));
 }
 
 void Pool::Grow() {
@@ -165,7 +203,7 @@ std::string Pool::Numbers() const {
     capacity += word.limit();
   }
   return absl::StrFormat("%d/%d connections open, %d/%d leases, %d waiting", state_.count(SlotState::kOpen),
-                         state_.options().max_connections, leases, capacity, waiters_.size());
+                         state_.options().max_connections, leases, capacity, Waiting());
 }
 
 std::string Pool::WithDialError(std::string message) const {
@@ -194,9 +232,10 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
     ++counted_.unavailable;
     return nullptr;
   }
-  if (waiters_.empty() && !state_.paused()) {
-    MarkSlowAll();  // From here every release comes to this lock; what came back before is seen by the look.
-    if (Slot* slot = table_.LendLeastLoaded(slot::LendLocked)) {
+  if (waiter->wishes.fresh || waiters_.empty()) {
+    if (!waiter->wishes.fresh)
+      MarkSlowAll();  // From here every release comes to this lock; the look sees those before.
+    if (Slot* slot = LendFree(waiter->wishes, effects)) {
       ClearSlowIfNobodyWaits();
       ++counted_.hits;
       state_.OnDemand(Demand(), clock_->Now());  // The fast path no longer sees this peak as its own.
@@ -204,67 +243,82 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
       return slot;
     }
   }
-  if (waiters_.size() >= state_.options().max_waiters) {
+  if (Waiting() >= state_.options().max_waiters) {
     ClearSlowIfNobodyWaits();
     ++counted_.rejected;
     *why = FullError(absl::StrCat("max_waiters (", state_.options().max_waiters, ") already wait"));
     return nullptr;
   }
-  waiters_.PushBack(waiter);
+  waiter->arrival = ++arrivals_;
+  LineOf(waiter).PushBack(waiter);
   state_.OnDemand(Demand(), clock_->Now());
+  AskForFresh();
   RunActions(effects);
   return nullptr;
 }
 
-absl::StatusOr<Place> Pool::Acquire(absl::Time deadline) {
-  if (Place place = TryAcquire()) return place;
+absl::StatusOr<Place> Pool::Acquire(absl::Time deadline, BorrowSite site) {
+  if (ForkEpoch() != plain_epoch_.load(std::memory_order_relaxed)) return AcquireWatched(deadline, Wishes(), site);
+  if (Slot* slot = LendFast()) return Place(slot);
+  Waiter waiter;
+  return AwaitPlace(&waiter, deadline);
+}
+
+absl::StatusOr<Place> Pool::AwaitPlace(Waiter* waiter, absl::Time deadline) {
   if (Forked()) return ForkedError();
   const std::shared_ptr<Pool> keep = shared_from_this();
   const absl::Time begun = clock_->Now();
-  Waiter waiter;
-  waiter.deadline = clock_->FromWall(deadline);
+  waiter->deadline = clock_->FromWall(deadline);
   Effects effects;
   Slot* slot = nullptr;
   absl::Status refusal;
   {
     MutexLock lock(&mu_);
-    slot = LendOrQueue(&waiter, &refusal, effects);
+    slot = LendOrQueue(waiter, &refusal, effects);
   }
   Perform(effects);
   if (slot != nullptr) return Place(slot);
   if (!refusal.ok()) return refusal;
 
-  if (!clock_->Park(waiter.wakeup, waiter.deadline)) {
+  if (!clock_->Park(waiter->wakeup, waiter->deadline)) {
     bool decided = false;
     {
       MutexLock lock(&mu_);
-      decided = !waiter.queued;
+      decided = !waiter->queued;
       if (!decided) {
-        waiters_.Remove(&waiter);
+        LineOf(waiter).Remove(waiter);
         ClearSlowIfNobodyWaits();
         ++counted_.timed_out;
-        waiter.refusal = absl::DeadlineExceededError(WithDialError(absl::StrCat(
+        waiter->refusal = absl::DeadlineExceededError(WithDialError(absl::StrCat(
             "acquire from \"", name_, "\": no place within ", Rounded(clock_->Now() - begun), " (", Numbers(), ")")));
       }
     }
     // Whoever decided is about to wake us: this frame must stay until then.
-    if (decided) clock_->Park(waiter.wakeup, absl::InfiniteFuture());
+    if (decided) clock_->Park(waiter->wakeup, absl::InfiniteFuture());
   }
-  if (waiter.granted != nullptr) return Place(waiter.granted);
-  return waiter.refusal;
+  if (waiter->granted != nullptr) return Place(waiter->granted);
+  return waiter->refusal;
 }
 
-AcquireHandle Pool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback) {
+AcquireHandle Pool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback,
+                                 BorrowSite site) {
+  return AcquireAsync(deadline, LeaseOptions(), std::move(callback), site);
+}
+
+AcquireHandle Pool::AcquireAsync(absl::Time deadline, const LeaseOptions& options,
+                                 std::function<void(absl::StatusOr<Place>)> callback, BorrowSite site) {
   CHANPOOL_CHECK(callback != nullptr);
-  const auto acquire = std::make_shared<AsyncAcquire>(shared_from_this(), std::move(callback));
+  const auto acquire =
+      std::make_shared<AsyncAcquire>(shared_from_this(), std::move(callback), options.site.value_or(site));
   if (Forked()) {
     // The closer's thread does not exist in this process.
     std::thread([acquire, refusal = ForkedError()] { acquire->callback(refusal); }).detach();
     return AcquireHandle(acquire);
   }
-  if (Place place = TryAcquire()) {
+  acquire->waiter.wishes = WishesOf(options);
+  if (Slot* slot = LendByWishes(acquire->waiter.wishes)) {
     // Nobody else knows of it yet, but Cancel may as soon as the handle is out.
-    acquire->waiter.granted = place.Detach();
+    acquire->waiter.granted = slot;
     Deliver(acquire);
     return AcquireHandle(acquire);
   }
@@ -301,7 +355,7 @@ void Pool::CancelAsync(const std::shared_ptr<AsyncAcquire>& acquire) {
     Waiter& waiter = acquire->waiter;
     if (acquire->delivered) return;
     if (waiter.queued) {
-      waiters_.Remove(&waiter);
+      LineOf(&waiter).Remove(&waiter);
       ClearSlowIfNobodyWaits();
       ++counted_.cancelled;
       Decide(&waiter, nullptr, cancelled, effects);
@@ -327,7 +381,7 @@ void Pool::Deliver(const std::shared_ptr<AsyncAcquire>& acquire) {
     }
     const auto callback = std::exchange(acquire->callback, nullptr);
     if (slot != nullptr) {
-      callback(Place(slot));
+      callback(acquire->pool->Watched(Place(slot), acquire->site));
     } else {
       callback(refusal);
     }
@@ -364,7 +418,7 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
     return attempt;
   }
   if (waiters_.empty()) {
-    attempt.slot = table_.LendLeastLoaded(slot::LendLocked);
+    attempt.slot = LendFree(Wishes(), effects);
     counted_.hits += attempt.slot != nullptr;
   }
   state_.OnDemand(Demand() + (attempt.slot == nullptr), clock_->Now());

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -27,6 +28,9 @@
 #include "pool/core/event_feed.h"
 #include "pool/core/events.h"
 #include "pool/core/fork_epoch.h"
+#include "pool/core/lease_note.h"
+#include "pool/core/lease_options.h"
+#include "pool/core/lease_watch.h"
 #include "pool/core/mutex.h"
 #include "pool/core/options.h"
 #include "pool/core/pool_state.h"
@@ -39,15 +43,16 @@ namespace chanpool {
 class Pool;
 
 // One place on one connection, given back by the destructor. Movable; one thread at a time; may outlive its pool's
-// owners. A Slot* and nothing else: no allocation for a lease.
+// owners. No allocation for a lease, unless it is watched (PoolOptions::leak_after) or its holder wants notices.
 class Place {
  public:
   Place() = default;
   explicit Place(Slot* slot) : slot_(slot) {}
-  Place(Place&& from) noexcept : slot_(std::exchange(from.slot_, nullptr)) {}
+  Place(Place&& from) noexcept : slot_(std::exchange(from.slot_, nullptr)), note_(std::exchange(from.note_, nullptr)) {}
   Place& operator=(Place&& from) noexcept {
     Reset();
     slot_ = std::exchange(from.slot_, nullptr);
+    note_ = std::exchange(from.note_, nullptr);
     return *this;
   }
   ~Place() { Reset(); }
@@ -63,13 +68,35 @@ class Place {
   }
   // Asks the pool to probe this connection before it lends it again. No effect on an empty place.
   void Suspect();
+  // This connection takes no new leases and closes when its last one is back, this one included: until then nothing is
+  // cut. The pool opens another if min_connections or its callers want one. No effect on an empty place.
+  void Discard();
+  // This connection may be idle for so long, instead of options.max_idle; at least 1 ms. Holds until it closes, also
+  // for the leases of others on it, and not for what replaces it. As with max_idle, min_connections stay however idle.
+  void SetMaxIdle(absl::Duration max_idle);
+  // True once its connection lends no more: it closes with its last lease. Never false again.
+  bool draining() const { return slot_ != nullptr && slot_->Load().state() == SlotState::kDraining; }
+  // `callback` (not null) runs once on the closer's thread when this connection starts draining, whatever the reason;
+  // now, if it drains already; never, if the lease goes back before. It gets what is left: until the deadline of the
+  // Drain that began it; nothing, if the connection was lost or found dead; else of drain_grace, after which nothing is
+  // cut. It must not block: that thread serves every pool. Giving the lease back cancels it without waiting: a callback
+  // that has begun may still run then, so let it own what it uses. A second one takes the place of the first. No effect
+  // on an empty place, and after fork.
+  void OnDraining(std::function<void(absl::Duration grace_left)> callback);
   // Gives it back now.
   void Reset();
-  // Lets go without giving back: the caller now owes Pool::Release(slot).
-  Slot* Detach() { return std::exchange(slot_, nullptr); }
+  // Lets go without giving back: the caller now owes Pool::Release(slot). Ends its notices.
+  Slot* Detach() {
+    if (note_ != nullptr) ForgetNote();
+    return std::exchange(slot_, nullptr);
+  }
 
  private:
+  friend class Pool;
+  void ForgetNote();
+
   Slot* slot_ = nullptr;
+  LeaseNote* note_ = nullptr;  // Owned. Most leases have none.
 };
 
 // What Drain does about leases that are still out at its deadline.
@@ -118,8 +145,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   // --- Lending ----------------------------------------------------------------------------------------------------
 
-  // The fast path alone: a place that is free now, or none. Never blocks.
+  // The fast path alone: a place that is free now, or none. Never blocks. For calls: such a lease is never watched.
   Place TryAcquire();
+  // The same with wishes. Never waits, overcommits or dials: also for a fresh connection only if one is open.
+  Place TryAcquire(const LeaseOptions& options, BorrowSite site = BorrowSite::Here());
 
   // A place now, never waiting for one: free, or else as options.overflow says; on a connection that is still
   // dialling if none is open. Fails with kResourceExhausted (full, kReject), kUnavailable (paused, draining, destroyed,
@@ -129,10 +158,14 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   // Waits in arrival order until `deadline` (of the wall), also for a pause to end. Fails with kDeadlineExceeded,
   // kResourceExhausted (max_waiters), kUnavailable (draining or destroyed), kFailedPrecondition (after fork).
-  absl::StatusOr<Place> Acquire(absl::Time deadline);
+  absl::StatusOr<Place> Acquire(absl::Time deadline, BorrowSite site = BorrowSite::Here());
+  absl::StatusOr<Place> Acquire(absl::Time deadline, const LeaseOptions& options, BorrowSite site = BorrowSite::Here());
 
   // The same without a thread. `callback` is not null and runs exactly once, on the closer's thread.
-  AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback);
+  AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback,
+                             BorrowSite site = BorrowSite::Here());
+  AcquireHandle AcquireAsync(absl::Time deadline, const LeaseOptions& options,
+                             std::function<void(absl::StatusOr<Place>)> callback, BorrowSite site = BorrowSite::Here());
 
   // Gives back what Place::Detach let go.
   static void Release(Slot* slot) {
@@ -198,6 +231,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Stats().state alone: asks no connection, and may be called under a lock that is not the pool's.
   PoolAdminState state() const;
   std::vector<ConnectionStats> Connections() const;
+  // The leases out for longer than options.leak_after, oldest first, at most `most`. Empty while that is infinite.
+  std::vector<LongLease> LongLeases(size_t most = 100) const;
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();
@@ -208,6 +243,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Suspect(ConnectionId id);
   // The same as a routine, for connections that nobody suspects: an event only if the peer does not answer.
   void Check(ConnectionId id);
+  // Takes this connection out of service: see Place. No effect once it is closed.
+  void Discard(ConnectionId id);
+  void SetMaxIdle(ConnectionId id, absl::Duration max_idle);
   Clock* clock() const { return clock_; }
 
   // True in a child of the process that made it: there it only refuses, with ForkedError(), and touches no lock.
@@ -225,6 +263,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
  private:
   friend class AcquireHandle;
+  friend class Place;
 
   // What is done after unlocking, in this order.
   struct Effects {
@@ -238,6 +277,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
     absl::InlinedVector<Call, 4> calls;
     absl::InlinedVector<Wakeup*, 4> wake;
     absl::InlinedVector<std::shared_ptr<AsyncAcquire>, 2> deliver;
+    absl::InlinedVector<std::pair<std::shared_ptr<DrainNotice>, absl::Duration>, 1> notices;
     bool tell = false;  // There are events to deliver.
     std::vector<std::shared_ptr<Connection>> closed;
     std::vector<std::shared_ptr<Pool>> references;  // Last: may end this object.
@@ -245,8 +285,11 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   // What the shell keeps of a slot that is not CLOSED.
   struct Held {
-    std::shared_ptr<Connection> connection;  // Null until its kCreate has been performed.
-    std::shared_ptr<Pool> self;              // A slot that is not CLOSED keeps the pool.
+    std::shared_ptr<Connection> connection;             // Null until its kCreate has been performed.
+    std::shared_ptr<Pool> self;                         // A slot that is not CLOSED keeps the pool.
+    bool has_lent = false;                              // Ever, as far as USED does not say so itself.
+    bool quiet = false;                                 // OPEN, and to be probed before it lends.
+    std::vector<std::shared_ptr<DrainNotice>> notices;  // Of leases on it, until it drains.
   };
 
   // Where the options in force come from.
@@ -258,7 +301,21 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   explicit Pool(Config config);
 
   void ReleaseSlow(Slot* slot);
+  void NotifyOfDraining(Slot* slot, LeaseNote* note, std::function<void(absl::Duration)> callback);
+  // Before its lease goes back. Ends the note.
+  void Forget(Slot* slot, LeaseNote* note);
+  void BeginDrainUntil(std::optional<absl::Time> deadline);
+  // Never waits. Without the lock, unless it is about fresh or quiet connections.
+  Slot* LendByWishes(const Wishes& wishes);
+  absl::StatusOr<Place> AcquireWatched(absl::Time deadline, const Wishes& wishes, BorrowSite site);
+  // The same place, watched if leases are.
+  Place Watched(Place place, BorrowSite site);
+  Slot* LendFast();  // In pool.cc only.
+  void GrowAtPeak(Slot* slot);
   void Grow();
+  static Wishes WishesOf(const LeaseOptions& options);
+  Slot* LendFastByKey(uint64_t key);
+  absl::StatusOr<Place> AwaitPlace(Waiter* waiter, absl::Time deadline);
   void Housekeep();
 
   // Makes `change` on the state, and does what follows; ForkedError() after fork. Only in pool_steering.cc.
@@ -277,17 +334,40 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   absl::Status ChangeSources(const std::function<void(Sources&)>& change) ABSL_LOCKS_EXCLUDED(mu_);
   // How the table chooses, by the options in force.
   void ApplySelection() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What the options in force mean for the fast path and the watch.
+  void SetWatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellLongLeases(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellOfLease(PoolEvent::Kind kind, const LongLease& lease) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Parks on a wake-up that is among the idlers; false: it reached its deadline, and is not among them any more.
   bool AwaitChange(Wakeup* wakeup, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Performs the state's actions on the words, and collects the rest.
   void RunActions(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish(Slot* slot, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What its holders hear of: a connection that drains since just now, or since before.
+  absl::Duration GraceLeft(uint32_t slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NotifyHolders(Slot* slot, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CloseIfEmpty(Slot* slot, SlotWord word, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void GrantOn(Slot* slot, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Decide(Waiter* waiter, Slot* slot, absl::Status refusal, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The line that this waiter stands in, or would.
+  WaiterQueue& LineOf(const Waiter* waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  int Waiting() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return waiters_.size() + fresh_waiters_.size(); }
+  // Of those who wait for any place, how many came before the first who waits for a fresh connection. Counts to `most`.
+  uint32_t OlderThanFirstFresh(uint32_t most) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A free place by these wishes, or null: in a pause always. Quiet connections are probed if there is no other.
+  Slot* LendFree(const Wishes& wishes, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same among those that are not quiet.
+  Slot* LendAwake(const Wishes& wishes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Somebody wants a place, and only quiet connections may have one: they are probed, or those that have not lent.
+  void WantQuiet(bool fresh) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetQuiet(uint32_t slot, bool quiet) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void MarkQuiet() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells the state how many wait for a fresh connection.
+  void AskForFresh() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RefuseWaiters(const absl::Status& why, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WakeAll(std::vector<Wakeup*>& parked, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GrantAllFresh(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void GrantAll(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MarkSlowAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ClearSlowIfNobodyWaits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -322,8 +402,14 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   const std::unique_ptr<Connector> connector_;
   const std::shared_ptr<EventFeed> feed_;
 
-  // Read by the fast path: side by side, down to the table's first member.
+  // Read by the fast path: side by side, from plain_epoch_ down to the table's first member.
   const uint64_t fork_epoch_;
+  std::atomic<LeaseWatch*> watch_{nullptr};  // Null while leak_after is infinite.
+  std::atomic<bool> some_quiet_{false};      // quiet_ > 0.
+  // fork_epoch_ while a lease may be lent without a further look; else kLookFirst, which no epoch is. So one comparison
+  // finds a fork and everything that is off by default.
+  static constexpr uint64_t kLookFirst = ~uint64_t{0};
+  std::atomic<uint64_t> plain_epoch_;
   std::atomic<uint32_t> grow_above_;  // A slot's new peak above this asks for more connections; max when none may come.
   SlotTable table_;
 
@@ -331,10 +417,15 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   PoolState state_ ABSL_GUARDED_BY(mu_);
   Sources sources_ ABSL_GUARDED_BY(mu_);
   uint64_t sources_changed_ ABSL_GUARDED_BY(mu_) = 0;  // How often.
-  WaiterQueue waiters_ ABSL_GUARDED_BY(mu_);
+  WaiterQueue waiters_ ABSL_GUARDED_BY(mu_);           // Take any place. SLOW is about these.
+  WaiterQueue fresh_waiters_ ABSL_GUARDED_BY(mu_);     // Take the first place of a connection: see LeaseOptions::fresh.
+  uint64_t arrivals_ ABSL_GUARDED_BY(mu_) = 0;
   // Deadlines of the queued AcquireAsyncs, for the alarm.
   std::set<std::pair<absl::Time, AsyncAcquire*>> async_deadlines_ ABSL_GUARDED_BY(mu_);
-  std::vector<Held> held_ ABSL_GUARDED_BY(mu_);           // By slot index.
+  std::vector<Held> held_ ABSL_GUARDED_BY(mu_);                   // By slot index.
+  int quiet_ ABSL_GUARDED_BY(mu_) = 0;                            // Of held_.
+  std::unique_ptr<LeaseWatch> watch_owner_ ABSL_GUARDED_BY(mu_);  // Once made, stays: leases are on its lists.
+  std::optional<absl::Time> drain_until_ ABSL_GUARDED_BY(mu_);    // While the pool drains, if the drain has a deadline.
   std::vector<Wakeup*> idlers_ ABSL_GUARDED_BY(mu_);      // Threads in WaitForReady and Drain: woken by any change.
   std::vector<Wakeup*> await_made_ ABSL_GUARDED_BY(mu_);  // In AcquireNow: wait for another's Connector::Create.
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);

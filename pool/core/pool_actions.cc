@@ -32,9 +32,11 @@ void Pool::Decide(Waiter* waiter, Slot* slot, absl::Status refusal, Effects& eff
 }
 
 void Pool::RefuseWaiters(const absl::Status& why, Effects& effects) {
-  while (Waiter* waiter = waiters_.PopFront()) {
-    ++counted_.unavailable;
-    Decide(waiter, nullptr, why, effects);
+  for (WaiterQueue* line : {&waiters_, &fresh_waiters_}) {
+    while (Waiter* waiter = line->PopFront()) {
+      ++counted_.unavailable;
+      Decide(waiter, nullptr, why, effects);
+    }
   }
   ClearSlowIfNobodyWaits();
 }
@@ -48,13 +50,18 @@ void Pool::WakeAll(std::vector<Wakeup*>& parked, Effects& effects) {
 void Pool::Publish(Slot* slot, Effects& effects) {
   const auto waiting = static_cast<uint32_t>(waiters_.size());
   const bool paused = state_.paused();
-  const auto change = SlotTable::Update(slot, [waiting, paused](SlotWord word) {
+  const bool fresh = !paused && !fresh_waiters_.empty() && !held_[slot->index].has_lent;
+  const uint32_t older = fresh ? OlderThanFirstFresh(/*most=*/state_.limit()) : 0;
+  uint32_t first = 0;  // 1: its first place goes to whoever waits for a fresh connection.
+  const auto change = SlotTable::Update(slot, [&first, fresh, older, waiting, paused](SlotWord word) {
     const uint32_t room = word.limit() > word.leases() ? word.limit() - word.leases() : 0;
-    const uint32_t granted = paused ? 0 : std::min(room, waiting);
-    return slot::Open(word, granted, /*some_still_wait=*/granted < waiting || paused);
+    first = fresh && word.leases() == 0 && !word.used() && older < room;
+    const uint32_t granted = paused ? 0 : std::min(room - first, waiting);
+    return slot::Open(word, first + granted, /*some_still_wait=*/granted < waiting || paused);
   });
   CHANPOOL_CHECK(change.has_value());
-  for (uint32_t leases = change->before.leases(); leases < change->after.leases(); ++leases) {
+  if (first > 0) Decide(fresh_waiters_.PopFront(), slot, absl::OkStatus(), effects);
+  for (uint32_t leases = change->before.leases() + first; leases < change->after.leases(); ++leases) {
     if (waiters_.empty()) break;
     Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
   }
@@ -62,17 +69,39 @@ void Pool::Publish(Slot* slot, Effects& effects) {
   if (waiting > 0) ClearSlowIfNobodyWaits();
 }
 
-// After a pause. One on each in turn: the first slot must not get them all.
+// After a pause. Who waits for a fresh connection gets the first place of one, as long as enough places are left for
+// those who came before.
+void Pool::GrantAllFresh(Effects& effects) {
+  uint64_t places = 0;
+  for (Slot* slot : table_.listed()) {
+    const SlotWord word = slot->Load();
+    if (!held_[slot->index].quiet && word.limit() > word.leases()) places += word.limit() - word.leases();
+  }
+  Wishes wishes;
+  wishes.fresh = true;
+  uint64_t older = 0;
+  for (const Waiter* w = waiters_.first(); !fresh_waiters_.empty(); --places) {
+    const uint64_t arrival = fresh_waiters_.first()->arrival;
+    for (; w != nullptr && w->arrival < arrival; w = w->next) ++older;
+    Slot* slot = older < places ? LendAwake(wishes) : nullptr;
+    if (slot == nullptr) return;
+    Decide(fresh_waiters_.PopFront(), slot, absl::OkStatus(), effects);
+  }
+}
+
+// One on each in turn: the first slot must not get them all.
 void Pool::GrantAll(Effects& effects) {
+  GrantAllFresh(effects);
   for (bool granted = true; granted && !waiters_.empty();) {
     granted = false;
     for (Slot* slot : table_.listed()) {
       if (waiters_.empty()) break;
-      if (!SlotTable::Update(slot, slot::LendLocked)) continue;
+      if (held_[slot->index].quiet || !SlotTable::Update(slot, slot::LendLocked)) continue;
       Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
       granted = true;
     }
   }
+  if (Waiting() > 0) WantQuiet(/*fresh=*/waiters_.empty());
   ClearSlowIfNobodyWaits();
 }
 
@@ -102,8 +131,9 @@ void Pool::RunActions(Effects& effects) {
     std::vector<Action> actions = state_.TakeActions();
     if (actions.empty()) {
       // Whatever just happened may have taken what the waiters wait for: each change asks again for enough.
-      if (!changed || waiters_.empty()) break;
-      state_.OnDemand(Demand(), clock_->Now());
+      if (!changed || Waiting() == 0) break;
+      if (!waiters_.empty()) state_.OnDemand(Demand(), clock_->Now());
+      AskForFresh();
       actions = state_.TakeActions();
       if (actions.empty()) break;
     }
@@ -149,12 +179,15 @@ void Pool::RunActions(Effects& effects) {
         case Action::Kind::kProbe:
           CHANPOOL_CHECK(SlotTable::Update(slot, slot::Check).has_value());
           table_.Unlist(slot);
+          SetQuiet(action.slot, false);
           effects.calls.push_back({Effects::Call::Kind::kProbe, id, connection});
           break;
         case Action::Kind::kDrain: {
           const auto change = SlotTable::Update(slot, slot::Drain);
           CHANPOOL_CHECK(change.has_value());
           table_.Unlist(slot);
+          SetQuiet(action.slot, false);
+          NotifyHolders(slot, effects);
           CloseIfEmpty(slot, change->after, effects);
           break;
         }
@@ -164,6 +197,7 @@ void Pool::RunActions(Effects& effects) {
           const auto change = SlotTable::Update(slot, slot::DrainIfUnused);
           if (!change) break;
           table_.Unlist(slot);
+          SetQuiet(action.slot, false);
           state_.OnUnusedDrained(action.slot, action.reason, clock_->Now());
           CloseIfEmpty(slot, change->after, effects);
           break;
@@ -197,6 +231,9 @@ void Pool::RunActions(Effects& effects) {
 void Pool::Perform(Effects& effects) {
   for (Wakeup* wakeup : effects.wake) wakeup->Wake();
   for (const std::shared_ptr<AsyncAcquire>& acquire : effects.deliver) Deliver(acquire);
+  for (auto& [notice, grace] : effects.notices) {
+    closer_->Post([notice = std::move(notice), grace = grace] { notice->Deliver(grace); });
+  }
   // New connections first: the other calls may run users' code in this thread (gRPC runs interceptors when it cancels),
   // and if that acquires, it must not wait for a connection that this thread was about to make.
   for (const Effects::Call& call : effects.calls) {
@@ -220,6 +257,7 @@ void Pool::Perform(Effects& effects) {
   }
   if (effects.tell) feed_->Flush();
   effects.calls.clear();
+  effects.notices.clear();
   effects.closed.clear();  // Each posts its own destruction to the closer: see CreateConnection.
   effects.references.clear();
 }
@@ -292,11 +330,22 @@ void Pool::Check(ConnectionId id) {
   Report(id, [id](PoolState& state, absl::Time now) { state.OnSuspected(id.slot, now, /*routine=*/true); });
 }
 
+void Pool::Discard(ConnectionId id) {
+  Report(id, [&](PoolState& state, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    state.OnDiscarded(id.slot, now);
+    state.OnDemand(Demand(), now);
+  });
+}
+
+void Pool::SetMaxIdle(ConnectionId id, absl::Duration max_idle) {
+  Report(id, [&](PoolState& state, absl::Time) { state.SetMaxIdle(id.slot, max_idle); });
+}
+
 // --- Housekeeping -------------------------------------------------------------------------------------------------
 
 int64_t Pool::Demand() const {
   int64_t leases = waiters_.size();
-  for (uint32_t i = 0; i < state_.size(); ++i) {
+  for (uint32_t i = 0; i < table_.size(); ++i) {  // What is decided on and not made yet has no leases.
     const SlotState state = state_.record(i).state;
     if (state != SlotState::kClosed && state != SlotState::kDraining) leases += table_.Get(i)->Load().leases();
   }
@@ -305,12 +354,13 @@ int64_t Pool::Demand() const {
 
 std::vector<SlotUse> Pool::ReadUse(bool clear) {
   std::vector<SlotUse> use(state_.size());
-  for (uint32_t i = 0; i < state_.size(); ++i) {
+  for (uint32_t i = 0; i < table_.size(); ++i) {  // The state may have decided on slots that are not made yet.
     Slot* slot = table_.Get(i);
     const SlotWord word = slot->Load();
-    use[i] = {word.leases(), word.used(), slot->peak.load(std::memory_order_relaxed)};
+    const bool fresh = !held_[i].has_lent && !word.used() && word.leases() == 0;
+    use[i] = {word.leases(), word.used(), slot->peak.load(std::memory_order_relaxed), fresh};
     if (!clear) continue;
-    SlotTable::Update(slot, slot::ClearUsed);
+    held_[i].has_lent |= SlotTable::Update(slot, slot::ClearUsed).has_value();
     slot->peak.store(word.leases(), std::memory_order_relaxed);
   }
   return use;
@@ -318,6 +368,9 @@ std::vector<SlotUse> Pool::ReadUse(bool clear) {
 
 void Pool::SetAlarm() {
   absl::Time next = state_.NextTick(clock_->Now());
+  if (watch_.load(std::memory_order_relaxed) != nullptr) {
+    next = std::min(next, watch_owner_->OldestUntold() + state_.options().leak_after);
+  }
   if (!async_deadlines_.empty()) next = std::min(next, async_deadlines_.begin()->first);
   // A ring that comes too early finds nothing to do and sets the next one.
   if (next >= alarm_set_for_) return;
@@ -334,7 +387,7 @@ void Pool::Housekeep() {
     const absl::Time now = clock_->Now();
     while (!async_deadlines_.empty() && async_deadlines_.begin()->first <= now) {
       Waiter* waiter = &async_deadlines_.begin()->second->waiter;
-      waiters_.Remove(waiter);
+      LineOf(waiter).Remove(waiter);
       ++counted_.timed_out;
       Decide(waiter, nullptr,
              absl::DeadlineExceededError(
@@ -343,7 +396,10 @@ void Pool::Housekeep() {
     }
     ClearSlowIfNobodyWaits();
     state_.OnTick(ReadUse(/*clear=*/true), Demand(), now);
+    AskForFresh();  // A back-off may be over.
+    TellLongLeases(effects);
     RunActions(effects);
+    MarkQuiet();
     // A back-off that is over changes nothing by itself, but WaitForReady may ask for its connections again.
     WakeAll(idlers_, effects);
     SetAlarm();

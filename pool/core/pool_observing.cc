@@ -64,7 +64,9 @@ PoolStats Pool::StatsLocked() const {
   stats.connections_replacing = state_.replacements_under_way();
   stats.connections = static_cast<int>(stats.opened - stats.closed);
   stats.connections_closing = stats.connections - (static_cast<int>(state_.size()) - state_.count(SlotState::kClosed));
-  stats.waiters = waiters_.size();
+  if (watch_owner_ != nullptr) stats.leaks_out = watch_owner_->told();
+  stats.waiters = Waiting();
+  stats.waiters_fresh = fresh_waiters_.size();
   for (uint32_t i = 0; i < table_.size(); ++i) {
     const Slot* slot = table_.Get(i);
     // The count first: it is raised after the word, so what is counted is in the word, or back already.
@@ -86,6 +88,10 @@ PoolStats Pool::StatsLocked() const {
   stats.released = released_;
   stats.leases_peak_bound = state_.peak_bound();
   stats.dial_failures = state_.dial_failures();
+  stats.validations = state_.probes().validations;
+  stats.validation_failures = state_.probes().validation_failures;
+  stats.health_checks = state_.probes().checks;
+  stats.health_checks_removed = state_.probes().checks_failed;
   stats.last_dial_error = state_.last_dial_error();
   stats.retry_at = state_.retry_at();
   return stats;
@@ -136,6 +142,10 @@ absl::Status Pool::CheckInvariants() const {
     return absl::InternalError(absl::StrCat("slot ", slot, ": ", what));
   };
   const bool somebody_waits = !waiters_.empty();
+  const auto quiet = std::count_if(held_.begin(), held_.end(), [](const Held& held) { return held.quiet; });
+  if (quiet != quiet_ || some_quiet_.load(std::memory_order_relaxed) != (quiet_ > 0)) {
+    return absl::InternalError("quiet connections are miscounted");
+  }
   for (uint32_t i = 0; i < state_.size(); ++i) {
     const SlotWord word = table_.Get(i)->Load();
     const PoolState::Record& record = state_.record(i);
@@ -145,6 +155,7 @@ absl::Status Pool::CheckInvariants() const {
     const auto& listed = table_.listed();
     const bool is_listed = std::find(listed.begin(), listed.end(), table_.Get(i)) != listed.end();
     if (is_listed != (word.state() == SlotState::kOpen)) return broken(i, "listed and OPEN disagree");
+    if (held_[i].quiet && word.state() != SlotState::kOpen) return broken(i, "quiet and not OPEN");
     switch (word.state()) {
       case SlotState::kClosed:
         if (word.leases() != 0) return broken(i, "CLOSED with leases");
@@ -160,6 +171,8 @@ absl::Status Pool::CheckInvariants() const {
         if (somebody_waits && !state_.paused() && word.leases() < word.limit())
           return broken(i, "somebody waits while a place is free");
         if (held_[i].connection == nullptr) return broken(i, "OPEN without a connection");
+        if (!fresh_waiters_.empty() && !state_.paused() && !held_[i].has_lent && slot::LendFirst(word))
+          return broken(i, "somebody waits for a fresh connection while one is open");
         break;
       default:
         if (word.slow()) return broken(i, "SLOW before it is open");
@@ -168,7 +181,7 @@ absl::Status Pool::CheckInvariants() const {
   }
   if (state_.serving() > state_.options().max_connections)
     return absl::InternalError("more connections than max_connections");
-  if (!state_.in_service() && (somebody_waits || state_.serving() > 0)) {
+  if (!state_.in_service() && (Waiting() > 0 || state_.serving() > 0)) {
     return absl::InternalError("a pool that drains still serves");
   }
   return absl::OkStatus();

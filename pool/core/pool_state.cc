@@ -167,6 +167,8 @@ std::string PoolState::Why(Cause cause) const {
       return absl::StrCat("demand for ", demand_, " leases");
     case Cause::kCall:
       return "a call without a connection";
+    case Cause::kFresh:
+      return "a caller that wants a fresh connection";
     case Cause::kAsked:
       return "asked for";
   }
@@ -248,6 +250,39 @@ void PoolState::OnDemand(int64_t leases, absl::Time now) {
   OpenUpTo(ConnectionsFor(leases) + count(SlotState::kChecking), Cause::kDemand, now);
 }
 
+void PoolState::OnFreshDemand(int callers, const std::vector<SlotUse>& use, absl::Time now) {
+  if (!in_service()) return;
+  int on_way = count(SlotState::kConnecting) + count(SlotState::kBackoff);
+  int await_surge = 0;
+  for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
+    const Record& r = records_[slot];
+    const bool lends = r.state == SlotState::kOpen || r.state == SlotState::kChecking;
+    if (!lends || r.replaced_by >= 0) continue;
+    // One that has not lent is there: it is probed, or waits for the end of a pause.
+    if (use[slot].fresh) {
+      ++on_way;
+    } else if (r.recycle) {
+      ++await_surge;
+    }
+  }
+  for (; on_way < callers && serving() < options_.max_connections; ++on_way) {
+    if (!MayDial(now) || !OpenOrdinary(Cause::kFresh, now)) return;
+  }
+  // What waits for a surge place comes too, if who knows when: good enough only where there is no room for another.
+  on_way += await_surge;
+  for (; on_way < callers; ++on_way) {
+    std::optional<uint32_t> least;
+    for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
+      const Record& r = records_[slot];
+      if (r.state != SlotState::kOpen || r.recycle || r.replaced_by >= 0 || use[slot].fresh) continue;
+      if (!least || use[slot].leases < use[*least].leases) least = slot;
+    }
+    if (!least) break;
+    records_[*least].recycle = true;
+  }
+  StartReplacements(now);
+}
+
 void PoolState::EnsureConnections(int connections, absl::Time now) { OpenUpTo(connections, Cause::kAsked, now); }
 
 bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
@@ -295,7 +330,7 @@ void PoolState::OnOpened(uint32_t slot, absl::Time now) {
     BeginDrain(old, records_[old].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "", now);
   }
   MoveTo(slot, SlotState::kOpen, now);
-  r.opened_at = now;
+  r.opened_at = r.answered_at = now;
   r.age_draw = std::uniform_real_distribution<double>(-1, 1)(random_);
   Act(Action::Kind::kPublish, slot);
   TellOf(PoolEvent::Kind::kOpened, slot, now);
@@ -336,8 +371,21 @@ void PoolState::OnLost(uint32_t slot, const absl::Status& why, absl::Time now) {
 
 void PoolState::OnSuspected(uint32_t slot, absl::Time now, bool routine) {
   if (records_[slot].state != SlotState::kOpen) return;
+  BeginCheck(slot, routine, now);
+  probes_.checks += routine;
+}
+
+void PoolState::OnWantedQuiet(uint32_t slot, absl::Time now) {
+  if (records_[slot].state != SlotState::kOpen) return;
+  BeginCheck(slot, /*routine=*/true, now);
+  records_[slot].on_checkout = true;
+  ++probes_.validations;
+}
+
+void PoolState::BeginCheck(uint32_t slot, bool routine, absl::Time now) {
   MoveTo(slot, SlotState::kChecking, now);
   records_[slot].routine = routine;
+  records_[slot].on_checkout = false;
   Act(Action::Kind::kProbe, slot);
   if (!routine) TellOf(PoolEvent::Kind::kChecking, slot, now);
 }
@@ -347,13 +395,27 @@ void PoolState::OnProbed(uint32_t slot, const absl::Status& result, absl::Time n
   if (result.ok()) {
     MoveTo(slot, SlotState::kOpen, now);
     Act(Action::Kind::kPublish, slot);
+    records_[slot].answered_at = now;
     if (!records_[slot].routine) TellOf(PoolEvent::Kind::kOpened, slot, now, "answered the probe");
     return;
   }
+  if (records_[slot].routine) ++(records_[slot].on_checkout ? probes_.validation_failures : probes_.checks_failed);
   BeginDrain(slot, CloseReason::kProbeFailed, /*by_choice=*/false, std::string(result.message()), now);
   // Without room for a probe nothing is known: a full connection is most often a busy one, so its calls go on.
   if (!absl::IsResourceExhausted(result)) Act(Action::Kind::kCancelCalls, slot);
   Maintain(now);
+}
+
+void PoolState::OnDiscarded(uint32_t slot, absl::Time now) {
+  const SlotState state = records_[slot].state;
+  if (state == SlotState::kClosed || state == SlotState::kDraining) return;
+  BeginDrain(slot, CloseReason::kDiscarded, /*by_choice=*/false, "", now);
+  Maintain(now);
+}
+
+void PoolState::SetMaxIdle(uint32_t slot, absl::Duration max_idle) {
+  if (records_[slot].state == SlotState::kClosed) return;
+  records_[slot].max_idle = std::max(max_idle, kShortestPeriod);
 }
 
 // --- Draining and closing ---------------------------------------------------------------------------------------
@@ -593,7 +655,9 @@ int PoolState::NeededFor(int64_t peak) const {
 void PoolState::TickShrink(const std::vector<SlotUse>& use, absl::Time now) {
   if (options_.shrink_below == 0 || now - check_began_ < options_.shrink_interval) return;
   // A pause makes leases few, and so does a target that fails or hangs.
-  if (paused() || failing_ || count(SlotState::kChecking) > 0) return BeginChecks(now);
+  const bool suspects = std::any_of(records_.begin(), records_.end(),
+                                    [](const Record& r) { return r.state == SlotState::kChecking && !r.routine; });
+  if (paused() || failing_ || suspects) return BeginChecks(now);
   std::rotate(check_peaks_.begin(), check_peaks_.begin() + 1, check_peaks_.end());
   check_peaks_.back() = std::exchange(peak_, 0);
   check_began_ = now;
@@ -618,14 +682,43 @@ void PoolState::TickShrink(const std::vector<SlotUse>& use, absl::Time now) {
   for (size_t i = 0; i < step; ++i) BeginDrain(open[i], CloseReason::kShrunk, /*by_choice=*/false, why, now);
 }
 
+absl::Duration PoolState::Silence(const Record& r, absl::Time now) const {
+  return now - std::max(r.carried_at, r.answered_at);
+}
+
+bool PoolState::IsQuiet(uint32_t slot, absl::Time now) const {
+  const Record& r = records_[slot];
+  return r.state == SlotState::kOpen && Silence(r, now) >= options_.validate_after_idle;
+}
+
+void PoolState::TickValidate(const std::vector<SlotUse>& use, absl::Time now) {
+  std::vector<uint32_t> due;
+  for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
+    const Record& r = records_[slot];
+    if (r.state != SlotState::kOpen || r.replaced_by >= 0 || use[slot].used || use[slot].leases > 0) continue;
+    if (Silence(r, now) >= options_.validate_every) due.push_back(slot);
+  }
+  if (due.empty()) return;
+  std::sort(due.begin(), due.end(), [&](uint32_t a, uint32_t b) {
+    return std::make_pair(-Silence(records_[a], now), a) < std::make_pair(-Silence(records_[b], now), b);
+  });
+  const int all = count(SlotState::kOpen) + count(SlotState::kChecking);
+  for (const uint32_t slot : due) {
+    if (count(SlotState::kChecking) >= std::max(1, all / 4)) return;
+    OnSuspected(slot, now, /*routine=*/true);
+  }
+}
+
 void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
   std::vector<uint32_t> idle;
   for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
     Record& r = records_[slot];
     if (r.state != SlotState::kOpen) continue;
-    if (use[slot].used || use[slot].leases > 0 || paused()) {
+    const bool carries = use[slot].used || use[slot].leases > 0;
+    if (carries) r.carried_at = now;
+    if (carries || paused()) {
       r.last_used = now;
-    } else if (r.replaced_by < 0 && now - r.last_used >= options_.max_idle) {
+    } else if (r.replaced_by < 0 && now - r.last_used >= MaxIdle(r)) {
       idle.push_back(slot);
     }
   }
@@ -664,12 +757,17 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
   OnDemand(PeakBound(use, demand), now);
   Maintain(now);
   TickShrink(use, now);
+  TickValidate(use, now);
   TickIdle(use, now);  // Last, so that none is both replaced and closed.
 }
 
 absl::Time PoolState::NextTick(absl::Time now) const {
   absl::Time next = absl::InfiniteFuture();
-  const absl::Duration period = std::clamp(options_.max_idle / 8, kShortestPeriod, kLongestPeriod);
+  absl::Duration shortest = std::min({options_.max_idle, options_.validate_after_idle, options_.validate_every});
+  for (const Record& r : records_) {
+    if (r.state == SlotState::kOpen) shortest = std::min(shortest, MaxIdle(r));
+  }
+  const absl::Duration period = std::clamp(shortest / 8, kShortestPeriod, kLongestPeriod);
   for (const Record& r : records_) {
     switch (r.state) {
       case SlotState::kClosed:

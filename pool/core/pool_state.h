@@ -71,8 +71,9 @@ const char* ToString(Action::Kind kind);
 // How busy one slot is, read from its word.
 struct SlotUse {
   uint32_t leases = 0;
-  bool used = false;  // A lease was granted since the last tick.
-  uint32_t peak = 0;  // The most leases at one time since the last tick; what is below `leases` counts as that.
+  bool used = false;   // A lease was granted since the last tick.
+  uint32_t peak = 0;   // The most leases at one time since the last tick; what is below `leases` counts as that.
+  bool fresh = false;  // No lease was ever granted on it.
 };
 
 // One thread at a time.
@@ -97,6 +98,10 @@ class PoolState {
     bool makes_up = false;                    // CONNECTING, BACKOFF: it is the one that was owed.
     bool outdated = false;                    // CONNECTING: made with another back-off than the present one.
     CloseReason reason = CloseReason::kIdle;  // DRAINING: why.
+    std::optional<absl::Duration> max_idle;   // Its own, instead of options.max_idle.
+    absl::Time carried_at = absl::InfinitePast();   // When it was last seen to carry a call: unlike last_used.
+    absl::Time answered_at = absl::InfinitePast();  // When it opened, or last answered a probe.
+    bool on_checkout = false;                       // CHECKING, because somebody wanted it after silence.
   };
 
   // `seed` draws ages and back-offs.
@@ -116,12 +121,23 @@ class PoolState {
   // the call would rather wait than fail. False: it may not.
   bool OpenForCall(bool wait_for_ready, absl::Time now);
 
+  // `callers` wait, each for a connection that has not lent: sees to it that as many are on their way, new ones while
+  // max_connections allows, then in place of those that carry least (recycled, within max_surge). What the limits on
+  // dials or on replacements hold back is for the next time: told again after each change and with each tick.
+  void OnFreshDemand(int callers, const std::vector<SlotUse>& use, absl::Time now);
+
   void OnOpened(uint32_t slot, absl::Time now);
   void OnFailed(uint32_t slot, const absl::Status& why, absl::Time now);
   void OnLost(uint32_t slot, const absl::Status& why, absl::Time now);
   // A `routine` probe is told as an event only if the peer does not answer.
   void OnSuspected(uint32_t slot, absl::Time now, bool routine = false);
+  // Somebody wants a place on it, and IsQuiet: a routine probe first.
+  void OnWantedQuiet(uint32_t slot, absl::Time now);
   void OnProbed(uint32_t slot, const absl::Status& result, absl::Time now);
+  // Somebody wants no more of it, whatever it does: it drains.
+  void OnDiscarded(uint32_t slot, absl::Time now);
+  // How long this connection may be idle, from now on and until it closes; at least 1 ms.
+  void SetMaxIdle(uint32_t slot, absl::Duration max_idle);
   // A kDrainIfUnused found nobody on it.
   void OnUnusedDrained(uint32_t slot, CloseReason reason, absl::Time now);
   // A DRAINING slot came to zero leases, and is CLOSED.
@@ -185,9 +201,17 @@ class PoolState {
   absl::Time connect_at() const;
   uint64_t dial_failures() const { return dial_failures_; }
 
+  // It is open, and has neither carried a call nor answered for validate_after_idle.
+  bool IsQuiet(uint32_t slot, absl::Time now) const;
+  struct Probes {
+    uint64_t validations = 0, validation_failures = 0;  // On checkout.
+    uint64_t checks = 0, checks_failed = 0;             // Other routine ones.
+  };
+  const Probes& probes() const { return probes_; }
+
  private:
   // What a connection is opened for.
-  enum class Cause { kMinConnections, kDemand, kCall, kAsked };
+  enum class Cause { kMinConnections, kDemand, kCall, kFresh, kAsked };
 
   void MoveTo(uint32_t slot, SlotState state, absl::Time now);
   bool OpenOne(int replaces, absl::Time now, std::string why);
@@ -211,6 +235,10 @@ class PoolState {
   void BeginChecks(absl::Time now);
   int NeededFor(int64_t peak) const;
   void TickShrink(const std::vector<SlotUse>& use, absl::Time now);
+  absl::Duration MaxIdle(const Record& record) const { return record.max_idle.value_or(options_.max_idle); }
+  void BeginCheck(uint32_t slot, bool routine, absl::Time now);
+  absl::Duration Silence(const Record& record, absl::Time now) const;
+  void TickValidate(const std::vector<SlotUse>& use, absl::Time now);
   void TickIdle(const std::vector<SlotUse>& use, absl::Time now);
   void Act(Action::Kind kind, uint32_t slot, CloseReason reason = CloseReason::kIdle);
   void Tell(PoolEvent::Kind kind, absl::Time now, std::string detail = "");
@@ -231,6 +259,7 @@ class PoolState {
   absl::Time failed_at_ = absl::InfinitePast();  // When failures_ was last raised.
   absl::Status last_dial_error_;
   uint64_t dial_failures_ = 0;
+  Probes probes_;
 
   // max_connects_per_second: each connection opened moves this on by the time that one takes.
   absl::Time paid_until_ = absl::InfinitePast();

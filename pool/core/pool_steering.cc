@@ -62,12 +62,15 @@ absl::Status Pool::WaitForReady(int connections, absl::Time deadline) {
   }
 }
 
-void Pool::BeginDrain() {
+void Pool::BeginDrain() { BeginDrainUntil(std::nullopt); }
+
+void Pool::BeginDrainUntil(std::optional<absl::Time> deadline) {
   if (Forked()) return;
   Effects effects;
   {
     MutexLock lock(&mu_);
     if (state_.in_service()) {
+      drain_until_ = deadline;
       state_.Drain(clock_->Now());
       const absl::Status refusal = AdminRefusal();
       // The slots first: to refuse the waiters clears SLOW where a slot is open, and a pause may end here.
@@ -82,7 +85,7 @@ absl::Status Pool::Drain(absl::Time deadline, OnDeadline on_deadline) {
   if (Forked()) return ForkedError();
   const std::shared_ptr<Pool> keep = shared_from_this();
   absl::Time until = clock_->FromWall(deadline);
-  BeginDrain();
+  BeginDrainUntil(until);
   for (bool cancelled = false;;) {
     Wakeup changed;
     {
@@ -162,10 +165,11 @@ absl::Status Pool::Steer(Change change) {
 }
 
 absl::Status Pool::Resume() {
-  return Steer([this](PoolState& state, absl::Time now) {
+  return Steer([this](PoolState& state, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (state.admin() == PoolAdminState::kDestroyed) {
       return absl::FailedPreconditionError(absl::StrCat("resume of pool \"", name_, "\": it was destroyed"));
     }
+    drain_until_ = std::nullopt;
     state.Resume(now);
     return absl::OkStatus();
   });
@@ -262,6 +266,8 @@ absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
       if (*in_force == state_.options()) return absl::OkStatus();  // Nothing to do, and nothing to tell.
       state_.Reconfigure(*in_force, ReadUse(/*clear=*/false), clock_->Now());
       ApplySelection();
+      SetWatch();
+      MarkQuiet();
       RunActions(effects);
     }
     Perform(effects);

@@ -73,6 +73,17 @@ class SlotTable {
   //   - after two misses the first one with room.
   Slot* TryLend(PickRandom* random);
 
+  // A place on this slot, if its word allows it; `seen` is what the word was a moment ago.
+  static bool TryLendOn(Slot* slot, SlotWord seen);
+
+  // Calls visit(Slot*) for each open slot. What opens or closes meanwhile may be left out or come twice.
+  template <typename Visit>
+  void ForEachHint(Visit visit) const {
+    const Hints* hints = hints_.load(std::memory_order_acquire);
+    const uint32_t count = hints->count.load(std::memory_order_acquire);
+    for (uint32_t i = 0; i < count; ++i) visit(hints->slots[i].load(std::memory_order_relaxed));
+  }
+
   // Gives a lease back. False, and nothing changed, when SLOW is set: the caller takes the pool's lock first.
   static bool TryReturn(Slot* slot) {
     uint64_t bits = slot->word.load(std::memory_order_relaxed);
@@ -148,7 +159,6 @@ class SlotTable {
     std::unique_ptr<std::atomic<Slot*>[]> slots;
   };
 
-  static bool TryLendOn(Slot* slot, SlotWord seen);
   // One of the listed, `remembered` among them unless it is null.
   Slot* TryLendListed(Slot* remembered, PickRandom* random);
   // The first of all the listed, as `policy` ranks them.

@@ -103,6 +103,13 @@ constexpr Next LendLocked(SlotWord w) {
   return w.with_leases(w.leases() + 1).with_used(true);
 }
 
+// The first lease of a connection whose word shows none before. Whether housekeeping has cleared USED is the caller's
+// to know.
+constexpr Next LendFirst(SlotWord w) {
+  if (w.leases() != 0 || w.used()) return std::nullopt;
+  return LendLocked(w);
+}
+
 // One more lease above the limit (rule 7). Fails at 524,287: the field is full.
 constexpr Next Overcommit(SlotWord w) {
   if (w.state() != SlotState::kOpen || w.leases() >= SlotWord::kMaxLeases) return std::nullopt;

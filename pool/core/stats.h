@@ -47,7 +47,10 @@ struct PoolStats {
   // The most leases wanted at one time, waiters included, since the options were last changed. An upper bound: the
   // connections' peaks between two looks of housekeeping are added up, whenever each was.
   int64_t leases_peak_bound = 0;
-  int waiters = 0;  // In Acquire, AcquireAsync and blocking_channel().
+  int waiters = 0;        // In Acquire, AcquireAsync and blocking_channel().
+  int waiters_fresh = 0;  // Of those waiters: for a connection that has not lent. Other places may be free.
+
+  int leaks_out = 0;  // Leases that were reported as out for longer than leak_after, and are still out.
 
   // --- Counters ---
   uint64_t acquired = 0;  // Leases granted: hits + misses.
@@ -60,11 +63,16 @@ struct PoolStats {
   // on a back-off of the same length as the pool's, and does not tell: counted are then the dials that the pool's calls
   // for, which may differ from gRPC's by a few in an outage.
   uint64_t dial_failures = 0;
-  uint64_t overcommitted = 0;  // Of those acquired: above the connection's limit.
-  uint64_t rejected = 0;       // Refused at once: all full (kReject), or max_waiters reached.
-  uint64_t timed_out = 0;      // Waited until their deadline.
-  uint64_t cancelled = 0;      // AcquireAsync that was cancelled.
-  uint64_t unavailable = 0;    // Refused because the pool drains or is destroyed, or has no way to the target.
+  uint64_t overcommitted = 0;          // Of those acquired: above the connection's limit.
+  uint64_t rejected = 0;               // Refused at once: all full (kReject), or max_waiters reached.
+  uint64_t timed_out = 0;              // Waited until their deadline.
+  uint64_t cancelled = 0;              // AcquireAsync that was cancelled.
+  uint64_t unavailable = 0;            // Refused because the pool drains or is destroyed, or has no way to the target.
+  uint64_t validations = 0;            // Probes before lending after silence: validate_after_idle.
+  uint64_t validation_failures = 0;    // Of those, connections that gave no sign of life.
+  uint64_t health_checks = 0;          // Other routine probes: validate_every, Pool::Check.
+  uint64_t health_checks_removed = 0;  // Of those, connections that gave no sign of life.
+  uint64_t leaks_suspected = 0;        // Leases that were reported as out for longer than leak_after.
   std::array<uint64_t, kCloseReasons>
       closed_by_reason{};  // Indexed by CloseReason; counted when the last lease is back.
 

@@ -8,6 +8,9 @@
 #ifndef CHANPOOL_POOL_CORE_WAITERS_H_
 #define CHANPOOL_POOL_CORE_WAITERS_H_
 
+#include <cstdint>
+#include <optional>
+
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "pool/core/check.h"
@@ -18,13 +21,21 @@ namespace chanpool {
 struct Slot;
 class AsyncAcquire;
 
+// Which connection a caller wants: LeaseOptions, as they are kept.
+struct Wishes {
+  bool fresh = false;           // One that never lent. A waiter stands in the line of those who want that.
+  std::optional<uint64_t> key;  // HashOfKey of its affinity key. Of no account while it waits.
+};
+
 struct Waiter {
   absl::Time deadline = absl::InfiniteFuture();  // Of the pool's clock.
   AsyncAcquire* async = nullptr;                 // Null: a thread is parked on `wakeup`.
   Wakeup wakeup;
+  Wishes wishes;
 
   // Under the pool's lock. Once it has left the queue it has either a slot or a refusal.
   bool queued = false;
+  uint64_t arrival = 0;  // Which of all that ever queued: the two lines are served as one where they meet.
   Slot* granted = nullptr;
   absl::Status refusal;
 

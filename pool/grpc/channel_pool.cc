@@ -110,21 +110,43 @@ absl::Status ChannelPool::Redirect(std::string target, KeepaliveOptions keepaliv
   return absl::OkStatus();
 }
 
-absl::StatusOr<Lease> ChannelPool::Acquire(absl::Time deadline) {
-  absl::StatusOr<Place> place = AcquireUsable([&] { return pool_->Acquire(deadline); });
+absl::StatusOr<Lease> ChannelPool::Acquire(absl::Time deadline, BorrowSite site) {
+  absl::StatusOr<Place> place = AcquireUsable([&] { return pool_->Acquire(deadline, site); });
   if (!place.ok()) return place.status();
   return Lease(*std::move(place));
 }
 
-AcquireHandle ChannelPool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Lease>)> callback) {
+absl::StatusOr<Lease> ChannelPool::Acquire(absl::Time deadline, const LeaseOptions& options, BorrowSite site) {
+  absl::StatusOr<Place> place = AcquireUsable([&] { return pool_->Acquire(deadline, options, site); });
+  if (!place.ok()) return place.status();
+  return Lease(*std::move(place));
+}
+
+std::optional<Lease> ChannelPool::TryAcquire(const LeaseOptions& options, BorrowSite site) {
+  absl::StatusOr<Place> place = AcquireUsable([&]() -> absl::StatusOr<Place> {
+    if (Place free = pool_->TryAcquire(options, site)) return free;
+    return absl::ResourceExhaustedError("none is free");  // Ends the search, and is not shown.
+  });
+  if (!place.ok()) return std::nullopt;
+  return Lease(*std::move(place));
+}
+
+AcquireHandle ChannelPool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Lease>)> callback,
+                                        BorrowSite site) {
+  return AcquireAsync(deadline, LeaseOptions(), std::move(callback), site);
+}
+
+AcquireHandle ChannelPool::AcquireAsync(absl::Time deadline, const LeaseOptions& options,
+                                        std::function<void(absl::StatusOr<Lease>)> callback, BorrowSite site) {
   CHANPOOL_CHECK(callback != nullptr);
-  return pool_->AcquireAsync(deadline, [callback = std::move(callback)](absl::StatusOr<Place> place) {
+  const auto as_lease = [callback = std::move(callback)](absl::StatusOr<Place> place) {
     if (place.ok()) {
       callback(Lease(*std::move(place)));
     } else {
       callback(place.status());
     }
-  });
+  };
+  return pool_->AcquireAsync(deadline, options, as_lease, site);
 }
 
 absl::Status ChannelPool::WaitForReady(int connections, absl::Time deadline) {

@@ -22,6 +22,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,6 +32,8 @@
 #include "absl/time/time.h"
 #include "pool/core/clock.h"
 #include "pool/core/events.h"
+#include "pool/core/lease_options.h"
+#include "pool/core/lease_watch.h"
 #include "pool/core/options.h"
 #include "pool/core/pool.h"
 #include "pool/core/stats.h"
@@ -85,6 +88,14 @@ class Lease {
   // Lease.
   void Suspect();
 
+  // As Place: takes this connection out of service without cutting a call; gives it an idle time of its own; tells, by
+  // question or by a callback on the closer's thread, that it lends no more, and how much grace is left, so that long
+  // streams can move.
+  void Discard() { place_.Discard(); }
+  void SetMaxIdle(absl::Duration max_idle) { place_.SetMaxIdle(max_idle); }
+  bool draining() const { return place_.draining(); }
+  void OnDraining(std::function<void(absl::Duration grace_left)> callback) { place_.OnDraining(std::move(callback)); }
+
   // Which connection: "3-17" in logs and events; "0-0", which is none, in a moved-from Lease.
   ConnectionId connection() const { return place_.id(); }
 
@@ -131,12 +142,20 @@ class ChannelPool {
   //   kDeadlineExceeded   no place came free in time; without a connection it names the last dial error;
   //   kResourceExhausted  max_waiters already wait, so it did not;
   //   kUnavailable        the pool is draining or was destroyed.
-  absl::StatusOr<Lease> Acquire(absl::Time deadline);
+  absl::StatusOr<Lease> Acquire(absl::Time deadline, BorrowSite site = BorrowSite::Here());
+  // On a connection by key, or one that has not lent before.
+  absl::StatusOr<Lease> Acquire(absl::Time deadline, const LeaseOptions& options, BorrowSite site = BorrowSite::Here());
+
+  // A place that is free now, or none. Never waits, overcommits or dials.
+  std::optional<Lease> TryAcquire(const LeaseOptions& options = LeaseOptions(), BorrowSite site = BorrowSite::Here());
 
   // The same without a thread: `callback` (not null) runs exactly once, on the pools' closer thread, never inside this
   // call, a release or a lock. It must not block: that thread serves every pool of the process. Cancel() makes it
   // kCancelled.
-  AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Lease>)> callback);
+  AcquireHandle AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Lease>)> callback,
+                             BorrowSite site = BorrowSite::Here());
+  AcquireHandle AcquireAsync(absl::Time deadline, const LeaseOptions& options,
+                             std::function<void(absl::StatusOr<Lease>)> callback, BorrowSite site = BorrowSite::Here());
 
   // --- Steering ---------------------------------------------------------------------------------------------------
 
@@ -181,6 +200,8 @@ class ChannelPool {
   PoolOptions options() const { return pool_->options(); }
   PoolStats Stats() const { return pool_->Stats(); }
   std::vector<ConnectionStats> Connections() const { return pool_->Connections(); }
+  // The leases out for longer than leak_after, oldest first, at most `most`, each with the line that borrowed it.
+  std::vector<LongLease> LongLeases(size_t most = 100) const { return pool_->LongLeases(most); }
 
   // `callback` (not null) gets each event in order, on the closer thread; it must not block. Ends with the
   // Subscription, which does not wait for one that is about to begin. Beyond EventFeed::kMaxSubscribers the

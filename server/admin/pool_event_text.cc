@@ -45,6 +45,11 @@ Meaning MeaningOf(PoolEvent::Kind kind) {
     case PoolEvent::Kind::kPoolDestroyed:
       return {v1::EVENT_TYPE_POOL_DRAINING, v1::SEVERITY_WARNING, "destroyed by its owner: refuses callers for ever",
               false, false};
+    case PoolEvent::Kind::kLeaseLeaked:
+      return {v1::EVENT_TYPE_LEASE_LEAKED, v1::SEVERITY_WARNING, "has a lease that may have leaked", true, false};
+    case PoolEvent::Kind::kLeaseReturned:
+      return {v1::EVENT_TYPE_LEASE_RETURNED, v1::SEVERITY_INFO, "has the lease back that seemed to have leaked", true,
+              false};
   }
   return {v1::EVENT_TYPE_UNSPECIFIED, v1::SEVERITY_INFO, "", false, false};
 }

@@ -116,6 +116,9 @@ constexpr Row kRows[] = {
     CHANPOOL_DURATION(shrink_cooldown),
     CHANPOOL_SCALAR(max_shrink_step),
     CHANPOOL_POLICY(selection, SelectionPolicy),
+    CHANPOOL_DURATION(leak_after),
+    CHANPOOL_DURATION(validate_after_idle),
+    CHANPOOL_DURATION(validate_every),
 };
 
 #undef CHANPOOL_SCALAR

@@ -90,6 +90,9 @@ pools:
     shrink_cooldown: 1m
     max_shrink_step: 2
     selection: pack
+    leak_after: 5m
+    validate_after_idle: 1m
+    validate_every: infinite
   - name: billing
     target: unix:/run/billing.sock
     max_age: infinite

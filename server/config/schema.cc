@@ -41,8 +41,11 @@ bool IsRequired(const FieldDescriptor& field) { return field.options().GetExtens
 bool MayBeInfinite(const FieldDescriptor& field) {
   if (!IsDuration(field)) return false;
   // A test compares these names with the fields' comments.
-  return field.name() == "acquire_timeout" || field.name() == "max_idle" || field.name() == "max_age" ||
-         field.name() == "shrink_cooldown";
+  for (const char* name : {"acquire_timeout", "max_idle", "max_age", "shrink_cooldown", "leak_after",
+                           "validate_after_idle", "validate_every"}) {
+    if (field.name() == name) return true;
+  }
+  return false;
 }
 
 std::string DefaultText(const FieldDescriptor& field) {

@@ -43,6 +43,9 @@ PoolOptions Unlike() {
   options.shrink_cooldown = absl::InfiniteDuration();
   options.max_shrink_step = 5;
   options.selection = SelectionPolicy::kMostRecentlyUsed;
+  options.leak_after = absl::Seconds(31);
+  options.validate_after_idle = absl::Seconds(32);
+  options.validate_every = absl::Seconds(33);
   return options;
 }
 

@@ -173,6 +173,9 @@ class Generator {
     if (Maybe()) *options.mutable_shrink_cooldown() = Duration(absl::ZeroDuration(), longest);
     if (Maybe()) options.set_max_shrink_step(Number(1, 4096));
     options.set_selection(static_cast<chanpool::config::v1::SelectionPolicy>(Number(0, 5)));
+    if (Maybe()) *options.mutable_leak_after() = Duration(absl::Milliseconds(1), longest);
+    if (Maybe()) *options.mutable_validate_after_idle() = Duration(absl::Milliseconds(1), longest);
+    if (Maybe()) *options.mutable_validate_every() = Duration(absl::Milliseconds(1), longest);
   }
 
   std::mt19937& random_;

@@ -46,7 +46,10 @@ TEST(OptionsTest, DefaultsAreThoseOfTheDocumentation) {
             "shrink_interval: 10s\n"
             "shrink_cooldown: 1m\n"
             "max_shrink_step: 2\n"
-            "selection: least_loaded\n");
+            "selection: least_loaded\n"
+            "leak_after: inf\n"
+            "validate_after_idle: inf\n"
+            "validate_every: inf\n");
 }
 
 // --- The table ----------------------------------------------------------------------------------------------------
@@ -183,6 +186,10 @@ std::vector<BadValue> BadValues() {
       {"shrink_cooldown", "-1s", "at least 0", [=](PoolOptions& o) { o.shrink_cooldown = negative; }},
       {"max_shrink_step", "0", "at least 1", [](PoolOptions& o) { o.max_shrink_step = 0; }},
       {"max_shrink_step", "4097", "at most 4096", [](PoolOptions& o) { o.max_shrink_step = 4097; }},
+      {"leak_after", "0", "at least 1ms", [](PoolOptions& o) { o.leak_after = absl::ZeroDuration(); }},
+      {"validate_after_idle", "0", "at least 1ms",
+       [](PoolOptions& o) { o.validate_after_idle = absl::ZeroDuration(); }},
+      {"validate_every", "-1s", "at least 1ms", [=](PoolOptions& o) { o.validate_every = negative; }},
   };
 }
 

@@ -579,6 +579,50 @@ TEST_F(ChannelPoolTest, ALeaseNamesItsConnection) {
   EXPECT_EQ(lease.connection(), pool_->Connections().at(0).id);
 }
 
+TEST_F(ChannelPoolTest, ALeaseByKeyComesBackToItsConnectionAndAFreshOneToNone) {
+  PoolOptions options;
+  options.min_connections = 3;
+  Make(options);
+  ASSERT_THAT(pool_->WaitForReady(3, In(kLimit)), IsOk());
+  LeaseOptions keyed, fresh;
+  keyed.affinity_key = "session 7";
+  fresh.fresh = true;
+  const ConnectionId first = pool_->Acquire(In(kLimit), keyed).value().connection();
+  EXPECT_EQ(pool_->TryAcquire(keyed).value().connection(), first);
+  const Lease unused = pool_->Acquire(In(kLimit), fresh).value();
+  EXPECT_NE(unused.connection(), first);
+  EXPECT_THAT(Call(unused.channel()), IsOk());
+}
+
+TEST_F(ChannelPoolTest, ADiscardedLeaseHearsThatItDrainsAndItsCallsGoOn) {
+  Make();
+  Lease lease = pool_->Acquire(In(kLimit)).value();
+  Signal told;
+  lease.OnDraining([&](absl::Duration grace) {
+    EXPECT_LE(grace, PoolOptions().drain_grace);
+    EXPECT_GT(grace, absl::ZeroDuration());
+    told.Notify();
+  });
+  lease.Discard();
+  EXPECT_TRUE(lease.draining());
+  EXPECT_TRUE(told.Await());
+  EXPECT_THAT(Call(lease.channel()), IsOk());
+  EXPECT_NE(pool_->Acquire(In(kLimit)).value().connection(), lease.connection());
+}
+
+TEST_F(ChannelPoolTest, ALeaseThatIsOutForTooLongIsListedWithTheLineThatBorrowedIt) {
+  PoolOptions options;
+  options.leak_after = absl::Milliseconds(1);
+  Make(options);
+  const Lease lease = pool_->Acquire(In(kLimit)).value();
+  const int line = __LINE__ - 1;
+  ASSERT_TRUE(Eventually([&] { return pool_->Stats().leaks_out == 1; }));
+  const std::vector<LongLease> leases = pool_->LongLeases();
+  ASSERT_EQ(leases.size(), 1u);
+  EXPECT_EQ(leases[0].site.line(), line);
+  EXPECT_EQ(leases[0].connection, lease.connection());
+}
+
 TEST_F(ChannelPoolTest, ALeaseOutlivesItsPool) {
   MakeReady(1, 3);
   auto lease = std::make_unique<Lease>(pool_->Acquire(In(kLimit)).value());

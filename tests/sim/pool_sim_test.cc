@@ -145,6 +145,7 @@ TEST(PoolSimTest, EveryRuleCanFail) {
       {"callers hold 5 leases", [](PoolView&, PoolView& v) { v.held = 5; }},
       {"survived its deadline",
        [](PoolView&, PoolView& v) { v.stats.waiters = 1, v.pending = 1, v.pending_in_time = 0; }},
+      {"more leaks are out than leases", [](PoolView&, PoolView& v) { v.stats.leaks_out = 7; }},
       {"waits while a place is free",
        [](PoolView&, PoolView& v) { v.stats.waiters = 1, v.pending = 1, v.pending_in_time = 1; }},
       {"more connections take calls", [](PoolView&, PoolView& v) { v.options.max_connections = 1; }},

@@ -107,6 +107,9 @@ class Arena {
     o.shrink_below = draw(2);
     o.shrink_interval = absl::Milliseconds(1);
     o.shrink_cooldown = absl::Milliseconds(draw(3));
+    o.leak_after = draw(2) == 0 ? absl::Milliseconds(1) : absl::InfiniteDuration();
+    o.validate_after_idle = draw(2) == 0 ? absl::Milliseconds(1) : absl::InfiniteDuration();
+    o.validate_every = draw(2) == 0 ? absl::Milliseconds(2) : absl::InfiniteDuration();
     o.overflow = draw(2) == 0 ? OverflowPolicy::kReject : OverflowPolicy::kOvercommit;
     return o;
   }
@@ -131,6 +134,7 @@ class Arena {
       EXPECT_EQ(life->pool->CheckInvariants(), absl::OkStatus());
       EXPECT_EQ(stats.leases, 0);
       EXPECT_EQ(stats.waiters, 0);
+      EXPECT_EQ(stats.leaks_out, 0);
       EXPECT_EQ(stats.released, stats.acquired);
       EXPECT_EQ(stats.connections, 0);
       EXPECT_EQ(life->asked.created, life->asked.destroyed);
@@ -159,17 +163,26 @@ void Live(Arena* arena, uint64_t seed, absl::Time until, std::atomic<int64_t>* a
     Pool& pool = *life->pool;
     for (int i = 0; i < 50; ++i) {
       const absl::Time soon = clock->WallNow() + absl::Microseconds(random() % 2000);
-      if (one_in(3)) {
+      LeaseOptions wishes;
+      wishes.fresh = one_in(4);
+      wishes.affinity_key = one_in(2) ? "a" : "b";
+      if (one_in(6)) {
+        absl::StatusOr<Place> place = pool.Acquire(soon, wishes);
+        if (place.ok()) held.push_back(*std::move(place)), ++*granted;
+      } else if (one_in(6)) {
+        if (Place place = pool.TryAcquire(wishes)) held.push_back(std::move(place)), ++*granted;
+      } else if (one_in(3)) {
         absl::StatusOr<Place> place = one_in(2) ? pool.Acquire(soon) : pool.AcquireNow(one_in(4));
         if (place.ok()) held.push_back(*std::move(place)), ++*granted;
       } else if (one_in(3)) {
         if (Place place = pool.TryAcquire()) held.push_back(std::move(place)), ++*granted;
       } else if (one_in(4)) {
         ++*asyncs;
-        AcquireHandle handle = pool.AcquireAsync(soon, [asyncs, granted](absl::StatusOr<Place> place) {
-          *granted += place.ok();
-          --*asyncs;
-        });
+        AcquireHandle handle = pool.AcquireAsync(soon, one_in(2) ? wishes : LeaseOptions(),
+                                                 [asyncs, granted](absl::StatusOr<Place> place) {
+                                                   *granted += place.ok();
+                                                   --*asyncs;
+                                                 });
         if (one_in(4)) handle.Cancel();
       }
       if (!held.empty() && (held.size() > 6 || one_in(2))) {
@@ -177,6 +190,11 @@ void Live(Arena* arena, uint64_t seed, absl::Time until, std::atomic<int64_t>* a
         held.pop_back();
       }
       if (!held.empty() && one_in(40)) held.back().Suspect();
+      if (!held.empty() && one_in(40)) held.back().Discard();
+      if (!held.empty() && one_in(40)) held.back().SetMaxIdle(absl::Milliseconds(1));
+      if (!held.empty() && one_in(8)) {
+        held.back().OnDraining([told = std::make_shared<int>(0)](absl::Duration) { EXPECT_EQ(++*told, 1); });
+      }
     }
     switch (random() % 24) {
       case 0:
@@ -226,6 +244,7 @@ void Live(Arena* arena, uint64_t seed, absl::Time until, std::atomic<int64_t>* a
         (void)pool.Stats();
         (void)pool.Connections();
         (void)pool.Connectivity();
+        (void)pool.LongLeases();
         break;
       case 18:
         pool.TryToConnect();

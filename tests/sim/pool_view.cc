@@ -25,7 +25,9 @@ std::string Gauges(const PoolView& v) {
     return absl::StrCat("callers hold ", v.held, " leases, at most ", undelivered, " are on their way");
   }
   if (s.waiters > v.pending_in_time) return "a waiter has survived its deadline";
-  if (s.waiters > 0 && s.free > 0 && s.state != PoolAdminState::kPaused) return "somebody waits while a place is free";
+  if (s.leaks_out > s.leases) return "more leaks are out than leases";
+  if (s.waiters > s.waiters_fresh && s.free > 0 && s.state != PoolAdminState::kPaused)
+    return "somebody waits while a place is free";
   if (s.connections_open > v.options.max_connections) return "more connections take calls than max_connections";
   if (s.connections_replacing > v.permitted_replacing) {
     return absl::StrCat(s.connections_replacing, " connections are being replaced, ", v.permitted_replacing, " may be");
@@ -96,7 +98,7 @@ std::string Changes(const PoolView& before, const PoolView& after) {
   if (!after.may_change_limits && risen_over > overcommitted) return "granted above the limit, and not counted";
   if (is.acquired < was.acquired || is.opened < was.opened || is.closed < was.closed || is.timed_out < was.timed_out ||
       is.rejected < was.rejected || is.cancelled < was.cancelled || is.unavailable < was.unavailable ||
-      is.dial_failures < was.dial_failures) {
+      is.dial_failures < was.dial_failures || is.leaks_suspected < was.leaks_suspected) {
     return "a counter went down";
   }
   const bool stayed_inactive = !InService(was.state) && !InService(is.state) && !after.may_resume;

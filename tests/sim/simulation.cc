@@ -73,11 +73,16 @@ const std::vector<Simulation::Step>& Simulation::Steps() {
       {"acquire_now_wait_for_ready", 30, &Simulation::AcquireNowWaitForReady},
       {"acquire_async", 170, &Simulation::AcquireAsync},
       {"acquire_without_patience", 15, &Simulation::AcquireWithoutPatience},
-      {"release_one", 240, &Simulation::ReleaseOne},
+      {"acquire_with_wishes", 60, &Simulation::AcquireWithWishes},
+      {"try_acquire_with_wishes", 30, &Simulation::TryAcquireWithWishes},
+      {"release_one", 290, &Simulation::ReleaseOne},
       {"release_many", 6, &Simulation::ReleaseMany},
       {"cancel_one", 25, &Simulation::CancelOne},
       {"suspect_one", 25, &Simulation::SuspectOne},
       {"check_one", 8, &Simulation::CheckOne},
+      {"discard_one", 12, &Simulation::DiscardOne},
+      {"set_max_idle_of_one", 8, &Simulation::SetMaxIdleOfOne},
+      {"ask_for_notice", 60, &Simulation::AskForNotice},
       {"change_probes", 10, &Simulation::ChangeProbes},
       {"answer_probes", 15, &Simulation::AnswerProbes},
       {"change_dials", 12, &Simulation::ChangeDials},
@@ -118,6 +123,9 @@ std::vector<std::string> EverythingThatCanHappen() {
   for (int i = 0; i < kPoolEventKinds; ++i) names.push_back(EventName(static_cast<PoolEvent::Kind>(i)));
   for (const auto& step : Simulation::Steps()) names.emplace_back(step.name);
   names.emplace_back("shrunk by load");
+  for (const char* name : {"validations", "validation failures", "health checks", "leaks suspected", "drain notice"}) {
+    names.emplace_back(name);
+  }
   return names;
 }
 
@@ -289,6 +297,10 @@ std::string Simulation::Check() {
   PoolView after = Look();
   const std::string broken = Violation(before_, after);
   if (!broken.empty()) return broken;
+  tally_.Count("validations", after.stats.validations - before_.stats.validations);
+  tally_.Count("validation failures", after.stats.validation_failures - before_.stats.validation_failures);
+  tally_.Count("health checks", after.stats.health_checks - before_.stats.health_checks);
+  tally_.Count("leaks suspected", after.stats.leaks_suspected - before_.stats.leaks_suspected);
   if (after.stats.connections_backoff > before_.stats.connections_backoff) tally_.Count("action back_off");
   Hash(after.stats.acquired);
   Hash(after.stats.leases);
@@ -396,7 +408,7 @@ void Simulation::AcquireNowWaitForReady() {
   Hold(life_->pool->AcquireNow(/*wait_for_ready=*/true));
 }
 
-void Simulation::AcquireAsyncUntil(absl::Time deadline) {
+void Simulation::AcquireAsyncUntil(absl::Time deadline, const LeaseOptions& options) {
   auto owned = std::make_unique<Ticket>();
   Ticket* ticket = owned.get();
   ticket->life = life_;
@@ -404,7 +416,7 @@ void Simulation::AcquireAsyncUntil(absl::Time deadline) {
   ++life_->acquires;
   tickets_.push_back(std::move(owned));
   bool inside = true;
-  ticket->handle = life_->pool->AcquireAsync(deadline, [this, ticket, &inside](absl::StatusOr<Place> place) {
+  ticket->handle = life_->pool->AcquireAsync(deadline, options, [this, ticket, &inside](absl::StatusOr<Place> place) {
     const auto found = std::find_if(tickets_.begin(), tickets_.end(), [&](const auto& t) { return t.get() == ticket; });
     if (found == tickets_.end()) {
       broken_ = "an AcquireAsync ended twice";
@@ -426,6 +438,27 @@ void Simulation::AcquireAsyncUntil(absl::Time deadline) {
   if (tickets_.empty() || tickets_.back().get() != ticket) broken_ = "the callback ran inside AcquireAsync";
 }
 
+LeaseOptions Simulation::AnyWishes() {
+  LeaseOptions options;
+  options.fresh = OneIn(3);
+  if (!OneIn(3)) options.affinity_key = Pick({"a", "b", "c", "d"});
+  return options;
+}
+
+void Simulation::AcquireWithWishes() {
+  const LeaseOptions options = AnyWishes();
+  if (OneIn(4)) {
+    Hold(life_->pool->Acquire(clock_.WallNow(), options));
+  } else {
+    AcquireAsyncUntil(clock_.WallNow() + Pick({absl::Milliseconds(50), absl::Seconds(30), absl::InfiniteDuration()}),
+                      options);
+  }
+}
+
+void Simulation::TryAcquireWithWishes() {
+  if (Place place = life_->pool->TryAcquire(AnyWishes())) Hold(std::move(place));
+}
+
 void Simulation::AcquireAsync() {
   const absl::Duration patience = Pick({absl::ZeroDuration(), absl::Milliseconds(1), absl::Milliseconds(50),
                                         absl::Seconds(1), absl::Seconds(30), absl::InfiniteDuration()});
@@ -439,6 +472,7 @@ void Simulation::ReleaseOne() {
   const size_t at = Draw(leases_.size());
   std::swap(leases_[at], leases_.back());
   --leases_.back().life->held;
+  if (leases_.back().notice != nullptr) leases_.back().notice->returned = true;
   leases_.pop_back();
 }
 
@@ -457,6 +491,30 @@ void Simulation::SuspectOne() {
 }
 
 void Simulation::CheckOne() { life_->pool->Check(AnyConnection()); }
+
+void Simulation::DiscardOne() {
+  if (leases_.empty()) return;
+  leases_[Draw(leases_.size())].place.Discard();
+}
+
+void Simulation::SetMaxIdleOfOne() {
+  if (leases_.empty()) return;
+  leases_[Draw(leases_.size())].place.SetMaxIdle(
+      Pick({absl::ZeroDuration(), absl::Milliseconds(100), absl::Seconds(2), absl::InfiniteDuration()}));
+}
+
+void Simulation::AskForNotice() {
+  if (leases_.empty()) return;
+  Lease& lease = leases_[Draw(leases_.size())];
+  if (lease.notice != nullptr) return;
+  lease.notice = std::make_shared<Lease::Notice>();
+  lease.place.OnDraining([this, notice = lease.notice](absl::Duration grace) {
+    if (++notice->runs > 1) broken_ = "a drain notice was told twice";
+    if (notice->returned) broken_ = "a drain notice was told after its lease was back";
+    if (grace < absl::ZeroDuration()) broken_ = "a drain notice left less than nothing";
+    tally_.Count("drain notice");
+  });
+}
 
 // --- The network --------------------------------------------------------------------------------------------------
 
@@ -576,6 +634,9 @@ PoolOptions Simulation::AnyOptions() {
   o.selection = Pick({SelectionPolicy::kLeastLoaded, SelectionPolicy::kPack, SelectionPolicy::kRoundRobin,
                       SelectionPolicy::kLeastRecentlyUsed, SelectionPolicy::kMostRecentlyUsed});
   o.backoff_initial = Pick({absl::Milliseconds(1), absl::Milliseconds(100)});
+  o.leak_after = Pick({absl::Milliseconds(200), absl::Seconds(20), absl::InfiniteDuration(), absl::InfiniteDuration()});
+  o.validate_after_idle = Pick({absl::Milliseconds(300), absl::Seconds(5), absl::InfiniteDuration()});
+  o.validate_every = Pick({absl::Milliseconds(500), absl::Minutes(1), absl::InfiniteDuration()});
   o.backoff_max = Pick({absl::Milliseconds(100), absl::Seconds(10)});
   o.preconnect_ratio = Pick({1.0, 1.0, 1.5, 3.0});
   o.max_connecting = Pick({1, 2, 10});
@@ -696,6 +757,9 @@ void Simulation::RunCloserNow() {
 
 void Simulation::RunCloser() {
   RunCloserNow();
+  for (const Lease& lease : leases_) {
+    if (lease.notice != nullptr && lease.notice->runs != lease.place.draining()) broken_ = "a drain notice is missing";
+  }
   const absl::Time now = clock_.Now();
   for (const auto& ticket : tickets_) {
     if (ticket->life != life_) broken_ = "an AcquireAsync has outlived its pool";

@@ -104,6 +104,11 @@ class Simulation {
   struct Lease {
     Place place;
     Life* life;
+    struct Notice {
+      bool returned = false;
+      int runs = 0;
+    };
+    std::shared_ptr<Notice> notice = nullptr;  // Null if its holder wants none.
   };
   struct Ticket {
     Life* life;
@@ -132,7 +137,8 @@ class Simulation {
 
   void CreatePool();
   void Hold(absl::StatusOr<Place> place);
-  void AcquireAsyncUntil(absl::Time deadline);
+  void AcquireAsyncUntil(absl::Time deadline, const LeaseOptions& options = LeaseOptions());
+  LeaseOptions AnyWishes();
   void RunCloserNow();
   void OnEvent(Life* life, const PoolEvent& event);
   PoolView Look();
@@ -146,11 +152,16 @@ class Simulation {
   void AcquireNowWaitForReady();
   void AcquireAsync();
   void AcquireWithoutPatience();
+  void AcquireWithWishes();
+  void TryAcquireWithWishes();
   void ReleaseOne();
   void ReleaseMany();
   void CancelOne();
   void SuspectOne();
   void CheckOne();
+  void DiscardOne();
+  void SetMaxIdleOfOne();
+  void AskForNotice();
   void ChangeProbes();
   void AnswerProbes();
   void ChangeDials();

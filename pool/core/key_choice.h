@@ -1,0 +1,78 @@
+// Which connection serves a key: the first of the key's own order that is below its bound. The rule is in
+// lease_options.h.
+//
+//   Slot* slot = LendByKey(HashOfKey("session 7"), each_open_slot, lend);
+//
+// Highest random weight instead of a ring: nothing to keep up to date when connections open and close, an exact 1/n of
+// the keys moves, and the keys of a full connection spread instead of all falling on its one neighbour.
+#ifndef CHANPOOL_POOL_CORE_KEY_CHOICE_H_
+#define CHANPOOL_POOL_CORE_KEY_CHOICE_H_
+
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "pool/core/slot_table.h"
+#include "pool/core/slot_word.h"
+
+namespace chanpool {
+
+// How far above the mean a connection may be before its keys go elsewhere, in quarters of the mean.
+inline constexpr uint64_t kKeyBoundQuarters = 5;
+// The part of its limit below which a connection takes its keys whatever the mean is: one quarter.
+inline constexpr uint32_t kKeyFloorPart = 4;
+
+// A bijection that changes half of the bits for each bit (SplitMix64's last step).
+constexpr uint64_t Scramble(uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+  return z ^ (z >> 31);
+}
+
+// The same in every process, so that two clients send one key to slots of the same number. (FNV-1a, scrambled.)
+constexpr uint64_t HashOfKey(absl::string_view key) {
+  uint64_t hash = 0xcbf29ce484222325ull;
+  for (const char c : key) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
+  return Scramble(hash);
+}
+
+// Different for different slots of one key.
+constexpr uint64_t Rank(uint64_t key, uint32_t slot) { return Scramble(key ^ Scramble(slot + 1)); }
+
+// `for_each(visit)` calls visit(Slot*) for each open slot; one that is visited twice or does not lend does no harm.
+// `lend(Slot*)` takes a place on it, or is false. Null when none could be taken.
+template <typename ForEach, typename Lend>
+Slot* LendByKey(uint64_t key, ForEach for_each, Lend lend) {
+  uint64_t leases = 0, connections = 0;
+  for_each([&](Slot* slot) {
+    const SlotWord word = slot->Load();
+    if (word.state() != SlotState::kOpen) return;
+    leases += word.leases();
+    ++connections;
+  });
+  if (connections == 0) return nullptr;
+  // Rounded up, with the lease that is asked for counted in.
+  const uint64_t mean_bound = (kKeyBoundQuarters * (leases + 1) + 4 * connections - 1) / (4 * connections);
+  // Whoever takes the last place before us makes a further look necessary; so many in a row are no accident.
+  constexpr int kLooks = 4;
+  for (int look = 0; look < kLooks; ++look) {
+    Slot *best = nullptr, *any = nullptr;
+    uint64_t best_rank = 0, any_rank = 0;
+    for_each([&](Slot* slot) {
+      const SlotWord word = slot->Load();
+      if (word.state() != SlotState::kOpen || word.leases() >= word.limit()) return;
+      const uint64_t rank = Rank(key, slot->index);
+      if (any == nullptr || rank > any_rank) any = slot, any_rank = rank;
+      if (word.leases() >= std::max<uint64_t>(mean_bound, word.limit() / kKeyFloorPart)) return;
+      if (best == nullptr || rank > best_rank) best = slot, best_rank = rank;
+    });
+    // A free place above the bound is better than to wait: limits may differ while they change.
+    if (best == nullptr) best = any;
+    if (best == nullptr) return nullptr;
+    if (lend(best)) return best;
+  }
+  return nullptr;
+}
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_CORE_KEY_CHOICE_H_
