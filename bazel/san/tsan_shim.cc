@@ -169,16 +169,24 @@ int chanpool_queue_next(void* queue, void** tag, bool* ok, gpr_timespec deadline
   return status;
 }
 
-// Each end of a callback call on a server counts down, and who comes last begins OnDone: in gRPC's library if that is
-// the cancellation. The count is all that orders the others' work before OnDone.
+// A callback call on a server counts down what its OnCancel waits for, and what its OnDone waits for. Who comes last
+// begins it: in gRPC's library if that is the cancellation. The counts are all that orders the others' work before it.
+// They are side by side behind the table of virtuals.
+#define CHANPOOL_CALL_ON_CANCEL "_ZN4grpc8internal18ServerCallbackCall12CallOnCancelEPNS0_13ServerReactorE"
 #define CHANPOOL_SCHEDULE_ON_DONE "_ZN4grpc8internal18ServerCallbackCall14ScheduleOnDoneEb"
 
+void chanpool_call_on_cancel(void* call, void* reactor) __asm__(CHANPOOL_CALL_ON_CANCEL);
 void chanpool_schedule_on_done(void* call, bool inline_on_done) __asm__(CHANPOOL_SCHEDULE_ON_DONE);
+
+void chanpool_call_on_cancel(void* call, void* reactor) {
+  static const auto next = Next<decltype(&chanpool_call_on_cancel)>(CHANPOOL_CALL_ON_CANCEL);
+  __tsan_acquire(static_cast<char*>(call) + sizeof(void*));  // on_cancel_conditions_remaining_
+  next(call, reactor);
+}
 
 void chanpool_schedule_on_done(void* call, bool inline_on_done) {
   static const auto next = Next<decltype(&chanpool_schedule_on_done)>(CHANPOOL_SCHEDULE_ON_DONE);
-  // callbacks_outstanding_, behind the table of virtuals and another count.
-  __tsan_acquire(static_cast<char*>(call) + sizeof(void*) + sizeof(int));
+  __tsan_acquire(static_cast<char*>(call) + sizeof(void*) + sizeof(int));  // callbacks_outstanding_
   next(call, inline_on_done);
 }
 
