@@ -73,8 +73,7 @@ std::shared_ptr<Pool> Pool::Create(Config config) {
   {
     MutexLock lock(&pool->mu_);
     pool->alarm_ = std::move(alarm);
-    pool->SetWatch();
-    pool->ApplySelection();
+    pool->ApplyOptions();
     pool->state_.Start(pool->clock_->Now());
     pool->RunActions(effects);
   }

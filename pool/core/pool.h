@@ -332,9 +332,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   static absl::StatusOr<PoolOptions> InForce(const Sources& sources);
   // Makes `change` on the sources, if what comes of it is valid.
   absl::Status ChangeSources(const std::function<void(Sources&)>& change) ABSL_LOCKS_EXCLUDED(mu_);
-  // How the table chooses, by the options in force.
-  void ApplySelection() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // What the options in force mean for the fast path and the watch.
+  // What the options in force mean for the fast path: how the table chooses, and the watch.
+  void ApplyOptions() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether leases are watched, and whether the fast path may skip the look at that and at quiet connections.
   void SetWatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TellLongLeases(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TellOfLease(PoolEvent::Kind kind, const LongLease& lease) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

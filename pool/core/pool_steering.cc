@@ -237,7 +237,10 @@ absl::StatusOr<PoolOptions> Pool::InForce(const Sources& sources) {
   return absl::InvalidArgumentError(absl::StrCat("with the operator's override: ", valid.message()));
 }
 
-void Pool::ApplySelection() { table_.SetSelection(state_.options().selection, static_cast<uint32_t>(state_.target())); }
+void Pool::ApplyOptions() {
+  table_.SetSelection(state_.options().selection, static_cast<uint32_t>(state_.target()));
+  SetWatch();
+}
 
 absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
   if (Forked()) return ForkedError();
@@ -265,8 +268,7 @@ absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
       std::swap(sources_, next);
       if (*in_force == state_.options()) return absl::OkStatus();  // Nothing to do, and nothing to tell.
       state_.Reconfigure(*in_force, ReadUse(/*clear=*/false), clock_->Now());
-      ApplySelection();
-      SetWatch();
+      ApplyOptions();
       MarkQuiet();
       RunActions(effects);
     }
