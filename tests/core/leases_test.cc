@@ -17,6 +17,7 @@
 #include "pool/testing/closers.h"
 #include "pool/testing/fake_clock.h"
 #include "pool/testing/fake_target.h"
+#include "tests/core/pool_fixture.h"
 
 namespace chanpool {
 namespace {
@@ -47,48 +48,13 @@ LeaseOptions Fresh() {
   return options;
 }
 
-class LeasesTest : public testing::Test {
+class LeasesTest : public PoolFixture {
  protected:
-  void TearDown() override {
-    EXPECT_EQ(pool_->CheckInvariants(), absl::OkStatus());
-    const PoolStats stats = pool_->Stats();
-    EXPECT_EQ(stats.acquired, stats.hits + stats.misses);
-    EXPECT_EQ(stats.acquired - stats.released, static_cast<uint64_t>(stats.leases));
-    pool_->Destroy();
-    closer_.RunAll();
-  }
-
-  void Start(const PoolOptions& options) {
-    pool_ = Pool::Create({"orders", options, target_.NewConnector(), &clock_, &closer_, /*seed=*/1});
-  }
   void Open(int connections) {
     ASSERT_EQ(pool_->WaitForReady(connections, In(absl::ZeroDuration())), absl::OkStatus());
   }
-  absl::Time In(absl::Duration time) { return clock_.WallNow() + time; }
   absl::Time Whenever() { return absl::InfiniteFuture(); }
   Place Take() { return *pool_->Acquire(In(absl::ZeroDuration())); }
-
-  struct Async {
-    int ends = 0;
-    absl::Status status = absl::UnknownError("not ended");
-    Place place;
-    AcquireHandle handle;
-  };
-  std::shared_ptr<Async> Begin(const LeaseOptions& options, absl::Time deadline) {
-    auto async = std::make_shared<Async>();
-    async->handle = pool_->AcquireAsync(deadline, options, [async](absl::StatusOr<Place> place) {
-      ++async->ends;
-      async->status = place.status();
-      if (place.ok()) async->place = *std::move(place);
-    });
-    return async;
-  }
-  std::shared_ptr<Async> Begin(const LeaseOptions& options) { return Begin(options, Whenever()); }
-
-  FakeClock clock_;
-  FakeTarget target_;
-  ManualCloser closer_;
-  std::shared_ptr<Pool> pool_;
 };
 
 // --- TryAcquire ---------------------------------------------------------------------------------------------------
@@ -322,6 +288,17 @@ TEST_F(LeasesTest, WhoWaitsForAFreshConnectionHoldsUpNobodyElse) {
   EXPECT_EQ(pool_->CheckInvariants(), absl::OkStatus());
   plain->place.Reset();
   EXPECT_TRUE(pool_->TryAcquire()) << "nor does it slow the fast path";
+}
+
+TEST_F(LeasesTest, NoCallerForAFreshConnectionWaitsForASurgePlaceWhileAnotherConnectionMayOpen) {
+  Start(Calm(3, 1));
+  Open(2);
+  const Place first = Take(), second = Take();
+  pool_->Recycle();  // One of them is replaced; the other waits for the surge place until drain_grace is over.
+  const Place third = Take();
+  const auto fresh = Begin(Fresh());
+  closer_.RunAll();
+  EXPECT_EQ(fresh->status, absl::OkStatus());
 }
 
 TEST_F(LeasesTest, AnExclusiveConnectionThatOpensGoesToWhoCameFirst) {

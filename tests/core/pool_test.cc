@@ -19,6 +19,7 @@
 #include "pool/testing/closers.h"
 #include "pool/testing/fake_clock.h"
 #include "pool/testing/fake_target.h"
+#include "tests/core/pool_fixture.h"
 
 namespace chanpool {
 namespace {
@@ -37,27 +38,8 @@ PoolOptions SmallPool() {
   return options;
 }
 
-class PoolTest : public testing::Test {
+class PoolTest : public PoolFixture {
  protected:
-  void TearDown() override {
-    EXPECT_EQ(pool_->CheckInvariants(), absl::OkStatus());
-    const PoolStats stats = pool_->Stats();
-    EXPECT_EQ(stats.acquired, stats.hits + stats.misses);
-    EXPECT_EQ(static_cast<uint64_t>(stats.connections), stats.opened - stats.closed);
-    int64_t lent_on_open = 0;
-    for (const ConnectionStats& row : pool_->Connections()) {
-      if (row.state == SlotState::kOpen) lent_on_open += row.leases;
-    }
-    EXPECT_EQ(lent_on_open + stats.free, stats.capacity + stats.leases_over_limit);
-    pool_->Destroy();
-    closer_.RunAll();
-  }
-
-  void Start(const PoolOptions& options) {
-    pool_ = Pool::Create({"orders", options, target_.NewConnector(), &clock_, &closer_, /*seed=*/1});
-  }
-  absl::Time In(absl::Duration time) { return clock_.WallNow() + time; }
-
   // All the places of a SmallPool.
   std::vector<Place> TakeAll() {
     EXPECT_EQ(pool_->WaitForReady(2, In(absl::ZeroDuration())), absl::OkStatus());
@@ -71,27 +53,8 @@ class PoolTest : public testing::Test {
     return places;
   }
 
-  // An AcquireAsync whose end can be looked at.
-  struct Async {
-    int ends = 0;
-    absl::Status status = absl::UnknownError("not ended");
-    Place place;
-    AcquireHandle handle;
-  };
-  std::shared_ptr<Async> Begin(absl::Time deadline) {
-    auto async = std::make_shared<Async>();
-    async->handle = pool_->AcquireAsync(deadline, [async](absl::StatusOr<Place> place) {
-      ++async->ends;
-      async->status = place.status();
-      if (place.ok()) async->place = *std::move(place);
-    });
-    return async;
-  }
-
-  FakeClock clock_;
-  FakeTarget target_;
-  ManualCloser closer_;
-  std::shared_ptr<Pool> pool_;
+  using PoolFixture::Begin;
+  std::shared_ptr<Async> Begin(absl::Time deadline) { return Begin(LeaseOptions(), deadline); }
 };
 
 // --- Waiting ------------------------------------------------------------------------------------------------------
