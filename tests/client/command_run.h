@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "client/cli/environment.h"
 #include "client/cli/run.h"
@@ -88,6 +89,13 @@ class CommandRun {
   template <typename... Args>
   int operator()(Args... args) {
     return Run({std::string(args)...});
+  }
+  // `words` against `server`, of which tests may change anything before and after.
+  int Run(const std::string& words, const FakePoolAdmin& server) {
+    server.Meet();
+    const int exit_code = Run(absl::StrSplit(words, ' ', absl::SkipEmpty()));
+    server.Meet();
+    return exit_code;
   }
   int Run(const std::vector<std::string>& args) {
     out_buffer_.Clear();

@@ -79,9 +79,7 @@ void Script(FakePoolAdmin& server, const std::string& command) {
 std::string Transcript(const std::string& words, FakePoolAdmin& server) {
   CommandRun run;
   run.variables["POOLCTL_ENDPOINT"] = server.endpoint();
-  server.Meet();
-  const int exit_code = run.Run(absl::StrSplit(words, ' ', absl::SkipEmpty()));
-  server.Meet();
+  const int exit_code = run.Run(words, server);
   std::string text = absl::StrCat("$ poolctl ", words, "\n", run.out());
   if (!run.err().empty()) absl::StrAppend(&text, "--- stderr\n", run.err());
   absl::StrAppend(&text, "--- exit ", exit_code, "\n\n");

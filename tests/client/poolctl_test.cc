@@ -32,12 +32,7 @@ class PoolctlTest : public ::testing::Test {
  protected:
   PoolctlTest() { run.variables["POOLCTL_ENDPOINT"] = server.endpoint(); }
 
-  int Poolctl(const std::string& words) {
-    server.Meet();
-    const int exit_code = run.Run(absl::StrSplit(words, ' ', absl::SkipEmpty()));
-    server.Meet();
-    return exit_code;
-  }
+  int Poolctl(const std::string& words) { return run.Run(words, server); }
 
   CommandRun run;
   FakePoolAdmin server;  // Last: its threads look at the other.

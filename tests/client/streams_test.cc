@@ -29,12 +29,7 @@ class StreamsTest : public ::testing::Test {
  protected:
   StreamsTest() { run.variables["POOLCTL_ENDPOINT"] = server.endpoint(); }
 
-  int Poolctl(const std::string& words) {
-    server.Meet();
-    const int exit_code = run.Run(absl::StrSplit(words, ' ', absl::SkipEmpty()));
-    server.Meet();
-    return exit_code;
-  }
+  int Poolctl(const std::string& words) { return run.Run(words, server); }
 
   // The drain as it ends.
   v1::Operation Ended(v1::OperationState state) const {
