@@ -51,7 +51,9 @@ FakeRemote::FakeRemote() {
   pool.set_name("processes/shop/pools/carts");
   pool.set_admin_state(v1::ADMIN_STATE_ACTIVE);
   pool.set_health(v1::HEALTH_HEALTHY);
-  operations.emplace_back().set_name("processes/shop/operations/1");
+  v1::Operation operation;
+  operation.set_name("processes/shop/operations/1");
+  SetOperations({operation});
 }
 
 std::vector<v1::Pool> FakeRemote::Pools() { return {pool}; }
@@ -66,7 +68,15 @@ std::vector<v1::PoolStats> FakeRemote::Stats() {
   return {stats};
 }
 
-std::vector<v1::Operation> FakeRemote::Operations() { return operations; }
+std::vector<v1::Operation> FakeRemote::Operations() {
+  MutexLock lock(&mu_);
+  return operations_;
+}
+
+void FakeRemote::SetOperations(std::vector<v1::Operation> operations) {
+  MutexLock lock(&mu_);
+  operations_ = std::move(operations);
+}
 
 void FakeRemote::Call(absl::string_view process, absl::string_view method, const google::protobuf::Message& /*request*/,
                       const Caller& /*caller*/, absl::Time /*deadline*/, google::protobuf::Message* response,

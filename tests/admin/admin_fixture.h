@@ -20,6 +20,7 @@
 #include "chanpool/admin/v1/pool_admin.grpc.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "pool/core/mutex.h"
 #include "pool/core/pool.h"
 #include "pool/testing/closers.h"
 #include "pool/testing/fake_clock.h"
@@ -60,13 +61,19 @@ class FakeRemote : public RemoteProcesses {
             const Caller& caller, absl::Time deadline, google::protobuf::Message* response,
             std::function<void(absl::Status)> done) override;
 
-  v1::Pool pool;                          // "carts"
-  std::vector<v1::Operation> operations;  // Of "shop": one, unless told otherwise.
-  absl::Status call_error;                // OK: calls succeed.
-  std::string called;                     // "shop DrainPool"
-  std::function<void()> during_call;      // Null: nothing.
-  std::atomic<int> asked{0};              // How often.
-  std::atomic<bool> ended{false};         // Whether operations/1 of the process has.
+  // Of "shop": one, unless told otherwise.
+  void SetOperations(std::vector<v1::Operation> operations);
+
+  v1::Pool pool;                      // "carts"
+  absl::Status call_error;            // OK: calls succeed.
+  std::string called;                 // "shop DrainPool"
+  std::function<void()> during_call;  // Null: nothing.
+  std::atomic<int> asked{0};          // How often.
+  std::atomic<bool> ended{false};     // Whether operations/1 of the process has.
+
+ private:
+  Mutex mu_;
+  std::vector<v1::Operation> operations_ ABSL_GUARDED_BY(mu_);
 };
 
 class AdminFixture : public ::testing::Test {

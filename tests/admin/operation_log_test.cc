@@ -381,18 +381,19 @@ TEST_F(OperationLogTest, APoolThatDrainsIsNotRecycled) {
 TEST_F(OperationLogTest, OperationsAreListedNewestFirstWhoeverRunsThem) {
   UseRemote();
   std::vector<std::string> newest_first;
-  remote_.operations.clear();
+  std::vector<v1::Operation> remote;
   StartServer();
   for (int i = 1; i <= 12; ++i) {
     clock_.Advance(absl::Seconds(1));
     newest_first.insert(newest_first.begin(), Drain().name());
     Get(&Stub::UndrainPool, undrain_);
     clock_.Advance(absl::Seconds(1));
-    v1::Operation& others = remote_.operations.emplace_back();
+    v1::Operation& others = remote.emplace_back();
     others.set_name(absl::StrCat("processes/shop/operations/", i));
     *others.mutable_start_time() = ToProto(clock_.WallNow());
     newest_first.insert(newest_first.begin(), others.name());
   }
+  remote_.SetOperations(remote);
   std::vector<std::string> names;
   v1::ListOperationsRequest request;
   request.set_page_size(5);
@@ -409,12 +410,13 @@ TEST_F(OperationLogTest, OperationsThatBeganTogetherAreListedInOneOrder) {
   const std::string first = Drain().name();
   Get(&Stub::UndrainPool, undrain_);
   const std::string second = Drain().name();
-  remote_.operations = {};
+  std::vector<v1::Operation> remote;
   for (const char* const id : {"9", "10"}) {
-    v1::Operation& others = remote_.operations.emplace_back();
+    v1::Operation& others = remote.emplace_back();
     others.set_name(absl::StrCat("processes/shop/operations/", id));
     *others.mutable_start_time() = ToProto(clock_.WallNow());
   }
+  remote_.SetOperations(remote);
   std::vector<std::string> names;
   const v1::ListOperationsResponse response = Get(&Stub::ListOperations, v1::ListOperationsRequest());
   for (const v1::Operation& operation : response.operations()) names.push_back(operation.name());
