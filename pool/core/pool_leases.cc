@@ -83,25 +83,15 @@ Slot* Pool::LendAwake(const Wishes& wishes) {
     }
     return nullptr;
   }
-  if (!wishes.key.has_value() && quiet_ == 0) return table_.LendLeastLoaded(slot::LendLocked);
-  std::vector<Slot*> awake;
-  for (Slot* slot : table_.listed()) {
-    if (!held_[slot->index].quiet) awake.push_back(slot);
-  }
-  if (wishes.key.has_value()) {
-    return LendByKey(
-        *wishes.key, [&awake](auto visit) { std::for_each(awake.begin(), awake.end(), visit); },
-        [](Slot* candidate) { return SlotTable::Update(candidate, slot::LendLocked).has_value(); });
-  }
-  for (;;) {
-    Slot* best = nullptr;
-    for (Slot* slot : awake) {
-      if (!slot::LendLocked(slot->Load())) continue;
-      if (best == nullptr || slot->Load().leases() < best->Load().leases()) best = slot;
+  const auto awake = [&held = held_](const Slot* slot) { return !held[slot->index].quiet; };
+  if (!wishes.key.has_value()) return table_.LendLeastLoaded(slot::LendLocked, awake);
+  const auto for_each_awake = [&](auto visit) {
+    for (Slot* slot : table_.listed()) {
+      if (awake(slot)) visit(slot);
     }
-    // Between the look and the change others may only have filled it up: each retry follows somebody's success.
-    if (best == nullptr || SlotTable::Update(best, slot::LendLocked)) return best;
-  }
+  };
+  return LendByKey(*wishes.key, for_each_awake,
+                   [](Slot* candidate) { return SlotTable::Update(candidate, slot::LendLocked).has_value(); });
 }
 
 void Pool::SetQuiet(uint32_t slot, bool quiet) {

@@ -134,11 +134,17 @@ class SlotTable {
   // The listed slot with the fewest leases to which `change` applies, after applying it; null if none.
   template <typename Change>
   Slot* LendLeastLoaded(Change change) {
+    return LendLeastLoaded(change, [](const Slot*) { return true; });
+  }
+  // The same, of those for which `admits(const Slot*)` is true.
+  template <typename Change, typename Admits>
+  Slot* LendLeastLoaded(Change change, Admits admits) {
     for (;;) {
       Slot* best = nullptr;
-      for (uint32_t i = 0; i < listed_.size(); ++i) {
-        const SlotWord word = listed_[i]->Load();
-        if (change(word) && (best == nullptr || word.leases() < best->Load().leases())) best = listed_[i];
+      for (Slot* slot : listed_) {
+        const SlotWord word = slot->Load();
+        if (!change(word) || (best != nullptr && word.leases() >= best->Load().leases())) continue;
+        if (admits(slot)) best = slot;
       }
       // Between the look and the change others may only have filled it up: each retry follows somebody's success.
       if (best == nullptr || Update(best, change)) return best;
