@@ -83,7 +83,8 @@ Slot* Pool::LendAwake(const Wishes& wishes) {
     }
     return nullptr;
   }
-  const auto awake = [&held = held_](const Slot* slot) { return !held[slot->index].quiet; };
+  const Held* const held = held_.data();  // For the functions below, which run under the lock as this one does.
+  const auto awake = [held](const Slot* slot) { return !held[slot->index].quiet; };
   if (!wishes.key.has_value()) return table_.LendLeastLoaded(slot::LendLocked, awake);
   const auto for_each_awake = [&](auto visit) {
     for (Slot* slot : table_.listed()) {
