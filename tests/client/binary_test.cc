@@ -5,6 +5,7 @@
 #include <array>
 #include <fstream>
 #include <iterator>
+#include <ostream>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -35,14 +36,20 @@ Ran RunBinary(const std::string& words) {
   return ran;
 }
 
+MATCHER_P(EndsWith, exit_code, "") { return arg.exit_code == exit_code; }
+
+void PrintTo(const Ran& ran, std::ostream* out) {
+  *out << "exit code " << ran.exit_code << ", output:\n" << ran.output;
+}
+
 TEST(BinaryTest, AsksAServerAndEndsWithTheRightCode) {
   FakePoolAdmin server;
   const Ran listed = RunBinary(absl::StrCat("-e ", server.endpoint(), " get pools -o name"));
-  EXPECT_EQ(listed.exit_code, 0);
+  EXPECT_THAT(listed, EndsWith(0));
   EXPECT_EQ(listed.output, "pools/billing\npools/orders\nprocesses/shop/pools/stock\n");
-  EXPECT_EQ(RunBinary(absl::StrCat("-e ", server.endpoint(), " describe pool order")).exit_code, 5);
-  EXPECT_EQ(RunBinary("gte pools").exit_code, 2);
-  EXPECT_EQ(RunBinary("-e unix:/nowhere get pools").exit_code, 3);
+  EXPECT_THAT(RunBinary(absl::StrCat("-e ", server.endpoint(), " describe pool order")), EndsWith(5));
+  EXPECT_THAT(RunBinary("gte pools"), EndsWith(2));
+  EXPECT_THAT(RunBinary("-e unix:/nowhere get pools"), EndsWith(3));
 }
 
 TEST(DocumentTest, ThePageHasEveryCommandWithAnExampleOfItsHelp) {
