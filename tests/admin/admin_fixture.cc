@@ -48,17 +48,33 @@ std::vector<v1::AttachedProcess> FakeRemote::Processes() {
 }
 
 FakeRemote::FakeRemote() {
-  pool.set_name("processes/shop/pools/carts");
-  pool.set_admin_state(v1::ADMIN_STATE_ACTIVE);
-  pool.set_health(v1::HEALTH_HEALTHY);
-  v1::Operation operation;
-  operation.set_name("processes/shop/operations/1");
-  SetOperations({operation});
+  Tell([](Answers& answers) {
+    answers.pool.set_name("processes/shop/pools/carts");
+    answers.pool.set_admin_state(v1::ADMIN_STATE_ACTIVE);
+    answers.pool.set_health(v1::HEALTH_HEALTHY);
+    answers.operations.emplace_back().set_name("processes/shop/operations/1");
+  });
 }
 
-std::vector<v1::Pool> FakeRemote::Pools() { return {pool}; }
+void FakeRemote::Tell(const std::function<void(Answers&)>& change) {
+  MutexLock lock(&mu_);
+  change(answers_);
+}
+
+FakeRemote::Answers FakeRemote::answers() const {
+  MutexLock lock(&mu_);
+  return answers_;
+}
+
+std::string FakeRemote::called() const {
+  MutexLock lock(&mu_);
+  return called_;
+}
+
+std::vector<v1::Pool> FakeRemote::Pools() { return {answers().pool}; }
 
 absl::optional<v1::Pool> FakeRemote::FindPool(absl::string_view name) {
+  const v1::Pool pool = answers().pool;
   return name == pool.name() ? absl::make_optional(pool) : absl::nullopt;
 }
 
@@ -68,23 +84,19 @@ std::vector<v1::PoolStats> FakeRemote::Stats() {
   return {stats};
 }
 
-std::vector<v1::Operation> FakeRemote::Operations() {
-  MutexLock lock(&mu_);
-  return operations_;
-}
-
-void FakeRemote::SetOperations(std::vector<v1::Operation> operations) {
-  MutexLock lock(&mu_);
-  operations_ = std::move(operations);
-}
+std::vector<v1::Operation> FakeRemote::Operations() { return answers().operations; }
 
 void FakeRemote::Call(absl::string_view process, absl::string_view method, const google::protobuf::Message& /*request*/,
                       const Caller& /*caller*/, absl::Time /*deadline*/, google::protobuf::Message* response,
                       std::function<void(absl::Status)> done) {
   if (process != "shop") return done(absl::NotFoundError(absl::StrCat("there is no process ", std::string(process))));
-  called = absl::StrCat(process, " ", method);
-  if (during_call) during_call();
-  if (!call_error.ok()) return done(call_error);
+  {
+    MutexLock lock(&mu_);
+    called_ = absl::StrCat(process, " ", method);
+  }
+  const Answers told = answers();
+  if (told.during_call) told.during_call();
+  if (!told.call_error.ok()) return done(told.call_error);
   if (method == "GetOperation") {
     auto* operation = static_cast<v1::GetOperationResponse*>(response)->mutable_operation();
     operation->set_name("processes/shop/operations/1");

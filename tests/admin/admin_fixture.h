@@ -48,9 +48,16 @@ class FakeConfig : public ConfigSource {
   std::function<void()> during_reload;  // Null: nothing.
 };
 
-// One attached process, "shop", with the pool "carts". Thread-safe as FakeConfig.
+// One attached process, "shop", with the pool "carts". Thread-safe: what it answers may be told between two calls.
 class FakeRemote : public RemoteProcesses {
  public:
+  struct Answers {
+    v1::Pool pool;                          // "carts"
+    std::vector<v1::Operation> operations;  // Of "shop": one, unless told otherwise.
+    absl::Status call_error;                // OK: calls succeed.
+    std::function<void()> during_call;      // Null: nothing.
+  };
+
   FakeRemote();
   std::vector<v1::AttachedProcess> Processes() override;
   std::vector<v1::Pool> Pools() override;
@@ -61,19 +68,19 @@ class FakeRemote : public RemoteProcesses {
             const Caller& caller, absl::Time deadline, google::protobuf::Message* response,
             std::function<void(absl::Status)> done) override;
 
-  // Of "shop": one, unless told otherwise.
-  void SetOperations(std::vector<v1::Operation> operations);
+  void Tell(const std::function<void(Answers&)>& change);
+  // The last call: "shop DrainPool".
+  std::string called() const;
 
-  v1::Pool pool;                      // "carts"
-  absl::Status call_error;            // OK: calls succeed.
-  std::string called;                 // "shop DrainPool"
-  std::function<void()> during_call;  // Null: nothing.
-  std::atomic<int> asked{0};          // How often.
-  std::atomic<bool> ended{false};     // Whether operations/1 of the process has.
+  std::atomic<int> asked{0};       // How often.
+  std::atomic<bool> ended{false};  // Whether operations/1 of the process has.
 
  private:
-  Mutex mu_;
-  std::vector<v1::Operation> operations_ ABSL_GUARDED_BY(mu_);
+  Answers answers() const;
+
+  mutable Mutex mu_;
+  Answers answers_ ABSL_GUARDED_BY(mu_);
+  std::string called_ ABSL_GUARDED_BY(mu_);
 };
 
 class AdminFixture : public ::testing::Test {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -49,17 +50,18 @@ TEST_F(HealthServiceTest, WhatIsNotThereIsNotFound) {
 TEST_F(HealthServiceTest, APoolOfAnAttachedProcessIsNamedWithItsProcess) {
   UseRemote();
   const std::string carts = "processes/shop/pools/carts";
+  const auto served = [&](const std::function<void(v1::Pool&)>& change) {
+    remote_.Tell([&](FakeRemote::Answers& answers) { change(answers.pool); });
+    return Check(carts);
+  };
   EXPECT_EQ(Check(carts), HealthCheckResponse::SERVING);
-  remote_.pool.set_stale(true);
-  EXPECT_EQ(Check(carts), HealthCheckResponse::NOT_SERVING);
-  remote_.pool.set_stale(false);
-  remote_.pool.set_admin_state(v1::ADMIN_STATE_DRAINING);
-  EXPECT_EQ(Check(carts), HealthCheckResponse::NOT_SERVING);
-  remote_.pool.set_admin_state(v1::ADMIN_STATE_ACTIVE);
-  remote_.pool.set_health(v1::HEALTH_UNAVAILABLE);
-  EXPECT_EQ(Check(carts), HealthCheckResponse::NOT_SERVING);
-  remote_.pool.set_health(v1::HEALTH_OVERLOADED);
-  EXPECT_EQ(Check(carts), HealthCheckResponse::SERVING);
+  EXPECT_EQ(served([](v1::Pool& pool) { pool.set_stale(true); }), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(served([](v1::Pool& pool) { pool.set_stale(false); }), HealthCheckResponse::SERVING);
+  EXPECT_EQ(served([](v1::Pool& pool) { pool.set_admin_state(v1::ADMIN_STATE_DRAINING); }),
+            HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(served([](v1::Pool& pool) { pool.set_admin_state(v1::ADMIN_STATE_ACTIVE); }), HealthCheckResponse::SERVING);
+  EXPECT_EQ(served([](v1::Pool& pool) { pool.set_health(v1::HEALTH_UNAVAILABLE); }), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(served([](v1::Pool& pool) { pool.set_health(v1::HEALTH_OVERLOADED); }), HealthCheckResponse::SERVING);
 
   HealthCheckRequest request;
   request.set_service("processes/shop/pools/none");

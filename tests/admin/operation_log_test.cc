@@ -393,7 +393,7 @@ TEST_F(OperationLogTest, OperationsAreListedNewestFirstWhoeverRunsThem) {
     *others.mutable_start_time() = ToProto(clock_.WallNow());
     newest_first.insert(newest_first.begin(), others.name());
   }
-  remote_.SetOperations(remote);
+  remote_.Tell([&](FakeRemote::Answers& answers) { answers.operations = remote; });
   std::vector<std::string> names;
   v1::ListOperationsRequest request;
   request.set_page_size(5);
@@ -416,7 +416,7 @@ TEST_F(OperationLogTest, OperationsThatBeganTogetherAreListedInOneOrder) {
     others.set_name(absl::StrCat("processes/shop/operations/", id));
     *others.mutable_start_time() = ToProto(clock_.WallNow());
   }
-  remote_.SetOperations(remote);
+  remote_.Tell([&](FakeRemote::Answers& answers) { answers.operations = remote; });
   std::vector<std::string> names;
   const v1::ListOperationsResponse response = Get(&Stub::ListOperations, v1::ListOperationsRequest());
   for (const v1::Operation& operation : response.operations()) names.push_back(operation.name());

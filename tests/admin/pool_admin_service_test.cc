@@ -396,7 +396,7 @@ TEST_F(PoolAdminServiceTest, CallsAboutAnAttachedProcessArePassedOn) {
   v1::DrainPoolRequest drain;
   drain.set_name("processes/shop/pools/carts");
   Get(&Stub::DrainPool, drain);
-  EXPECT_EQ(remote_.called, "shop DrainPool");
+  EXPECT_EQ(remote_.called(), "shop DrainPool");
   EXPECT_EQ(GetOperation("processes/shop/operations/1").name(), "processes/shop/operations/1");
 
   drain.set_name("processes/none/pools/carts");
@@ -419,8 +419,10 @@ TEST_F(PoolAdminServiceTest, WhatIsFalseOrZeroIsSaidNotLeftOut) {
 
 TEST_F(PoolAdminServiceTest, APoolOfAProcessThatDoesNotAnswerIsShownAsItWasHeardLast) {
   UseRemote();
-  remote_.pool.set_target("dns:///carts:50051");
-  remote_.call_error = absl::UnavailableError("shop is gone for 4s");
+  remote_.Tell([](FakeRemote::Answers& answers) {
+    answers.pool.set_target("dns:///carts:50051");
+    answers.call_error = absl::UnavailableError("shop is gone for 4s");
+  });
   const v1::Pool pool = GetPool("processes/shop/pools/carts");
   EXPECT_EQ(pool.target(), "dns:///carts:50051");
   EXPECT_TRUE(pool.stale());
@@ -434,7 +436,7 @@ TEST_F(PoolAdminServiceTest, APoolOfAProcessThatDoesNotAnswerIsShownAsItWasHeard
   v1::DrainPoolResponse drained;
   EXPECT_THAT(Call(&Stub::DrainPool, drain, &drained), StatusIs(grpc::StatusCode::UNAVAILABLE));
 
-  remote_.call_error = absl::NotFoundError("no such pool");
+  remote_.Tell([](FakeRemote::Answers& answers) { answers.call_error = absl::NotFoundError("no such pool"); });
   request.set_name("processes/shop/pools/carts");
   EXPECT_THAT(Call(&Stub::GetPool, request, &response), StatusIs(grpc::StatusCode::NOT_FOUND));
 }

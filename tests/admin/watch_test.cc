@@ -377,7 +377,7 @@ TEST_F(WatchTest, AnOperationThatIsNotThereIsNotWatched) {
 
 TEST_F(WatchTest, AWatchThatAsksAProcessWhenTheServerEndsEndsRightAfter) {
   UseRemote();
-  remote_.during_call = [this] { admin_->BeginShutdown(); };
+  remote_.Tell([this](FakeRemote::Answers& answers) { answers.during_call = [this] { admin_->BeginShutdown(); }; });
   const auto watching = WatchOperation("processes/shop/operations/1");
   EXPECT_THAT(watching->Finish(), StatusIs(grpc::StatusCode::UNAVAILABLE));
   EXPECT_EQ(remote_.asked, 1);
