@@ -116,7 +116,10 @@ Slot* SlotTable::TryLendListed(Slot* remembered, PickRandom* random) {
   const uint32_t count = hints->count.load(std::memory_order_acquire);
   if (count == 0) return nullptr;
   const auto at = [hints](uint32_t i) { return hints->slots[i].load(std::memory_order_relaxed); };
-  if (count == 1) return TryLendOn(at(0), at(0)->Load()) ? at(0) : nullptr;
+  if (count == 1) {
+    Slot* only = at(0);  // Read once: by now another may be the only one.
+    return TryLendOn(only, only->Load()) ? only : nullptr;
+  }
   // Two different ones; which comes first is chance, so a tie is broken by chance. But the remembered one comes first.
   for (int misses = 0; misses < 2; ++misses, remembered = nullptr) {
     const uint32_t i = random->Below(count);

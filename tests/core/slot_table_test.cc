@@ -484,5 +484,29 @@ TEST_F(SlotTableTest, LendersNeverMeetASlotThatWasTakenAway) {
   for (uint32_t i = 0; i < kSlots; ++i) EXPECT_EQ(table_.Get(i)->Load().leases(), 0u);
 }
 
+TEST_F(SlotTableTest, TheSlotThatGotTheLeaseIsTheOneThatIsLentWhileTheOnlyListedOneChanges) {
+  // One of two is listed, or both, and never the same for long. Each carries a lease, so that the thread's last slot is
+  // not taken without a look at the list.
+  Slot* slots[] = {AddOpen(/*limit=*/1000, /*leases=*/1), AddOpen(/*limit=*/1000, /*leases=*/1)};
+  constexpr int kSwaps = 5000000;
+  std::atomic<bool> done{false};
+  std::thread lender([&] {
+    PickRandom random(kSeed);
+    for (bool lent = false; !lent || !done.load(std::memory_order_relaxed);) {
+      Slot* slot = table_.TryLend(&random);
+      if (slot == nullptr) continue;
+      lent = true;
+      EXPECT_TRUE(SlotTable::TryReturn(slot));
+    }
+  });
+  for (int i = 0; i < kSwaps; ++i) {
+    table_.List(slots[i % 2]);
+    table_.Unlist(slots[(i + 1) % 2]);
+  }
+  done.store(true);
+  lender.join();
+  for (Slot* slot : slots) EXPECT_EQ(slot->Load().leases(), 1u);
+}
+
 }  // namespace
 }  // namespace chanpool
