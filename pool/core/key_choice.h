@@ -39,12 +39,25 @@ constexpr uint64_t HashOfKey(absl::string_view key) {
 // Different for different slots of one key.
 constexpr uint64_t Rank(uint64_t key, uint32_t slot) { return Scramble(key ^ Scramble(slot + 1)); }
 
-// `for_each(visit)` calls visit(Slot*) for each open slot; one that is visited twice or does not lend does no harm.
-// `lend(Slot*)` takes a place on it, or is false. Null when none could be taken.
+// `for_each(visit)` calls visit(Slot*, uint32_t index) for each open slot; one that is visited twice or does not lend
+// does no harm, nor does an index that is another's for an instant. `lend(Slot*)` takes a place on it, or is false.
+// Null when none could be taken.
 template <typename ForEach, typename Lend>
 Slot* LendByKey(uint64_t key, ForEach for_each, Lend lend) {
+  // Most often the key's first is far below its bound, whatever the mean is. Then no other's word is read: those are in
+  // the caches of the cores that wrote them.
+  Slot* first = nullptr;
+  uint64_t first_rank = 0;
+  for_each([&](Slot* slot, uint32_t index) {
+    const uint64_t rank = Rank(key, index);
+    if (first == nullptr || rank > first_rank) first = slot, first_rank = rank;
+  });
+  if (first == nullptr) return nullptr;
+  const SlotWord first_word = first->Load();
+  if (first_word.leases() < std::max<uint32_t>(1, first_word.limit() / kKeyFloorPart) && lend(first)) return first;
+
   uint64_t leases = 0, connections = 0;
-  for_each([&](Slot* slot) {
+  for_each([&](Slot* slot, uint32_t) {
     const SlotWord word = slot->Load();
     if (word.state() != SlotState::kOpen) return;
     leases += word.leases();
@@ -58,10 +71,10 @@ Slot* LendByKey(uint64_t key, ForEach for_each, Lend lend) {
   for (int look = 0; look < kLooks; ++look) {
     Slot *best = nullptr, *any = nullptr;
     uint64_t best_rank = 0, any_rank = 0;
-    for_each([&](Slot* slot) {
+    for_each([&](Slot* slot, uint32_t index) {
       const SlotWord word = slot->Load();
       if (word.state() != SlotState::kOpen || word.leases() >= word.limit()) return;
-      const uint64_t rank = Rank(key, slot->index);
+      const uint64_t rank = Rank(key, index);
       if (any == nullptr || rank > any_rank) any = slot, any_rank = rank;
       if (word.leases() >= std::max<uint64_t>(mean_bound, word.limit() / kKeyFloorPart)) return;
       if (best == nullptr || rank > best_rank) best = slot, best_rank = rank;

@@ -42,7 +42,7 @@ struct LeaseOptions {
   //   a quarter of max_leases_per_connection: below it a connection has room enough, however idle the others are.
   // When one of n connections comes or goes, one key in n moves, and the keys of a full connection spread over all the
   // others. A key is a wish: while any connection has a free place, nobody waits for the place of another, and who
-  // waits takes the first place that comes, wherever it is. Costs a look at every open connection.
+  // waits takes the first place that comes, wherever it is. Costs a hash for each open connection.
   absl::string_view affinity_key;
 
   // Only a connection that has not lent before; `affinity_key` then means nothing.

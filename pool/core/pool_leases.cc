@@ -88,7 +88,7 @@ Slot* Pool::LendAwake(const Wishes& wishes) {
   if (!wishes.key.has_value()) return table_.LendLeastLoaded(slot::LendLocked, awake);
   const auto for_each_awake = [&](auto visit) {
     for (Slot* slot : table_.listed()) {
-      if (awake(slot)) visit(slot);
+      if (awake(slot)) visit(slot, slot->index);
     }
   };
   return LendByKey(*wishes.key, for_each_awake,

@@ -81,7 +81,7 @@ Slot* SlotTable::TryLendFirst(SelectionPolicy policy) {
     Slot* first = nullptr;
     uint64_t lowest = 0;
     for (uint32_t i = 0; i < count; ++i) {
-      Slot* slot = hints->slots[i].load(std::memory_order_relaxed);
+      Slot* slot = hints->at(i);
       const SlotWord word = slot->Load();
       if (!slot::Lend(word)) continue;
       const uint64_t ranked = rank(*slot, word, i);
@@ -115,9 +115,8 @@ Slot* SlotTable::TryLendListed(Slot* remembered, PickRandom* random) {
   const Hints* hints = hints_.load(std::memory_order_acquire);
   const uint32_t count = hints->count.load(std::memory_order_acquire);
   if (count == 0) return nullptr;
-  const auto at = [hints](uint32_t i) { return hints->slots[i].load(std::memory_order_relaxed); };
   if (count == 1) {
-    Slot* only = at(0);  // Read once: by now another may be the only one.
+    Slot* only = hints->at(0);  // Read once: by now another may be the only one.
     return TryLendOn(only, only->Load()) ? only : nullptr;
   }
   // Two different ones; which comes first is chance, so a tie is broken by chance. But the remembered one comes first.
@@ -125,8 +124,8 @@ Slot* SlotTable::TryLendListed(Slot* remembered, PickRandom* random) {
     const uint32_t i = random->Below(count);
     uint32_t j = random->Below(count - 1);
     if (j >= i) ++j;
-    Slot* a = remembered != nullptr ? remembered : at(i);
-    Slot* b = at(j) != a ? at(j) : at(i);
+    Slot* a = remembered != nullptr ? remembered : hints->at(i);
+    Slot* b = hints->at(j) != a ? hints->at(j) : hints->at(i);
     SlotWord word_a = a->Load(), word_b = b->Load();
     if (!slot::Lend(word_a) || (slot::Lend(word_b) && word_b.leases() < word_a.leases())) {
       std::swap(a, b);
@@ -136,7 +135,7 @@ Slot* SlotTable::TryLendListed(Slot* remembered, PickRandom* random) {
   }
   const uint32_t start = random->Below(count);
   for (uint32_t i = 0; i < count; ++i) {
-    Slot* slot = at((start + i) % count);
+    Slot* slot = hints->at((start + i) % count);
     if (TryLendOn(slot, slot->Load())) return slot;
   }
   return nullptr;
@@ -167,12 +166,12 @@ void SlotTable::List(Slot* slot) {
   if (count > hints->capacity) {
     hints_of_all_times_.push_back(std::make_unique<Hints>(2 * hints->capacity));
     hints = hints_of_all_times_.back().get();
-    for (uint32_t i = 0; i < count; ++i) hints->slots[i].store(listed_[i], std::memory_order_relaxed);
+    for (uint32_t i = 0; i < count; ++i) hints->Set(i, listed_[i]);
     hints->count.store(count, std::memory_order_release);
     hints_.store(hints, std::memory_order_release);
     return;
   }
-  hints->slots[count - 1].store(slot, std::memory_order_relaxed);
+  hints->Set(count - 1, slot);
   hints->count.store(count, std::memory_order_release);
 }
 
@@ -184,7 +183,7 @@ void SlotTable::Unlist(Slot* slot) {
   listed_.pop_back();
   Hints* hints = hints_.load(std::memory_order_relaxed);
   const auto hole = static_cast<uint32_t>(found - listed_.begin());
-  if (hole < listed_.size()) hints->slots[hole].store(listed_[hole], std::memory_order_relaxed);
+  if (hole < listed_.size()) hints->Set(hole, listed_[hole]);
   hints->count.store(static_cast<uint32_t>(listed_.size()), std::memory_order_release);
 }
 

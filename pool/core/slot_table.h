@@ -76,12 +76,13 @@ class SlotTable {
   // A place on this slot, if its word allows it; `seen` is what the word was a moment ago.
   static bool TryLendOn(Slot* slot, SlotWord seen);
 
-  // Calls visit(Slot*) for each open slot. What opens or closes meanwhile may be left out or come twice.
+  // Calls visit(Slot*, index of the slot) for each open slot, touching none of them. What opens or closes meanwhile may
+  // be left out or come twice, or with the index of the other.
   template <typename Visit>
   void ForEachHint(Visit visit) const {
     const Hints* hints = hints_.load(std::memory_order_acquire);
     const uint32_t count = hints->count.load(std::memory_order_acquire);
-    for (uint32_t i = 0; i < count; ++i) visit(hints->slots[i].load(std::memory_order_relaxed));
+    for (uint32_t i = 0; i < count; ++i) visit(hints->at(i), hints->indexes[i].load(std::memory_order_relaxed));
   }
 
   // Gives a lease back. False, and nothing changed, when SLOW is set: the caller takes the pool's lock first.
@@ -159,10 +160,18 @@ class SlotTable {
   // A published copy of listed_. Readers may see an old one, so none is freed before the table; each is twice as large
   // as the one before, so all together cost no more than the largest.
   struct Hints {
-    explicit Hints(uint32_t n) : capacity(n), slots(new std::atomic<Slot*>[n]) {}
+    explicit Hints(uint32_t n) : capacity(n), slots(new std::atomic<Slot*>[n]), indexes(new std::atomic<uint32_t>[n]) {}
+    Slot* at(uint32_t i) const { return slots[i].load(std::memory_order_relaxed); }
+    void Set(uint32_t i, Slot* slot) {
+      slots[i].store(slot, std::memory_order_relaxed);
+      indexes[i].store(slot->index, std::memory_order_relaxed);
+    }
+
     const uint32_t capacity;
     std::atomic<uint32_t> count{0};
     std::unique_ptr<std::atomic<Slot*>[]> slots;
+    std::unique_ptr<std::atomic<uint32_t>[]>
+        indexes;  // Of the slots: beside a slot's word an index costs a cache miss.
   };
 
   // One of the listed, `remembered` among them unless it is null.
