@@ -1,6 +1,7 @@
 # The one door. `make` alone lists what is behind it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim soak bench bench-acquire check asan tsan format
+.PHONY: help demo install test sim soak bench bench-acquire check asan tsan format
+PREFIX ?= /usr/local
 
 help: ## What can be done here
 	@sed -nE 's/^([a-z-]+): .*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -10,6 +11,10 @@ demo: ## Install what is missing, then build and run the demo (ARGS="...")
 	@scripts/install_tools.sh grpcurl
 	@bazel build -c opt //examples/demo
 	@bazel-bin/examples/demo/demo $(ARGS)
+
+install: ## For builds without Bazel: headers, library, package files, programs (PREFIX=/usr/local, DESTDIR=)
+	@scripts/install.sh
+	@DESTDIR="$(DESTDIR)" scripts/install_chanpool.sh "$(PREFIX)"
 
 test: ## Install what is missing, then run every test and check; ends with "N passed, N failed"
 	@scripts/install.sh
