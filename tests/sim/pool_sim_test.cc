@@ -202,6 +202,18 @@ TEST(PoolSimTest, EveryRuleCanFail) {
          --is.stats.connections_open, ++is.stats.connections_draining;
          is.stats.capacity = 4, is.stats.free = 0;
        }},
+      {"lent while it drained",
+       [](PoolView& was, PoolView& is) {
+         was.connections[1].state = is.connections[1].state = SlotState::kDraining;
+         was.connections[1].leases = is.connections[1].leases = 1;
+         is.returned[{1, 1}] = 1;  // And yet as many are out as before.
+         --is.stats.connections_open, ++is.stats.connections_draining;
+         is.stats.capacity = 4, is.stats.free = 0;
+       }},
+      {"granted above the limit",
+       [](PoolView&, PoolView& is) {
+         is.returned[{0, 2}] = 1;
+       }},
       {"overcommitted without leave", [](PoolView& was, PoolView&) { --was.stats.overcommitted; }},
       {"granted above the limit", [](PoolView& was, PoolView&) { was.connections[0].leases = 4; }},
       {"a counter went down", [](PoolView& was, PoolView&) { ++was.stats.timed_out; }},

@@ -14,7 +14,7 @@ const ConnectionStats* Find(const PoolView& view, ConnectionId id) {
   return nullptr;
 }
 
-uint32_t OverLimit(const ConnectionStats& row) { return row.leases > row.limit ? row.leases - row.limit : 0; }
+uint32_t OverLimit(uint32_t leases, uint32_t limit) { return leases > limit ? leases - limit : 0; }
 
 std::string Gauges(const PoolView& v) {
   const PoolStats& s = v.stats;
@@ -87,11 +87,15 @@ std::string Changes(const PoolView& before, const PoolView& after) {
   uint64_t risen_over = 0;
   for (const ConnectionStats& row : after.connections) {
     const ConnectionStats* earlier = Find(before, row.id);
-    const uint32_t over_before = earlier == nullptr ? 0 : OverLimit(*earlier);
-    if (OverLimit(row) > over_before) risen_over += OverLimit(row) - over_before;
+    const auto returned = after.returned.find({row.id.slot, row.id.generation});
+    const uint32_t back = returned == after.returned.end() ? 0 : returned->second;
+    // What was left of those out before: more than that was granted since.
+    const uint32_t left = earlier == nullptr || earlier->leases < back ? 0 : earlier->leases - back;
+    const uint32_t over = OverLimit(row.leases, row.limit), left_over = OverLimit(left, row.limit);
+    if (over > left_over) risen_over += over - left_over;
     if (earlier == nullptr || earlier->state != SlotState::kDraining) continue;
     if (row.state != SlotState::kDraining) return absl::StrCat(row.id.ToString(), " came back from DRAINING");
-    if (row.leases > earlier->leases) return absl::StrCat(row.id.ToString(), " lent while it drained");
+    if (row.leases > left) return absl::StrCat(row.id.ToString(), " lent while it drained");
   }
   const uint64_t overcommitted = is.overcommitted - was.overcommitted;
   if (!after.may_overcommit && overcommitted > 0) return "overcommitted without leave";

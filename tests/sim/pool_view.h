@@ -9,7 +9,9 @@
 #define CHANPOOL_TESTS_SIM_POOL_VIEW_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -42,6 +44,7 @@ struct PoolView {
   bool may_change_limits = false;  // A Reconfigure.
   bool may_insist = false;         // A call that waits for ready may dial before the back-off is over.
   bool may_resume = false;
+  std::map<std::pair<uint32_t, uint32_t>, uint32_t> returned;  // Leases given back: slot, generation, how many.
 
   absl::Time paused_until = absl::InfinitePast();  // As the pauses ask: never later.
 

@@ -473,6 +473,8 @@ void Simulation::ReleaseOne() {
   std::swap(leases_[at], leases_.back());
   --leases_.back().life->held;
   if (leases_.back().notice != nullptr) leases_.back().notice->returned = true;
+  const ConnectionId id = leases_.back().place.id();
+  if (leases_.back().life == life_) ++leave_.returned[{id.slot, id.generation}];
   leases_.pop_back();
 }
 
