@@ -1,6 +1,6 @@
 # The one door. `make` alone lists what is behind it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test sim soak bench bench-acquire check asan tsan format
+.PHONY: help demo install test sim soak planted bench bench-acquire check asan tsan format
 PREFIX ?= /usr/local
 
 help: ## What can be done here
@@ -28,6 +28,10 @@ sim: ## Simulate pools for SECONDS=60 with fresh seeds, or replay SEED=... or SC
 soak: ## The same for HOURS=8, with a line each minute
 	@scripts/install.sh
 	@scripts/sim.sh --seconds=$$(awk 'BEGIN { print 3600 * $(or $(HOURS),8) }') --progress=60
+
+planted: ## Plant known bugs in the engine, one at a time: which check finds each; 10 minutes at most
+	@scripts/install.sh
+	@tests/planted/look.py $(ARGS)
 
 bench: ## Build and run the benchmarks, 5 minutes (ARGS="--rounds=3": rough and quick)
 	@scripts/bench.sh $(ARGS)
