@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "pool/core/pool.h"
 #include "pool/core/waiters.h"
 
@@ -22,6 +23,8 @@ class AsyncAcquire {
 
   const std::shared_ptr<Pool> pool;
   const BorrowSite site;
+  // When it took the slow path; InfinitePast if it found a place at once. Written before anybody else knows of it.
+  absl::Time begun = absl::InfinitePast();
   std::function<void(absl::StatusOr<Place>)> callback;  // Touched by the delivering task only.
   // Guarded by the pool's lock:
   Waiter waiter;

@@ -2,7 +2,9 @@
 
 #include <atomic>
 
-namespace chanpool::internal {
+namespace chanpool {
+
+namespace {
 
 uint64_t SeedForThisThread() {
   static std::atomic<uint64_t> threads{0};
@@ -10,4 +12,23 @@ uint64_t SeedForThisThread() {
   return (threads.fetch_add(1, std::memory_order_relaxed) + 1) * 0xd1342543de82ef95ull;
 }
 
-}  // namespace chanpool::internal
+}  // namespace
+
+bool PickRandom::DrawGap() {
+  if (next_gap_ == 0) {
+    *this = PickRandom(SeedForThisThread());
+    return Sample();
+  }
+  weight_ = next_weight_;
+  next_weight_ = fast_ ? kSparse : 1;
+  gap_ = next_gap_;
+  until_sample_ = next_gap_ = 1 + Below(2 * kSampling * next_weight_ - 1);
+  return true;
+}
+
+void PickRandom::SetPace(absl::Time now) {
+  fast_ = now - last_ < kFastCall * gap_;
+  last_ = now;
+}
+
+}  // namespace chanpool

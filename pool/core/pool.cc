@@ -30,21 +30,21 @@ void AcquireHandle::Cancel() {
 }
 
 void Place::Reset() {
-  if (slot_ == nullptr) return;
+  if (!lent_) return;
   if (note_ != nullptr) ForgetNote();
-  Pool::Release(std::exchange(slot_, nullptr));
+  Pool::Release(std::exchange(lent_, Lent()));
 }
 
 void Place::Suspect() {
-  if (slot_ != nullptr) slot_->pool->Suspect(id());
+  if (lent_) lent_.slot()->pool->Suspect(id());
 }
 
 void Place::Discard() {
-  if (slot_ != nullptr) slot_->pool->Discard(id());
+  if (lent_) lent_.slot()->pool->Discard(id());
 }
 
 void Place::SetMaxIdle(absl::Duration max_idle) {
-  if (slot_ != nullptr) slot_->pool->SetMaxIdle(id(), max_idle);
+  if (lent_) lent_.slot()->pool->SetMaxIdle(id(), max_idle);
 }
 
 // --- Beginning and end --------------------------------------------------------------------------------------------
@@ -73,6 +73,7 @@ std::shared_ptr<Pool> Pool::Create(Config config) {
   {
     MutexLock lock(&pool->mu_);
     pool->alarm_ = std::move(alarm);
+    for (Earlier& earlier : pool->earlier_) earlier.at = pool->clock_->Now();
     pool->ApplyOptions();
     pool->state_.Start(pool->clock_->Now());
     pool->RunActions(effects);
@@ -105,16 +106,31 @@ void Pool::GrowAtPeak(Slot* slot) {
   if (SlotTable::RaisePeak(slot, leases) && leases > grow_above_.load(std::memory_order_relaxed)) Grow();
 }
 
-inline Slot* Pool::LendFast() {
-  Slot* slot = table_.TryLend(&ThisThreadsRandom());
+inline Lent Pool::LendFast() {
+  PickRandom& random = ThisThreadsRandom();
+  if (ABSL_PREDICT_FALSE(random.Sample())) return LendFastTimed(&random, std::nullopt);
+  Slot* slot = table_.TryLend(&random);
   if (slot != nullptr) GrowAtPeak(slot);
   return slot;
 }
 
-Slot* Pool::LendByWishes(const Wishes& wishes) {
+Lent Pool::LendFastTimed(PickRandom* random, std::optional<uint64_t> key) {
+  const absl::Time begun = clock_->Now();
+  Slot* slot = key.has_value() ? TryLendByKey(*key) : table_.TryLend(random);
+  if (slot == nullptr) return Lent();
+  const absl::Time now = clock_->Now();
+  const uint32_t weight = random->weight();
+  random->SetPace(now);
+  fast_waits_.Record(now - begun, weight);
+  GrowAtPeak(slot);
+  return holds_.Begin(slot, weight, now);
+}
+
+Lent Pool::LendByWishes(const Wishes& wishes) {
   if (!wishes.fresh && !some_quiet_.load(std::memory_order_relaxed)) {
     return wishes.key.has_value() ? LendFastByKey(*wishes.key) : LendFast();
   }
+  const absl::Time begun = clock_->Now();
   Effects effects;
   Slot* slot = nullptr;
   {
@@ -127,12 +143,19 @@ Slot* Pool::LendByWishes(const Wishes& wishes) {
     }
   }
   Perform(effects);
-  return slot;
+  if (slot == nullptr) return Lent();
+  RecordSlowWait(AcquireOutcome::kOk, begun);
+  return Lend(slot);
 }
 
 ABSL_ATTRIBUTE_HOT Place Pool::TryAcquire() {
   if (ForkEpoch() == plain_epoch_.load(std::memory_order_relaxed)) return Place(LendFast());
   return Forked() ? Place() : Place(LendByWishes(Wishes()));
+}
+
+void Pool::EndHold(Lent lent) {
+  Pool* pool = lent.slot()->pool;
+  pool->holds_.End(lent.sample(), pool->clock_->Now());
 }
 
 void Pool::Grow() {
@@ -173,6 +196,23 @@ void Pool::ReleaseSlow(Slot* slot) {
 }
 
 // --- The slow path: acquiring -------------------------------------------------------------------------------------
+
+Lent Pool::Lend(Slot* slot) {
+  PickRandom& random = ThisThreadsRandom();
+  if (!random.Sample()) return slot;
+  const absl::Time now = clock_->Now();
+  random.SetPace(now);
+  return holds_.Begin(slot, random.weight(), now);
+}
+
+void Pool::RecordSlowWait(AcquireOutcome outcome, absl::Time begun) {
+  slow_waits_[static_cast<int>(outcome)].Record(clock_->Now() - begun);
+}
+
+absl::StatusOr<Place> Pool::Ended(absl::Time begun, absl::StatusOr<Place> result) {
+  RecordSlowWait(OutcomeOf(result.status()), begun);
+  return result;
+}
 
 absl::Status Pool::AdminRefusal() const {
   switch (state_.admin()) {
@@ -245,6 +285,7 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
   if (Waiting() >= state_.options().max_waiters) {
     ClearSlowIfNobodyWaits();
     ++counted_.rejected;
+    state_.NoteRefused(Limit::kMaxWaiters, state_.options().max_waiters, Demand(), clock_->Now());
     *why = FullError(absl::StrCat("max_waiters (", state_.options().max_waiters, ") already wait"));
     return nullptr;
   }
@@ -258,7 +299,7 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
 
 absl::StatusOr<Place> Pool::Acquire(absl::Time deadline, BorrowSite site) {
   if (ForkEpoch() != plain_epoch_.load(std::memory_order_relaxed)) return AcquireWatched(deadline, Wishes(), site);
-  if (Slot* slot = LendFast()) return Place(slot);
+  if (const Lent lent = LendFast()) return Place(lent);
   Waiter waiter;
   return AwaitPlace(&waiter, deadline);
 }
@@ -276,8 +317,8 @@ absl::StatusOr<Place> Pool::AwaitPlace(Waiter* waiter, absl::Time deadline) {
     slot = LendOrQueue(waiter, &refusal, effects);
   }
   Perform(effects);
-  if (slot != nullptr) return Place(slot);
-  if (!refusal.ok()) return refusal;
+  if (slot != nullptr) return Ended(begun, Place(Lend(slot)));
+  if (!refusal.ok()) return Ended(begun, refusal);
 
   if (!clock_->Park(waiter->wakeup, waiter->deadline)) {
     bool decided = false;
@@ -295,8 +336,8 @@ absl::StatusOr<Place> Pool::AwaitPlace(Waiter* waiter, absl::Time deadline) {
     // Whoever decided is about to wake us: this frame must stay until then.
     if (decided) clock_->Park(waiter->wakeup, absl::InfiniteFuture());
   }
-  if (waiter->granted != nullptr) return Place(waiter->granted);
-  return waiter->refusal;
+  if (waiter->granted != nullptr) return Ended(begun, Place(Lend(waiter->granted)));
+  return Ended(begun, waiter->refusal);
 }
 
 AcquireHandle Pool::AcquireAsync(absl::Time deadline, std::function<void(absl::StatusOr<Place>)> callback,
@@ -315,12 +356,14 @@ AcquireHandle Pool::AcquireAsync(absl::Time deadline, const LeaseOptions& option
     return AcquireHandle(acquire);
   }
   acquire->waiter.wishes = WishesOf(options);
-  if (Slot* slot = LendByWishes(acquire->waiter.wishes)) {
-    // Nobody else knows of it yet, but Cancel may as soon as the handle is out.
-    acquire->waiter.granted = slot;
+  if (const Lent lent = LendByWishes(acquire->waiter.wishes)) {
+    // Nobody else knows of it yet, but Cancel may as soon as the handle is out. It is held from its delivery on.
+    if (lent.sample() != 0) holds_.Drop(lent.sample());
+    acquire->waiter.granted = lent.slot();
     Deliver(acquire);
     return AcquireHandle(acquire);
   }
+  acquire->begun = clock_->Now();
   acquire->waiter.deadline = clock_->FromWall(deadline);
   Effects effects;
   {
@@ -379,11 +422,11 @@ void Pool::Deliver(const std::shared_ptr<AsyncAcquire>& acquire) {
       refusal = acquire->waiter.refusal;
     }
     const auto callback = std::exchange(acquire->callback, nullptr);
-    if (slot != nullptr) {
-      callback(acquire->pool->Watched(Place(slot), acquire->site));
-    } else {
-      callback(refusal);
-    }
+    Pool& pool = *acquire->pool;
+    absl::StatusOr<Place> result =
+        slot != nullptr ? absl::StatusOr<Place>(pool.Watched(Place(pool.Lend(slot)), acquire->site)) : refusal;
+    const bool timed = acquire->begun != absl::InfinitePast();
+    callback(timed ? pool.Ended(acquire->begun, std::move(result)) : std::move(result));
   });
 }
 
@@ -414,6 +457,10 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
   attempt.refusal = state_.paused() ? PausedError() : AdminRefusal();
   if (!attempt.refusal.ok()) {
     ++counted_.unavailable;
+    if (state_.paused()) {
+      state_.NoteRefused(Limit::kPaused, absl::ToInt64Milliseconds(state_.paused_until() - clock_->Now()), Demand(),
+                         clock_->Now());
+    }
     return attempt;
   }
   if (waiters_.empty()) {
@@ -441,14 +488,18 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
   }
   if (attempt.slot != nullptr) {
     counted_.overcommitted += over_limit;
+    if (over_limit) state_.NoteOvercommitted(Demand(), clock_->Now());
   } else if (full) {
     ++counted_.rejected;
+    state_.NoteRefused(Limit::kMaxLeasesPerConnection, state_.limit(), Demand(), clock_->Now());
     attempt.refusal = FullError("every connection is full");
   } else if (being_created) {
     await_made_.push_back(made);
     attempt.await_made = true;
   } else if (attempt.dialled = state_.OpenForCall(wait_for_ready, clock_->Now()); !attempt.dialled) {
     ++counted_.unavailable;
+    const auto [limit, limit_value] = state_.NoDial(clock_->Now());
+    state_.NoteRefused(limit, limit_value, Demand(), clock_->Now());
     attempt.refusal = absl::UnavailableError(WithDialError(absl::StrCat(
         "pool \"", name_, "\" has no connection and dials again in ",
         Rounded(std::max(absl::ZeroDuration(), std::max(state_.retry_at(), state_.connect_at()) - clock_->Now())))));
@@ -461,6 +512,7 @@ absl::StatusOr<Place> Pool::AcquireNow(bool wait_for_ready) {
   if (Place place = TryAcquire()) return place;
   if (Forked()) return ForkedError();
   const std::shared_ptr<Pool> keep = shared_from_this();
+  const absl::Time begun = clock_->Now();
   // Each further round follows a connection that somebody made, in microseconds. A caller that finds none after this
   // many was unlucky beyond reason and is refused.
   constexpr int kRounds = 16;
@@ -473,15 +525,18 @@ absl::StatusOr<Place> Pool::AcquireNow(bool wait_for_ready) {
       attempt = TryNow(wait_for_ready, &made, effects);
     }
     Perform(effects);
-    if (attempt.slot != nullptr) return Place(attempt.slot);
-    if (!attempt.refusal.ok()) return attempt.refusal;
+    if (attempt.slot != nullptr) return Ended(begun, Place(Lend(attempt.slot)));
+    if (!attempt.refusal.ok()) return Ended(begun, attempt.refusal);
     if (attempt.await_made) clock_->Park(made, absl::InfiniteFuture());
     // A call insists once: a server that accepts and hangs up at once is not dialled again and again for it.
     if (attempt.dialled) wait_for_ready = false;
   }
-  MutexLock lock(&mu_);
-  ++counted_.unavailable;
-  return absl::UnavailableError(absl::StrCat("pool \"", name_, "\": no connection after ", kRounds, " attempts"));
+  {
+    MutexLock lock(&mu_);
+    ++counted_.unavailable;
+  }
+  return Ended(
+      begun, absl::UnavailableError(absl::StrCat("pool \"", name_, "\": no connection after ", kRounds, " attempts")));
 }
 
 }  // namespace chanpool

@@ -10,6 +10,7 @@
 #ifndef CHANPOOL_POOL_CORE_POOL_H_
 #define CHANPOOL_POOL_CORE_POOL_H_
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -25,14 +26,18 @@
 #include "absl/time/time.h"
 #include "pool/core/clock.h"
 #include "pool/core/connector.h"
+#include "pool/core/decision_log.h"
 #include "pool/core/event_feed.h"
 #include "pool/core/events.h"
+#include "pool/core/explain.h"
 #include "pool/core/fork_epoch.h"
+#include "pool/core/hold_samples.h"
 #include "pool/core/lease_note.h"
 #include "pool/core/lease_options.h"
 #include "pool/core/lease_watch.h"
 #include "pool/core/mutex.h"
 #include "pool/core/options.h"
+#include "pool/core/pick_random.h"
 #include "pool/core/pool_state.h"
 #include "pool/core/slot_table.h"
 #include "pool/core/stats.h"
@@ -47,24 +52,22 @@ class Pool;
 class Place {
  public:
   Place() = default;
-  explicit Place(Slot* slot) : slot_(slot) {}
-  Place(Place&& from) noexcept : slot_(std::exchange(from.slot_, nullptr)), note_(std::exchange(from.note_, nullptr)) {}
+  explicit Place(Lent lent) : lent_(lent) {}
+  Place(Place&& from) noexcept : lent_(std::exchange(from.lent_, Lent())), note_(std::exchange(from.note_, nullptr)) {}
   Place& operator=(Place&& from) noexcept {
     Reset();
-    slot_ = std::exchange(from.slot_, nullptr);
+    lent_ = std::exchange(from.lent_, Lent());
     note_ = std::exchange(from.note_, nullptr);
     return *this;
   }
   ~Place() { Reset(); }
 
-  explicit operator bool() const { return slot_ != nullptr; }
+  explicit operator bool() const { return static_cast<bool>(lent_); }
   // The connection it is on; valid while this place is held. Null in an empty one.
-  Connection* connection() const {
-    return slot_ == nullptr ? nullptr : slot_->connection.load(std::memory_order_acquire);
-  }
+  Connection* connection() const { return lent_ ? lent_.slot()->connection.load(std::memory_order_acquire) : nullptr; }
   // Which connection it is on; {0, 0}, which is none, for an empty one.
   ConnectionId id() const {
-    return slot_ == nullptr ? ConnectionId() : ConnectionId{slot_->index, slot_->Load().generation()};
+    return lent_ ? ConnectionId{lent_.slot()->index, lent_.slot()->Load().generation()} : ConnectionId();
   }
   // Asks the pool to probe this connection before it lends it again. No effect on an empty place.
   void Suspect();
@@ -75,7 +78,7 @@ class Place {
   // for the leases of others on it, and not for what replaces it. As with max_idle, min_connections stay however idle.
   void SetMaxIdle(absl::Duration max_idle);
   // True once its connection lends no more: it closes with its last lease. Never false again.
-  bool draining() const { return slot_ != nullptr && slot_->Load().state() == SlotState::kDraining; }
+  bool draining() const { return lent_ && lent_.slot()->Load().state() == SlotState::kDraining; }
   // `callback` (not null) runs once on the closer's thread when this connection starts draining, whatever the reason;
   // now, if it drains already; never, if the lease goes back before. It gets what is left: until the deadline of the
   // Drain that began it; nothing, if the connection was lost or found dead; else of drain_grace, after which nothing is
@@ -85,17 +88,17 @@ class Place {
   void OnDraining(std::function<void(absl::Duration grace_left)> callback);
   // Gives it back now.
   void Reset();
-  // Lets go without giving back: the caller now owes Pool::Release(slot). Ends its notices.
-  Slot* Detach() {
+  // Lets go without giving back: the caller now owes Pool::Release of it. Ends its notices.
+  Lent Detach() {
     if (note_ != nullptr) ForgetNote();
-    return std::exchange(slot_, nullptr);
+    return std::exchange(lent_, Lent());
   }
 
  private:
   friend class Pool;
   void ForgetNote();
 
-  Slot* slot_ = nullptr;
+  Lent lent_;
   LeaseNote* note_ = nullptr;  // Owned. Most leases have none.
 };
 
@@ -168,7 +171,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
                              std::function<void(absl::StatusOr<Place>)> callback, BorrowSite site = BorrowSite::Here());
 
   // Gives back what Place::Detach let go.
-  static void Release(Slot* slot) {
+  static void Release(Lent lent) {
+    if (__builtin_expect(lent.sample() != 0, 0)) EndHold(lent);
+    Slot* slot = lent.slot();
     if (!SlotTable::TryReturn(slot)) slot->pool->ReleaseSlow(slot);
   }
 
@@ -233,6 +238,12 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   std::vector<ConnectionStats> Connections() const;
   // The leases out for longer than options.leak_after, oldest first, at most `most`. Empty while that is infinite.
   std::vector<LongLease> LongLeases(size_t most = 100) const;
+  // What was decided about its size and its callers, the oldest first; at most DecisionLog::kMaxDecisions. Empty after
+  // fork.
+  std::vector<Decision> Decisions() const;
+  // Which limit binds, from these statistics, options and decisions, and the statistics of 30 to 60 s ago (of its
+  // beginning, if it is younger; of longer ago, if it had no connection).
+  Explanation Explain() const;
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();
@@ -300,22 +311,31 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   explicit Pool(Config config);
 
+  static void EndHold(Lent lent);
   void ReleaseSlow(Slot* slot);
   void NotifyOfDraining(Slot* slot, LeaseNote* note, std::function<void(absl::Duration)> callback);
   // Before its lease goes back. Ends the note.
   void Forget(Slot* slot, LeaseNote* note);
   void BeginDrainUntil(std::optional<absl::Time> deadline);
   // Never waits. Without the lock, unless it is about fresh or quiet connections.
-  Slot* LendByWishes(const Wishes& wishes);
+  Lent LendByWishes(const Wishes& wishes);
   absl::StatusOr<Place> AcquireWatched(absl::Time deadline, const Wishes& wishes, BorrowSite site);
   // The same place, watched if leases are.
   Place Watched(Place place, BorrowSite site);
-  Slot* LendFast();  // In pool.cc only.
+  Lent LendFast();  // In pool.cc only.
+  Lent LendFastByKey(uint64_t key);
+  Slot* TryLendByKey(uint64_t key);
+  // Either of them, for one in PickRandom::kSampling.
+  Lent LendFastTimed(PickRandom* random, std::optional<uint64_t> key);
   void GrowAtPeak(Slot* slot);
   void Grow();
   static Wishes WishesOf(const LeaseOptions& options);
-  Slot* LendFastByKey(uint64_t key);
+  // A lease that the slow path has granted, as its caller gets it: one in PickRandom::kSampling is timed.
+  Lent Lend(Slot* slot);
   absl::StatusOr<Place> AwaitPlace(Waiter* waiter, absl::Time deadline);
+  // The end of an acquire that took the slow path, timed as its caller sees it.
+  void RecordSlowWait(AcquireOutcome outcome, absl::Time begun);
+  absl::StatusOr<Place> Ended(absl::Time begun, absl::StatusOr<Place> result);
   void Housekeep();
 
   // Makes `change` on the state, and does what follows; ForkedError() after fork. Only in pool_steering.cc.
@@ -382,6 +402,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   Slot* LendUnready(bool* over_limit, bool* being_created) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A free place, or null and the waiter is queued; a refusal in *why ends it.
   Slot* LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void KeepHistory(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetAlarm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<SlotUse> ReadUse(bool clear) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int64_t Demand() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -413,6 +434,11 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   std::atomic<uint32_t> grow_above_;  // A slot's new peak above this asks for more connections; max when none may come.
   SlotTable table_;
 
+  // Written without the lock.
+  HistogramRecorder fast_waits_;
+  std::array<HistogramRecorder, kAcquireOutcomes> slow_waits_;
+  HoldSamples holds_;
+
   mutable Mutex mu_;
   PoolState state_ ABSL_GUARDED_BY(mu_);
   Sources sources_ ABSL_GUARDED_BY(mu_);
@@ -430,6 +456,12 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   std::vector<Wakeup*> await_made_ ABSL_GUARDED_BY(mu_);  // In AcquireNow: wait for another's Connector::Create.
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);
   absl::Time alarm_set_for_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
+  // What was counted a while ago: the older one for Explain, the younger one to become it.
+  struct Earlier {
+    absl::Time at;
+    std::unique_ptr<const PoolStats> stats;
+  };
+  Earlier earlier_[2] ABSL_GUARDED_BY(mu_);
   PoolStats counted_ ABSL_GUARDED_BY(mu_);              // The counters of the slow path.
   mutable uint64_t released_ ABSL_GUARDED_BY(mu_) = 0;  // As last told: see StatsLocked.
 };

@@ -119,6 +119,7 @@ void Pool::CloseIfEmpty(Slot* slot, SlotWord word, Effects& effects) {
   CHANPOOL_CHECK(SlotTable::Update(slot, slot::Close).has_value());
   slot->connection.store(nullptr, std::memory_order_relaxed);
   Held& held = held_[slot->index];
+  counted_.connections_used += held.has_lent || word.used();
   if (held.connection != nullptr) effects.closed.push_back(std::move(held.connection));
   effects.references.push_back(std::move(held.self));
   held = Held();
@@ -366,6 +367,13 @@ std::vector<SlotUse> Pool::ReadUse(bool clear) {
   return use;
 }
 
+void Pool::KeepHistory(absl::Time now) {
+  constexpr absl::Duration kApart = absl::Seconds(30);
+  if (now - earlier_[1].at < kApart) return;
+  earlier_[0] = std::move(earlier_[1]);
+  earlier_[1] = {now, std::make_unique<const PoolStats>(StatsLocked())};
+}
+
 void Pool::SetAlarm() {
   absl::Time next = state_.NextTick(clock_->Now());
   if (watch_.load(std::memory_order_relaxed) != nullptr) {
@@ -395,6 +403,7 @@ void Pool::Housekeep() {
              effects);
     }
     ClearSlowIfNobodyWaits();
+    KeepHistory(now);
     state_.OnTick(ReadUse(/*clear=*/true), Demand(), now);
     AskForFresh();  // A back-off may be over.
     TellLongLeases(effects);

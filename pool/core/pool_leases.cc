@@ -20,10 +20,16 @@ Wishes Pool::WishesOf(const LeaseOptions& options) {
 
 // --- Without waiting ----------------------------------------------------------------------------------------------
 
-Slot* Pool::LendFastByKey(uint64_t key) {
-  Slot* slot = LendByKey(
+Slot* Pool::TryLendByKey(uint64_t key) {
+  return LendByKey(
       key, [this](auto visit) { table_.ForEachHint(visit); },
       [](Slot* candidate) { return SlotTable::TryLendOn(candidate, candidate->Load()); });
+}
+
+Lent Pool::LendFastByKey(uint64_t key) {
+  PickRandom& random = ThisThreadsRandom();
+  if (random.Sample()) return LendFastTimed(&random, key);
+  Slot* slot = TryLendByKey(key);
   if (slot != nullptr) GrowAtPeak(slot);
   return slot;
 }
@@ -39,7 +45,7 @@ absl::StatusOr<Place> Pool::Acquire(absl::Time deadline, const LeaseOptions& opt
 
 absl::StatusOr<Place> Pool::AcquireWatched(absl::Time deadline, const Wishes& wishes, BorrowSite site) {
   if (Forked()) return ForkedError();
-  if (Slot* slot = LendByWishes(wishes)) return Watched(Place(slot), site);
+  if (const Lent lent = LendByWishes(wishes)) return Watched(Place(lent), site);
   Waiter waiter;
   waiter.wishes = wishes;
   absl::StatusOr<Place> place = AwaitPlace(&waiter, deadline);
@@ -172,12 +178,12 @@ std::vector<LongLease> Pool::LongLeases(size_t most) const {
 
 void Place::OnDraining(std::function<void(absl::Duration)> callback) {
   CHANPOOL_CHECK(callback != nullptr);
-  if (slot_ == nullptr || slot_->pool->Forked()) return;
+  if (!lent_ || lent_.slot()->pool->Forked()) return;
   if (note_ == nullptr) note_ = new LeaseNote;
-  slot_->pool->NotifyOfDraining(slot_, note_, std::move(callback));
+  lent_.slot()->pool->NotifyOfDraining(lent_.slot(), note_, std::move(callback));
 }
 
-void Place::ForgetNote() { slot_->pool->Forget(slot_, std::exchange(note_, nullptr)); }
+void Place::ForgetNote() { lent_.slot()->pool->Forget(lent_.slot(), std::exchange(note_, nullptr)); }
 
 void Pool::NotifyOfDraining(Slot* slot, LeaseNote* note, std::function<void(absl::Duration)> callback) {
   const auto notice = std::make_shared<DrainNotice>(std::move(callback));

@@ -35,6 +35,7 @@ PoolStats Pool::Stats() const {
   if (Forked()) {
     PoolStats nothing;
     nothing.state = PoolAdminState::kDestroyed;
+    nothing.health = PoolHealth::kUnavailable;
     return nothing;
   }
   PoolStats stats;
@@ -70,8 +71,9 @@ PoolStats Pool::StatsLocked() const {
   for (uint32_t i = 0; i < table_.size(); ++i) {
     const Slot* slot = table_.Get(i);
     // The count first: it is raised after the word, so what is counted is in the word, or back already.
-    stats.hits += slot->lent.load(std::memory_order_acquire);
+    stats.fast_hits += slot->lent.load(std::memory_order_acquire);
     const SlotWord word = slot->Load();
+    stats.connections_used += word.state() != SlotState::kClosed && (held_[i].has_lent || word.used());
     stats.leases += word.leases();
     if (word.state() != SlotState::kOpen) continue;
     stats.capacity += word.limit();
@@ -81,11 +83,18 @@ PoolStats Pool::StatsLocked() const {
       stats.free += word.limit() - word.leases();
     }
   }
+  stats.hits += stats.fast_hits;
   stats.acquired = stats.hits + stats.misses;
   // Derived, since a release may touch nothing after its compare-and-swap; exact once callers rest.
   // What was told once stays told: a lease seen before its count would make a counter go down.
   released_ = std::max(released_, stats.acquired - std::min<uint64_t>(stats.acquired, stats.leases));
   stats.released = released_;
+  stats.fast_waits = {fast_waits_.Read(), PickRandom::kSampling};
+  for (int i = 0; i < kAcquireOutcomes; ++i) stats.slow_waits[i] = slow_waits_[i].Read();
+  stats.holds = {holds_.Read(), PickRandom::kSampling};
+  stats.holds_skipped = holds_.skipped();
+  stats.connects = state_.connects();
+  stats.failed_connects = state_.failed_connects();
   stats.leases_peak_bound = state_.peak_bound();
   stats.dial_failures = state_.dial_failures();
   stats.validations = state_.probes().validations;
@@ -94,6 +103,8 @@ PoolStats Pool::StatsLocked() const {
   stats.health_checks_removed = state_.probes().checks_failed;
   stats.last_dial_error = state_.last_dial_error();
   stats.retry_at = state_.retry_at();
+  stats.failing_since = state_.failing_since();
+  stats.health = HealthOf(stats, clock_->Now());
   return stats;
 }
 
@@ -119,6 +130,29 @@ std::vector<ConnectionStats> Pool::Connections() const {
     rows.push_back(row);
   }
   return rows;
+}
+
+std::vector<Decision> Pool::Decisions() const {
+  if (Forked()) return {};
+  MutexLock lock(&mu_);
+  return state_.decisions().All();
+}
+
+Explanation Pool::Explain() const {
+  if (Forked()) return chanpool::Explain(Stats(), PoolOptions(), PoolHistory(), clock_->Now());
+  const absl::Time now = clock_->Now();
+  PoolStats stats;
+  PoolOptions options;
+  PoolHistory history;
+  {
+    MutexLock lock(&mu_);
+    stats = StatsLocked();
+    options = state_.options();
+    history.decisions = state_.decisions().All();
+    history.earlier_at = earlier_[0].at;
+    if (earlier_[0].stats != nullptr) history.earlier = *earlier_[0].stats;
+  }
+  return chanpool::Explain(stats, options, history, now);
 }
 
 PoolConnectivity Pool::Connectivity() const {

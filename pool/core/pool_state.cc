@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -26,6 +27,10 @@ constexpr double kRounding = 1e-9;
 // Housekeeping looks at least this often at a pool that has connections. Idle times are exact to one period.
 constexpr absl::Duration kLongestPeriod = absl::Seconds(1);
 constexpr absl::Duration kShortestPeriod = absl::Milliseconds(1);
+
+int64_t MillisecondsUntil(absl::Time when, absl::Time now) {
+  return std::max<int64_t>(0, absl::ToInt64Milliseconds(when - now));
+}
 
 }  // namespace
 
@@ -145,6 +150,7 @@ bool PoolState::OpenOne(int replaces, absl::Time now, std::string why) {
   Record fresh;
   fresh.generation = (records_[slot].generation + 1) & SlotWord::kMaxGeneration;
   fresh.replaces = replaces;
+  fresh.dialled = now;
   records_[slot] = fresh;
   if (replaces >= 0) records_[replaces].replaced_by = static_cast<int>(slot);
   MoveTo(slot, SlotState::kConnecting, now);
@@ -159,31 +165,30 @@ bool PoolState::OpenOne(int replaces, absl::Time now, std::string why) {
   return true;
 }
 
-std::string PoolState::Why(Cause cause) const {
+std::string PoolState::Why(Decision::Cause cause) const {
   switch (cause) {
-    case Cause::kMinConnections:
-      return "min_connections";
-    case Cause::kDemand:
+    case Decision::Cause::kDemand:
       return absl::StrCat("demand for ", demand_, " leases");
-    case Cause::kCall:
+    case Decision::Cause::kCall:
       return "a call without a connection";
-    case Cause::kFresh:
+    case Decision::Cause::kFresh:
       return "a caller that wants a fresh connection";
-    case Cause::kAsked:
+    case Decision::Cause::kAsked:
       return "asked for";
+    default:
+      return "min_connections";
   }
-  return "";
 }
 
 // One that takes nobody's place. If one is owed, this is it: min_connections or the callers may have wanted it first.
-bool PoolState::OpenOrdinary(Cause cause, absl::Time now) {
+bool PoolState::OpenOrdinary(Decision::Cause cause, absl::Time now) {
   if (!OpenOne(/*replaces=*/-1, now, owed_ > 0 ? "follows one that was closed first" : Why(cause))) return false;
   if (owed_ > 0) {
     --owed_;
     records_[actions_.back().slot].makes_up = true;
     return true;
   }
-  if (cause != Cause::kMinConnections) {
+  if (cause != Decision::Cause::kMinConnections) {
     grew_at_ = now;
     BeginChecks(now);
   }
@@ -208,16 +213,71 @@ bool PoolState::HeldBack(absl::Time now) const {
   return count(SlotState::kConnecting) >= options_.max_connecting || now < connect_at();
 }
 
-void PoolState::OpenUpTo(int connections, Cause cause, absl::Time now) {
+std::pair<Limit, int64_t> PoolState::NoDial(absl::Time now) const {
+  if (BacksOff(now)) return {Limit::kBackOff, MillisecondsUntil(retry_at_, now)};
+  if (count(SlotState::kConnecting) >= options_.max_connecting) return {Limit::kMaxConnecting, options_.max_connecting};
+  if (now < connect_at()) return {Limit::kConnectRate, MillisecondsUntil(connect_at(), now)};
+  return {Limit::kSlots, SlotTable::kMaxSlots};
+}
+
+void PoolState::OpenUpTo(int connections, Decision why, absl::Time now) {
   if (!in_service()) return;
+  const int have = serving();
+  if (connections <= have) return;
   const int wanted = std::min(connections, options_.max_connections);
-  for (int n = serving(); n < wanted && !BacksOff(now); ++n) {
-    if (HeldBack(now)) {
-      held_back_ = std::max(held_back_, wanted);
-      return;
-    }
-    if (!OpenOrdinary(cause, now)) return;
+  int n = have;
+  while (n < wanted && MayDial(now) && OpenOrdinary(why.cause, now)) ++n;
+  why.wanted = connections;
+  why.have = have;
+  if (n < wanted && !BacksOff(now) && HeldBack(now) && wanted > held_back_) {
+    held_back_ = wanted;
+    held_back_why_ = why;
   }
+  if (n > have) {
+    why.kind = Decision::Kind::kOpened;
+    decisions_.Note(why, now);
+  }
+  if (n >= connections) return;
+  why.kind = Decision::Kind::kNotOpened;
+  why.have = n;
+  if (n >= options_.max_connections) {
+    why.limit = Limit::kMaxConnections;
+    why.limit_value = options_.max_connections;
+  } else {
+    std::tie(why.limit, why.limit_value) = NoDial(now);
+  }
+  decisions_.Note(why, now);
+}
+
+void PoolState::NoteRefused(Limit limit, int64_t limit_value, int64_t demand, absl::Time now) {
+  Decision refused;
+  refused.kind = Decision::Kind::kRefused;
+  refused.limit = limit;
+  refused.limit_value = limit_value;
+  refused.demand = demand;
+  refused.have = count(SlotState::kOpen);
+  decisions_.Note(refused, now);
+}
+
+void PoolState::NoteOvercommitted(int64_t demand, absl::Time now) {
+  Decision over;
+  over.kind = Decision::Kind::kOvercommitted;
+  over.limit = Limit::kMaxLeasesPerConnection;
+  over.limit_value = limit();
+  over.demand = demand;
+  over.have = count(SlotState::kOpen);
+  decisions_.Note(over, now);
+}
+
+void PoolState::NoteNotReplaced(Limit limit, int64_t limit_value, int due, int under_way, absl::Time now) {
+  Decision late;
+  late.kind = Decision::Kind::kNotReplaced;
+  late.cause = Decision::Cause::kAge;
+  late.limit = limit;
+  late.limit_value = limit_value;
+  late.wanted = due;
+  late.have = under_way;
+  decisions_.Note(late, now);
 }
 
 void PoolState::Start(absl::Time now) {
@@ -246,8 +306,13 @@ void PoolState::OnDemand(int64_t leases, absl::Time now) {
     peak_ = std::max(peak_, leases);
     peak_bound_ = std::max(peak_bound_, leases);
   }
+  Decision why;
+  why.demand = leases;
+  why.ratio = options_.preconnect_ratio;
+  why.target = target();
+  why.extra = count(SlotState::kChecking);
   // A suspected connection counts for max_connections, and not for what callers want: it may be dead.
-  OpenUpTo(ConnectionsFor(leases) + count(SlotState::kChecking), Cause::kDemand, now);
+  OpenUpTo(ConnectionsFor(leases) + count(SlotState::kChecking), why, now);
 }
 
 void PoolState::OnFreshDemand(int callers, const std::vector<SlotUse>& use, absl::Time now) {
@@ -265,8 +330,25 @@ void PoolState::OnFreshDemand(int callers, const std::vector<SlotUse>& use, absl
       ++await_surge;
     }
   }
-  for (; on_way < callers && serving() < options_.max_connections; ++on_way) {
-    if (!MayDial(now) || !OpenOrdinary(Cause::kFresh, now)) return;
+  Decision why;
+  why.cause = Decision::Cause::kFresh;
+  why.wanted = callers;
+  why.have = on_way;
+  while (on_way < callers && serving() < options_.max_connections && MayDial(now) && OpenOrdinary(why.cause, now)) {
+    ++on_way;
+  }
+  if (on_way > why.have) {
+    why.kind = Decision::Kind::kOpened;
+    decisions_.Note(why, now);
+  }
+  if (on_way < callers) {
+    why.kind = Decision::Kind::kNotOpened;
+    why.have = on_way;
+    const bool may_grow = serving() < options_.max_connections;
+    std::tie(why.limit, why.limit_value) =
+        may_grow ? NoDial(now) : std::pair<Limit, int64_t>(Limit::kMaxConnections, options_.max_connections);
+    decisions_.Note(why, now);
+    if (may_grow) return;
   }
   // What waits for a surge place comes too, if who knows when: good enough only where there is no room for another.
   on_way += await_surge;
@@ -283,16 +365,31 @@ void PoolState::OnFreshDemand(int callers, const std::vector<SlotUse>& use, absl
   StartReplacements(now);
 }
 
-void PoolState::EnsureConnections(int connections, absl::Time now) { OpenUpTo(connections, Cause::kAsked, now); }
+void PoolState::EnsureConnections(int connections, absl::Time now) {
+  Decision why;
+  why.cause = Decision::Cause::kAsked;
+  OpenUpTo(connections, why, now);
+}
 
 bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
   if (!in_service() || serving() >= options_.max_connections) return false;
   if (count(SlotState::kConnecting) >= options_.max_connecting) return false;
   if (!wait_for_ready && now < std::max(retry_at(), connect_at())) return false;
-  return OpenOrdinary(Cause::kCall, now);
+  Decision opened;
+  opened.cause = Decision::Cause::kCall;
+  opened.wanted = 1;
+  opened.have = serving();
+  if (!OpenOrdinary(opened.cause, now)) return false;
+  decisions_.Note(opened, now);
+  return true;
 }
 
 // --- What dials and connections report --------------------------------------------------------------------------
+
+void PoolState::DialEnded(uint32_t slot, Histogram& times, absl::Time now) {
+  const absl::Time began = std::exchange(records_[slot].dialled, absl::InfinitePast());
+  if (began != absl::InfinitePast()) times.Add(now - began);
+}
 
 // The failures in a row end with a connection that has lasted, not with one that opened: a server that accepts and
 // hangs up at once must not be redialled at full speed. failing_ means that the last one has not.
@@ -310,7 +407,15 @@ void PoolState::NoteFailure(const absl::Status& why, absl::Time began, absl::Tim
     BackOffFurther(now);
     failed_at_ = now;
   }
+  if (!failing_) failing_since_ = now;
   failing_ = true;
+  Decision backed_off;
+  backed_off.kind = Decision::Kind::kBackedOff;
+  backed_off.cause = Decision::Cause::kDial;
+  backed_off.limit = Limit::kBackOff;
+  backed_off.limit_value = MillisecondsUntil(retry_at_, now);
+  backed_off.demand = failures_;
+  decisions_.Note(backed_off, now);
   last_dial_error_ = why;
   ++dial_failures_;
 }
@@ -318,6 +423,7 @@ void PoolState::NoteFailure(const absl::Status& why, absl::Time began, absl::Tim
 void PoolState::OnOpened(uint32_t slot, absl::Time now) {
   Record& r = records_[slot];
   if (r.state != SlotState::kConnecting && r.state != SlotState::kBackoff) return;
+  DialEnded(slot, connects_, now);
   failing_ = false;
   last_opened_ = now;
   // A rotation is no use: else a pool with max_age below max_idle would never shrink.
@@ -340,12 +446,14 @@ void PoolState::OnOpened(uint32_t slot, absl::Time now) {
 void PoolState::OnFailed(uint32_t slot, const absl::Status& why, absl::Time now) {
   Record& r = records_[slot];
   if (r.state == SlotState::kBackoff) {
+    DialEnded(slot, failed_connects_, now);
     last_dial_error_ = why;  // Its kRedial has drawn the next back-off already.
     ++dial_failures_;
     TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
     return;
   }
   if (r.state != SlotState::kConnecting) return;
+  DialEnded(slot, failed_connects_, now);
   NoteFailure(why, r.since, now);
   TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
   const bool only_way = count(SlotState::kOpen) + count(SlotState::kChecking) + count(SlotState::kBackoff) == 0;
@@ -536,7 +644,22 @@ void PoolState::StartReplacements(absl::Time now) {
   const int at_once = std::max(1, options_.max_surge);
   int under_way = replacements_under_way();
   for (const uint32_t slot : due) {
-    if (under_way >= at_once || replacements_begun_ >= per_period || !MayDial(now)) return;
+    if (under_way >= at_once) {
+      return NoteNotReplaced(Limit::kMaxSurge, options_.max_surge, static_cast<int>(due.size()), under_way, now);
+    }
+    if (replacements_begun_ >= per_period) {
+      return NoteNotReplaced(Limit::kReplacementRate, per_period, static_cast<int>(due.size()), under_way, now);
+    }
+    if (!MayDial(now)) {
+      const auto [limit, limit_value] = NoDial(now);
+      return NoteNotReplaced(limit, limit_value, static_cast<int>(due.size()), under_way, now);
+    }
+    Decision replaced;
+    replaced.kind = Decision::Kind::kReplaced;
+    replaced.cause = Decision::Cause::kAge;
+    replaced.wanted = static_cast<int64_t>(due.size());
+    replaced.have = under_way;
+    decisions_.Note(replaced, now);
     if (options_.max_surge == 0) {
       BeginDrain(slot, records_[slot].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "",
                  now);
@@ -555,11 +678,13 @@ void PoolState::Maintain(absl::Time now) {
   if (!in_service()) return;
   // Break before make: what is to follow a connection that still drains is not missing yet, unless callers want it.
   const auto owing = std::count_if(records_.begin(), records_.end(), [](const Record& r) { return r.owes_one; });
-  OpenUpTo(options_.min_connections - static_cast<int>(owing), Cause::kMinConnections, now);
-  OpenUpTo(held_back_, Cause::kDemand, now);
+  Decision least;
+  least.cause = Decision::Cause::kMinConnections;
+  OpenUpTo(options_.min_connections - static_cast<int>(owing), least, now);
+  OpenUpTo(held_back_, held_back_why_, now);
   if (serving() >= held_back_) held_back_ = 0;
   while (owed_ > 0 && serving() < options_.max_connections && MayDial(now) &&
-         OpenOrdinary(Cause::kMinConnections, now)) {
+         OpenOrdinary(Decision::Cause::kMinConnections, now)) {
   }
   if (serving() >= options_.max_connections) owed_ = 0;
   StartReplacements(now);
@@ -614,6 +739,15 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
     BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "its back-off was reconfigured", now);
   }
   // One at a time: when a connection that is being replaced goes, its replacement begins to count.
+  if (in_service() && serving() > options_.max_connections) {
+    Decision shrunk;
+    shrunk.kind = Decision::Kind::kShrunk;
+    shrunk.cause = Decision::Cause::kReconfigured;
+    shrunk.limit = Limit::kMaxConnections;
+    shrunk.limit_value = shrunk.have = options_.max_connections;
+    shrunk.wanted = serving() - options_.max_connections;
+    decisions_.Note(shrunk, now);
+  }
   while (in_service() && serving() > options_.max_connections) {
     BeginDrain(LeastMissed(use), CloseReason::kShrunk, /*by_choice=*/false, "", now);
   }
@@ -677,6 +811,13 @@ void PoolState::TickShrink(const std::vector<SlotUse>& use, absl::Time now) {
   };
   std::partial_sort(open.begin(), open.begin() + step, open.end(),
                     [&](uint32_t a, uint32_t b) { return use_of(a) < use_of(b); });
+  Decision shrunk;
+  shrunk.kind = Decision::Kind::kShrunk;
+  shrunk.cause = Decision::Cause::kLoad;
+  shrunk.demand = peak;
+  shrunk.wanted = static_cast<int64_t>(step);
+  shrunk.have = size - shrunk.wanted;
+  if (step > 0) decisions_.Note(shrunk, now);
   const std::string why =
       absl::StrCat("at most ", peak, " leases in ", kLowChecks, " checks need ", needed, " of ", size, " connections");
   for (size_t i = 0; i < step; ++i) BeginDrain(open[i], CloseReason::kShrunk, /*by_choice=*/false, why, now);
@@ -726,6 +867,14 @@ void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
     return std::make_pair(records_[a].last_used, a) < std::make_pair(records_[b].last_used, b);
   });
   int above_min = serving() - options_.min_connections;
+  if (!idle.empty() && above_min > 0) {
+    Decision closed;
+    closed.kind = Decision::Kind::kClosedIdle;
+    closed.cause = Decision::Cause::kHousekeeping;
+    closed.wanted = std::min<int64_t>(above_min, static_cast<int64_t>(idle.size()));
+    closed.have = serving();
+    decisions_.Note(closed, now);
+  }
   for (auto slot = idle.begin(); slot != idle.end() && above_min > 0; ++slot, --above_min) {
     Act(Action::Kind::kDrainIfUnused, *slot, CloseReason::kIdle);
   }
@@ -743,6 +892,7 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
       OnProbed(slot, too_slow, now);
     } else if (r.state == SlotState::kBackoff && now >= retry_at_) {
       BackOffFurther(now);  // This dial counts as failed until it opens.
+      r.dialled = now;
       Act(Action::Kind::kRedial, slot);
     } else if (r.state == SlotState::kDraining && r.by_choice && !r.lingering && in_state >= options_.drain_grace &&
                lingering() < options_.max_connections) {

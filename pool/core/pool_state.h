@@ -16,11 +16,14 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "pool/core/decision_log.h"
 #include "pool/core/events.h"
+#include "pool/core/histogram.h"
 #include "pool/core/options.h"
 #include "pool/core/slot_word.h"
 
@@ -83,6 +86,7 @@ class PoolState {
   struct Record {
     SlotState state = SlotState::kClosed;
     uint32_t generation = 0;
+    absl::Time dialled = absl::InfinitePast();    // CONNECTING, BACKOFF: the dial whose end has not been told.
     absl::Time since = absl::InfinitePast();      // Entered this state.
     absl::Time opened_at = absl::InfinitePast();  // First OPEN.
     absl::Time last_used =
@@ -197,9 +201,14 @@ class PoolState {
   const absl::Status& last_dial_error() const { return last_dial_error_; }  // OK if none since the pool began.
   // No dial before this, unless a call insists; InfinitePast when the last dial went well.
   absl::Time retry_at() const { return failing_ ? retry_at_ : absl::InfinitePast(); }
+  // The first failure since a dial went well; InfinitePast when the last one did.
+  absl::Time failing_since() const { return failing_ ? failing_since_ : absl::InfinitePast(); }
   // The same for max_connects_per_second; not after now when it allows one.
   absl::Time connect_at() const;
   uint64_t dial_failures() const { return dial_failures_; }
+  // How long the dials took. Those that a transport begins by itself while it backs off are not known, nor counted.
+  const Histogram& connects() const { return connects_; }
+  const Histogram& failed_connects() const { return failed_connects_; }
 
   // It is open, and has neither carried a call nor answered for validate_after_idle.
   bool IsQuiet(uint32_t slot, absl::Time now) const;
@@ -209,20 +218,28 @@ class PoolState {
   };
   const Probes& probes() const { return probes_; }
 
- private:
-  // What a connection is opened for.
-  enum class Cause { kMinConnections, kDemand, kCall, kFresh, kAsked };
+  // What was decided, and why not. The pool notes here what it refuses.
+  const DecisionLog& decisions() const { return decisions_; }
+  // Why no dial may begin now, as Decision's limit and limit_value.
+  std::pair<Limit, int64_t> NoDial(absl::Time now) const;
+  void NoteRefused(Limit limit, int64_t limit_value, int64_t demand, absl::Time now);
+  void NoteOvercommitted(int64_t demand, absl::Time now);
 
+ private:
   void MoveTo(uint32_t slot, SlotState state, absl::Time now);
   bool OpenOne(int replaces, absl::Time now, std::string why);
-  bool OpenOrdinary(Cause cause, absl::Time now);
-  void OpenUpTo(int connections, Cause cause, absl::Time now);
+  bool OpenOrdinary(Decision::Cause cause, absl::Time now);
+  // `why` has the cause and the inputs of the decision.
+  void OpenUpTo(int connections, Decision why, absl::Time now);
   int ConnectionsFor(int64_t leases) const;
   int64_t PeakBound(const std::vector<SlotUse>& use, int64_t demand) const;
-  std::string Why(Cause cause) const;
+  std::string Why(Decision::Cause cause) const;
+  // Those that are due cannot be replaced now.
+  void NoteNotReplaced(Limit limit, int64_t limit_value, int due, int under_way, absl::Time now);
   bool BacksOff(absl::Time now) const;
   bool HeldBack(absl::Time now) const;
   bool MayDial(absl::Time now) const { return !BacksOff(now) && !HeldBack(now); }
+  void DialEnded(uint32_t slot, Histogram& times, absl::Time now);
   void NoteFailure(const absl::Status& why, absl::Time began, absl::Time now);
   void BackOffFurther(absl::Time now);
   void BeginDrain(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);
@@ -253,17 +270,22 @@ class PoolState {
 
   // The target, as the dials found it.
   bool failing_ = false;  // The last dial failed, or what it opened was lost at once.
-  int failures_ = 0;      // In a row; sets the back-off.
+  absl::Time failing_since_ = absl::InfinitePast();
+  int failures_ = 0;  // In a row; sets the back-off.
   absl::Time retry_at_ = absl::InfinitePast();
   absl::Time last_opened_ = absl::InfinitePast();
   absl::Time failed_at_ = absl::InfinitePast();  // When failures_ was last raised.
   absl::Status last_dial_error_;
   uint64_t dial_failures_ = 0;
   Probes probes_;
+  Histogram connects_, failed_connects_;
+  DecisionLog decisions_;
 
   // max_connects_per_second: each connection opened moves this on by the time that one takes.
   absl::Time paid_until_ = absl::InfinitePast();
-  int held_back_ = 0;  // As many connections are wanted as soon as the limits on dials allow; 0 if they hold none back.
+  // As many connections are wanted as soon as the limits on dials allow; 0 if they hold none back. And why.
+  int held_back_ = 0;
+  Decision held_back_why_;
   int64_t demand_ = 0;  // As last told, for people.
   int64_t peak_bound_ = 0;
 

@@ -11,15 +11,65 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "pool/core/events.h"
+#include "pool/core/histogram.h"
 #include "pool/core/pool_state.h"
 
 namespace chanpool {
+
+// How an acquire ends.
+enum class AcquireOutcome {
+  kOk,
+  kTimedOut,
+  kRejected,     // All full (kReject), or max_waiters reached.
+  kCancelled,    // An AcquireAsync.
+  kUnavailable,  // The pool drains or is destroyed, or has no way to the target.
+};
+inline constexpr int kAcquireOutcomes = 5;
+
+const char* ToString(AcquireOutcome outcome);
+// By the codes that Pool::Acquire, AcquireAsync and AcquireNow return.
+AcquireOutcome OutcomeOf(const absl::Status& status);
+
+// Times that were taken of all that happened, or of a sample, and of how large a one. A plain value.
+struct Measured {
+  // What was taken. Of a thread that acquires every 160 ns or faster fewer are taken, and each counts so much more.
+  Histogram histogram;
+  uint32_t one_in = 1;  // What one count stands for: taken of one in so many, at random; 1: of all.
+
+  bool sampled() const { return one_in > 1; }
+  // What all together would be, as the sample has it.
+  Histogram Estimate() const { return histogram.Times(one_in); }
+};
+
+// A part of a whole that are both known: never a percentage without a count. A plain value.
+struct Ratio {
+  uint64_t part = 0;
+  uint64_t whole = 0;
+
+  // Nothing when there is no whole.
+  std::optional<double> value() const {
+    if (whole == 0) return std::nullopt;
+    return static_cast<double>(part) / static_cast<double>(whole);
+  }
+};
+
+// How a pool does, worst last. The first of these rules that holds, from the bottom up:
+//   UNAVAILABLE  it lends to nobody (paused, draining, drained, destroyed), or no connection is open and either
+//                somebody needs one (a waiter, a lease) or dials fail;
+//   OVERLOADED   no place is free on the open connections;
+//   DEGRADED     dials fail, or a connection is suspected, while others still serve;
+//   HEALTHY      otherwise. A pool without connections that nobody asks is well: its first caller opens one.
+// Dials fail: a connection backs off, or none may be dialled before retry_at.
+enum class PoolHealth { kHealthy, kDegraded, kOverloaded, kUnavailable };
+
+const char* ToString(PoolHealth health);
 
 struct PoolStats {
   PoolAdminState state = PoolAdminState::kActive;
@@ -76,9 +126,45 @@ struct PoolStats {
   std::array<uint64_t, kCloseReasons>
       closed_by_reason{};  // Indexed by CloseReason; counted when the last lease is back.
 
+  // How long acquires took, as their callers saw it, and connections. Those that the fast path granted, without a lock,
+  // are timed for one in 64; all others always, each once, when it ends. An AcquireAsync ends when its callback begins;
+  // one that found a place at once has ended there, whatever became of it. A TryAcquire in vain is no acquire.
+  uint64_t fast_hits = 0;                              // Of the hits: granted by the fast path.
+  Measured fast_waits;                                 // Of those.
+  std::array<Histogram, kAcquireOutcomes> slow_waits;  // Of all others, by AcquireOutcome.
+  // From the grant, for an AcquireAsync from its callback, until it was given back; of the leases that are back.
+  Measured holds;
+  uint64_t holds_skipped = 0;  // Chosen for the sample, and not timed, since 63 that were chosen were out.
+  Histogram connects;          // From the dial until the connection opened.
+  Histogram failed_connects;   // From the dial until it failed or took longer than connect_timeout.
+
   absl::Status last_dial_error;                // OK if there was none.
   absl::Time retry_at = absl::InfinitePast();  // Of the pool's clock: no dial before, unless a call insists.
+
+  PoolHealth health = PoolHealth::kHealthy;  // HealthOf, when these numbers were taken.
+  // Of the pool's clock: since when dials fail, without one that went well. InfinitePast when the last one did.
+  absl::Time failing_since = absl::InfinitePast();
+  uint64_t connections_used = 0;  // Of those opened, ever: have carried a lease.
+
+  // --- Rates, each defined here and nowhere else. None is above 1, but where it says so. ---
+  // Places that callers found free.
+  Ratio HitRate() const { return {hits, acquired}; }
+  // Leases on a connection that had carried one before.
+  Ratio ReuseRate() const;
+  // Not a rate: how many leases a connection has carried, in the mean of those that have carried any.
+  Ratio UsesPerConnection() const { return {acquired, connections_used}; }
+  // Leases on open connections, of the places there. Above 1 while calls are overcommitted.
+  Ratio Utilisation() const;
+
+  // As if both pools were one: counters and gauges are added up, histograms merged, so that each rate is of the sums
+  // and no mean is a mean of means. `state` is the more active one's, pause_left that of the pause that ends first
+  // where the total is PAUSED, `health` the worse, `retry_at` the later, failing_since the earlier of those that fail,
+  // and last_dial_error the first that is one.
+  PoolStats& operator+=(const PoolStats& other);
 };
+
+// By the rules of PoolHealth. `now` is of the pool's clock.
+PoolHealth HealthOf(const PoolStats& stats, absl::Time now);
 
 // One connection, as an operator sees it.
 struct ConnectionStats {

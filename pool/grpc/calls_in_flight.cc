@@ -20,7 +20,7 @@
 namespace chanpool {
 namespace {
 
-thread_local Slot* lease_on_offer = nullptr;
+thread_local Lent lease_on_offer;
 thread_local grpc::experimental::Interceptor* last_made = nullptr;  // In this thread; maybe gone since.
 
 void Cancel(grpc_call* call, const absl::Status& why) {
@@ -57,13 +57,13 @@ grpc_completion_queue_functor* Redirect(CallOpSetInterface* ops, grpc_completion
 
 }  // namespace
 
-LeaseHandOver::LeaseHandOver(Slot* slot) { lease_on_offer = slot; }
+LeaseHandOver::LeaseHandOver(Lent lease) { lease_on_offer = lease; }
 
 LeaseHandOver::~LeaseHandOver() {
-  if (Slot* left = Take()) Pool::Release(left);
+  if (const Lent left = Take()) Pool::Release(left);
 }
 
-Slot* LeaseHandOver::Take() { return std::exchange(lease_on_offer, nullptr); }
+Lent LeaseHandOver::Take() { return std::exchange(lease_on_offer, Lent()); }
 
 class CallsInFlight::Interceptor : public grpc::experimental::Interceptor,
                                    public grpc::internal::CallHook,
@@ -116,12 +116,12 @@ class CallsInFlight::Interceptor : public grpc::experimental::Interceptor,
   void End() {
     if (std::exchange(over_, true)) return;
     calls_->Remove(this);
-    if (lease_ != nullptr) Pool::Release(std::exchange(lease_, nullptr));
+    if (lease_) Pool::Release(std::exchange(lease_, Lent()));
   }
 
   CallsInFlight* const calls_;  // Kept by the factory, which the channel keeps, which the context keeps.
   grpc::ClientContext* const context_;
-  Slot* lease_;
+  Lent lease_;
   bool over_ = false;
   // Guarded by the lock of calls_, since a call's start may come after its end: a corked stream that is cancelled sends
   // its metadata with the first write, on a thread of its user's.

@@ -20,22 +20,22 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "pool/core/hold_samples.h"
 #include "pool/core/mutex.h"
-#include "pool/core/slot_table.h"
 
 namespace chanpool {
 
-// Gives `slot`'s lease to the call that this thread creates next, while in scope. Whatever no call took is given back
+// Gives `lease` to the call that this thread creates next, while in scope. Whatever no call took is given back
 // at the end of the scope.
 class LeaseHandOver {
  public:
-  explicit LeaseHandOver(Slot* slot);
+  explicit LeaseHandOver(Lent lease);
   ~LeaseHandOver();
   LeaseHandOver(const LeaseHandOver&) = delete;
   LeaseHandOver& operator=(const LeaseHandOver&) = delete;
 
-  // The lease on offer in this thread, once; null if none.
-  static Slot* Take();
+  // The lease on offer in this thread, once; empty if none.
+  static Lent Take();
 };
 
 // Thread-safe. Kept by the channel's interceptor factory, and so by every ClientContext that used the channel.

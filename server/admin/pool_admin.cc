@@ -347,7 +347,7 @@ PoolAdmin::Serving PoolAdmin::ServingOf(absl::string_view service) {
   if (managed == nullptr) return Serving::kYes;
   const PoolStats stats = managed->pool().Stats();
   const bool serves = stats.state == PoolAdminState::kActive &&
-                      HealthOf(stats, managed->pool().clock()->Now()) != v1::HEALTH_UNAVAILABLE;
+                      ShowHealth(stats, managed->pool().clock()->Now()) != v1::HEALTH_UNAVAILABLE;
   return serves ? Serving::kYes : Serving::kNo;
 }
 

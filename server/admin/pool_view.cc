@@ -69,17 +69,19 @@ v1::AdminState AdminStateOf(const PoolStats& stats) {
   return v1::ADMIN_STATE_UNSPECIFIED;
 }
 
-v1::Health HealthOf(const PoolStats& stats, absl::Time now) {
+v1::Health ShowHealth(const PoolStats& stats, absl::Time now) {
   if (stats.state != PoolAdminState::kActive) return v1::HEALTH_UNSPECIFIED;
-  const bool unwell = CannotDial(stats, now) || stats.connections_checking > 0;
-  if (stats.connections_open > 0) {
-    if (stats.free == 0) return v1::HEALTH_OVERLOADED;
-    return unwell ? v1::HEALTH_DEGRADED : v1::HEALTH_HEALTHY;
+  switch (HealthOf(stats, now)) {
+    case PoolHealth::kHealthy:
+      return v1::HEALTH_HEALTHY;
+    case PoolHealth::kDegraded:
+      return v1::HEALTH_DEGRADED;
+    case PoolHealth::kOverloaded:
+      return v1::HEALTH_OVERLOADED;
+    case PoolHealth::kUnavailable:
+      return v1::HEALTH_UNAVAILABLE;
   }
-  // None is open. An idle pool, or one that has just begun to dial, is well: its next caller opens what is missing.
-  const bool needed = stats.waiters > 0 || stats.leases > 0;
-  if (needed || CannotDial(stats, now)) return v1::HEALTH_UNAVAILABLE;
-  return unwell ? v1::HEALTH_DEGRADED : v1::HEALTH_HEALTHY;
+  return v1::HEALTH_UNSPECIFIED;
 }
 
 std::vector<std::string> ConditionsOf(const PoolStats& stats, const PoolOptions& options, absl::Time now) {
@@ -152,7 +154,7 @@ v1::Pool ShowPool(ManagedPool& managed, const ManagedPool::Facts& facts) {
   for (const v1::Override& override : facts.overrides) *shown.add_overrides() = override;
   if (facts.keepalive.has_time()) *shown.mutable_keepalive() = facts.keepalive;
   shown.set_admin_state(AdminStateOf(stats));
-  shown.set_health(HealthOf(stats, now));
+  shown.set_health(ShowHealth(stats, now));
   for (std::string& condition : ConditionsOf(stats, facts.options, now)) shown.add_conditions(std::move(condition));
 
   v1::Size& size = *shown.mutable_size();

@@ -22,12 +22,12 @@ PoolStats Open(int connections, int64_t leases, int64_t free) {
 }
 
 TEST(PoolViewTest, APoolWithAPlaceIsHealthy) {
-  EXPECT_EQ(HealthOf(Open(2, 3, 1), kNow), v1::HEALTH_HEALTHY);
+  EXPECT_EQ(ShowHealth(Open(2, 3, 1), kNow), v1::HEALTH_HEALTHY);
   EXPECT_THAT(ConditionsOf(Open(2, 3, 1), PoolOptions(), kNow), IsEmpty());
 }
 
 TEST(PoolViewTest, APoolThatNobodyUsesIsHealthyWithoutAConnection) {
-  EXPECT_EQ(HealthOf(PoolStats(), kNow), v1::HEALTH_HEALTHY);
+  EXPECT_EQ(ShowHealth(PoolStats(), kNow), v1::HEALTH_HEALTHY);
 }
 
 TEST(PoolViewTest, APlaceBesideADialThatFailsIsDegraded) {
@@ -35,7 +35,7 @@ TEST(PoolViewTest, APlaceBesideADialThatFailsIsDegraded) {
   stats.connections_backoff = 1;
   stats.retry_at = kNow + absl::Milliseconds(1200);
   stats.last_dial_error = absl::UnavailableError("refused");
-  EXPECT_EQ(HealthOf(stats, kNow), v1::HEALTH_DEGRADED);
+  EXPECT_EQ(ShowHealth(stats, kNow), v1::HEALTH_DEGRADED);
   EXPECT_THAT(ConditionsOf(stats, PoolOptions(), kNow),
               ElementsAre("1 connection waits to dial again, next in 1.2s; last dial error: refused"));
 }
@@ -43,7 +43,7 @@ TEST(PoolViewTest, APlaceBesideADialThatFailsIsDegraded) {
 TEST(PoolViewTest, APlaceBesideASuspectIsDegraded) {
   PoolStats stats = Open(1, 0, 2);
   stats.connections_checking = 2;
-  EXPECT_EQ(HealthOf(stats, kNow), v1::HEALTH_DEGRADED);
+  EXPECT_EQ(ShowHealth(stats, kNow), v1::HEALTH_DEGRADED);
   EXPECT_THAT(ConditionsOf(stats, PoolOptions(), kNow), ElementsAre(HasSubstr("2 connections suspected")));
 }
 
@@ -52,7 +52,7 @@ TEST(PoolViewTest, AFullPoolIsOverloadedAndSaysHowFull) {
   stats.waiters = 3;
   PoolOptions options;
   options.max_connections = 2;
-  EXPECT_EQ(HealthOf(stats, kNow), v1::HEALTH_OVERLOADED);
+  EXPECT_EQ(ShowHealth(stats, kNow), v1::HEALTH_OVERLOADED);
   EXPECT_THAT(ConditionsOf(stats, options, kNow),
               ElementsAre("full: 4 leases on 4 places of 2 connections (max_connections 2)",
                           "3 callers wait for a place (max_waiters 1000)"));
@@ -61,15 +61,15 @@ TEST(PoolViewTest, AFullPoolIsOverloadedAndSaysHowFull) {
 TEST(PoolViewTest, CallersWithoutAConnectionMakeItUnavailable) {
   PoolStats stats;
   stats.connections = stats.connections_connecting = 1;
-  EXPECT_EQ(HealthOf(stats, kNow), v1::HEALTH_HEALTHY) << "it has just begun, and nobody waits";
+  EXPECT_EQ(ShowHealth(stats, kNow), v1::HEALTH_HEALTHY) << "it has just begun, and nobody waits";
   stats.waiters = 1;
-  EXPECT_EQ(HealthOf(stats, kNow), v1::HEALTH_UNAVAILABLE);
+  EXPECT_EQ(ShowHealth(stats, kNow), v1::HEALTH_UNAVAILABLE);
 }
 
 TEST(PoolViewTest, ATargetThatRefusesEveryDialMakesItUnavailable) {
   PoolStats stats;
   stats.connections = stats.connections_backoff = 1;
-  EXPECT_EQ(HealthOf(stats, kNow), v1::HEALTH_UNAVAILABLE);
+  EXPECT_EQ(ShowHealth(stats, kNow), v1::HEALTH_UNAVAILABLE);
 }
 
 TEST(PoolViewTest, WhatWasDecidedIsNoQuestionOfHealth) {
@@ -77,7 +77,7 @@ TEST(PoolViewTest, WhatWasDecidedIsNoQuestionOfHealth) {
   stats.state = PoolAdminState::kDraining;
   stats.connections = stats.connections_draining = 3;
   stats.leases = 41;
-  EXPECT_EQ(HealthOf(stats, kNow), v1::HEALTH_UNSPECIFIED);
+  EXPECT_EQ(ShowHealth(stats, kNow), v1::HEALTH_UNSPECIFIED);
   EXPECT_EQ(AdminStateOf(stats), v1::ADMIN_STATE_DRAINING);
   EXPECT_THAT(ConditionsOf(stats, PoolOptions(), kNow), ElementsAre("it drains: 41 calls on 3 connections"));
   stats.state = PoolAdminState::kDrained;
@@ -88,7 +88,7 @@ TEST(PoolViewTest, APausedPoolSaysForHowLong) {
   PoolStats stats = Open(1, 0, 2);
   stats.state = PoolAdminState::kPaused;
   stats.pause_left = absl::Milliseconds(7499);
-  EXPECT_EQ(HealthOf(stats, kNow), v1::HEALTH_UNSPECIFIED);
+  EXPECT_EQ(ShowHealth(stats, kNow), v1::HEALTH_UNSPECIFIED);
   EXPECT_EQ(AdminStateOf(stats), v1::ADMIN_STATE_PAUSED);
   EXPECT_THAT(ConditionsOf(stats, PoolOptions(), kNow), Contains("it is paused for 7.5s more: callers wait"));
 }

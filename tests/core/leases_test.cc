@@ -618,12 +618,12 @@ TEST_F(LeasesTest, ANoticeMovesWithItsPlaceAndEndsWithADetach) {
   moved.OnDraining(told.Callback());
   detached.OnDraining(of_detached.Callback());
   Place place = std::move(moved);
-  Slot* slot = detached.Detach();
+  const Lent lent = detached.Detach();
   pool_->Recycle();
   closer_.RunAll();
   EXPECT_EQ(told.graces.size(), 1u);
   EXPECT_THAT(of_detached.graces, IsEmpty());
-  Pool::Release(slot);
+  Pool::Release(lent);
 }
 
 TEST_F(LeasesTest, ANoticeMayGiveItsLeaseBack) {

@@ -64,11 +64,15 @@ def read(text):
 
 def plant(bugs, files):
     hunks = list(dict.fromkeys((bug.path, bug.hunk) for bug in bugs))
+    lost = []
     for path, hunk in hunks:
-        if files.get(path, "").count(hunk.old) != 1:
-            raise NotPlantable(f"{path} has these lines {files.get(path, '').count(hunk.old)} times, not once; change"
-                               f" tests/planted/bugs.diff as the engine was changed:\n{hunk.old}")
-        files[path] = files[path].replace(hunk.old, hunk.new)
+        times = files.get(path, "").count(hunk.old)
+        if times == 1:
+            files[path] = files[path].replace(hunk.old, hunk.new)
+        else:
+            lost.append(f"{path} has these lines {times} times, not once:\n{hunk.old}")
+    if lost:
+        raise NotPlantable("change tests/planted/bugs.diff as the engine was changed\n\n" + "\n".join(lost))
     for path in {path for path, _ in hunks}:
         files[path] = files[path].replace("#include", f'#include "{HEADER}"\n#include', 1)
     files[HEADER] = header(bugs)

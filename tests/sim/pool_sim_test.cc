@@ -120,8 +120,9 @@ PoolView Healthy() {
   v.stats.leases = 6;
   v.stats.leases_over_limit = 1;
   v.stats.free = 3;
-  v.stats.hits = 7;
+  v.stats.hits = v.stats.fast_hits = 7;
   v.stats.misses = 2;
+  for (int i = 0; i < 2; ++i) v.stats.slow_waits[0].Add(absl::Milliseconds(1));
   v.stats.acquired = 9;
   v.stats.released = 3;
   v.stats.overcommitted = 1;
@@ -183,6 +184,8 @@ TEST(PoolSimTest, EveryRuleCanFail) {
        }},
       {"DRAINED with connections", [](PoolView&, PoolView& v) { v.stats.state = PoolAdminState::kDrained; }},
       {"acquired != hits + misses", [](PoolView&, PoolView& v) { ++v.stats.hits; }},
+      {"more connections used", [](PoolView&, PoolView& v) { v.stats.connections_used = 4; }},
+      {"more decisions than", [](PoolView&, PoolView& v) { v.decisions = 513; }},
       {"released != acquired - leases", [](PoolView&, PoolView& v) { ++v.stats.released; }},
       {"connections != opened - closed", [](PoolView&, PoolView& v) { ++v.stats.connections; }},
       {"opened is not what was made", [](PoolView&, PoolView& v) { ++v.alive; }},
@@ -194,6 +197,26 @@ TEST(PoolSimTest, EveryRuleCanFail) {
       {"acquires and ends differ", [](PoolView&, PoolView& v) { ++v.acquires; }},
       {"acquires and ends differ", [](PoolView&, PoolView& v) { ++v.stats.timed_out; }},
       {"more acquires were cancelled", [](PoolView&, PoolView& v) { ++v.ended_cancelled; }},
+      {"more hits of the fast path", [](PoolView&, PoolView& v) { ++v.stats.fast_hits; }},
+      {"ok waits != slow hits + misses", [](PoolView&, PoolView& v) { v.stats.slow_waits[0] = Histogram(); }},
+      {"waits that timed out", [](PoolView&, PoolView& v) { v.stats.slow_waits[1].Add(absl::ZeroDuration()); }},
+      {"waits that were rejected", [](PoolView&, PoolView& v) { v.stats.slow_waits[2].Add(absl::ZeroDuration()); }},
+      {"waits for nothing", [](PoolView&, PoolView& v) { v.stats.slow_waits[4].Add(absl::ZeroDuration()); }},
+      {"more cancelled waits", [](PoolView&, PoolView& v) { v.stats.slow_waits[3].Add(absl::ZeroDuration()); }},
+      {"timed acquires are not those",
+       [](PoolView&, PoolView& v) {
+         v.ended_cancelled = 1, ++v.stats.cancelled, v.stats.slow_waits[3].Add(absl::ZeroDuration());
+       }},
+      {"sampled what did not happen",
+       [](PoolView&, PoolView& v) {
+         v.stats.fast_hits = 0;
+         for (int i = 0; i < 7; ++i) v.stats.slow_waits[0].Add(absl::ZeroDuration());
+         v.stats.fast_waits.histogram.Add(absl::ZeroDuration());
+       }},
+      {"more dials timed than opened", [](PoolView&, PoolView& v) { v.stats.connects.Add(absl::ZeroDuration()); }},
+      {"more dials timed than failed",
+       [](PoolView&, PoolView& v) { v.stats.failed_connects.Add(absl::ZeroDuration()); }},
+      {"a histogram went down", [](PoolView& was, PoolView&) { was.stats.holds.histogram.Add(absl::ZeroDuration()); }},
       {"came back from DRAINING", [](PoolView& was, PoolView&) { was.connections[1].state = SlotState::kDraining; }},
       {"lent while it drained",
        [](PoolView& was, PoolView& is) {

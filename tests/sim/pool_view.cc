@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "pool/core/decision_log.h"
 
 namespace chanpool {
 namespace {
@@ -15,6 +16,41 @@ const ConnectionStats* Find(const PoolView& view, ConnectionId id) {
 }
 
 uint32_t OverLimit(uint32_t leases, uint32_t limit) { return leases > limit ? leases - limit : 0; }
+
+const Histogram& SlowWaits(const PoolStats& s, AcquireOutcome outcome) {
+  return s.slow_waits[static_cast<int>(outcome)];
+}
+
+bool Fell(const Histogram& was, const Histogram& is) {
+  for (int i = 0; i < kHistogramBuckets; ++i) {
+    if (is.bucket(i) < was.bucket(i)) return true;
+  }
+  return is.sum() < was.sum();
+}
+
+// Each acquire is timed once, when its caller is told, or counted as one of the fast path.
+std::string Times(const PoolView& v) {
+  const PoolStats& s = v.stats;
+  const auto not_told = static_cast<uint64_t>(v.pending - s.waiters);
+  const auto count = [&s](AcquireOutcome outcome) { return SlowWaits(s, outcome).count(); };
+  const auto told = [not_told](uint64_t timed, uint64_t counted, uint64_t taken_back = 0) {
+    return timed <= counted && timed + not_told + taken_back >= counted;
+  };
+  if (s.fast_hits > s.hits) return "more hits of the fast path than hits";
+  // One that was cancelled after its grant is timed as cancelled.
+  if (!told(count(AcquireOutcome::kOk), s.acquired - s.fast_hits, s.cancelled)) return "ok waits != slow hits + misses";
+  if (!told(count(AcquireOutcome::kTimedOut), s.timed_out)) return "waits that timed out != timed_out";
+  if (!told(count(AcquireOutcome::kRejected), s.rejected)) return "waits that were rejected != rejected";
+  if (!told(count(AcquireOutcome::kUnavailable), s.unavailable)) return "waits for nothing != unavailable";
+  if (count(AcquireOutcome::kCancelled) > v.ended_cancelled) return "more cancelled waits than callers were told";
+  uint64_t ended = s.fast_hits;
+  for (const Histogram& waits : s.slow_waits) ended += waits.count();
+  if (ended > v.acquires || ended + v.pending < v.acquires) return "the timed acquires are not those that ended";
+  if (s.fast_hits == 0 && s.fast_waits.histogram.count() > 0) return "sampled what did not happen";
+  if (s.connects.count() > static_cast<uint64_t>(v.opened_reports)) return "more dials timed than opened";
+  if (s.failed_connects.count() > s.dial_failures) return "more dials timed than failed";
+  return "";
+}
 
 std::string Gauges(const PoolView& v) {
   const PoolStats& s = v.stats;
@@ -38,6 +74,7 @@ std::string Gauges(const PoolView& v) {
   if (s.waiters > v.permitted_waiters) {
     return absl::StrCat(s.waiters, " callers wait, ", v.permitted_waiters, " may");
   }
+  if (v.decisions > DecisionLog::kMaxDecisions) return "more decisions than the log may keep";
   if (s.connections_connecting > v.permitted_connecting) {
     return absl::StrCat(s.connections_connecting, " connections dial, ", v.permitted_connecting, " may");
   }
@@ -57,6 +94,7 @@ std::string Gauges(const PoolView& v) {
 std::string Identities(const PoolView& v) {
   const PoolStats& s = v.stats;
   if (s.acquired != s.hits + s.misses) return "acquired != hits + misses";
+  if (s.connections_used > std::min(s.acquired, s.opened)) return "more connections used than leases or connections";
   if (s.released != s.acquired - s.leases) return "released != acquired - leases";
   if (static_cast<uint64_t>(s.connections) != s.opened - s.closed) return "connections != opened - closed";
   if (s.opened != static_cast<uint64_t>(v.alive + v.destroyed)) return "opened is not what was made";
@@ -105,6 +143,12 @@ std::string Changes(const PoolView& before, const PoolView& after) {
       is.dial_failures < was.dial_failures || is.leaks_suspected < was.leaks_suspected) {
     return "a counter went down";
   }
+  bool fell = is.fast_hits < was.fast_hits || is.holds_skipped < was.holds_skipped ||
+              is.connections_used < was.connections_used || Fell(was.fast_waits.histogram, is.fast_waits.histogram) ||
+              Fell(was.holds.histogram, is.holds.histogram) || Fell(was.connects, is.connects) ||
+              Fell(was.failed_connects, is.failed_connects);
+  for (int i = 0; i < kAcquireOutcomes; ++i) fell |= Fell(was.slow_waits[i], is.slow_waits[i]);
+  if (fell) return "a histogram went down";
   const bool stayed_inactive = !InService(was.state) && !InService(is.state) && !after.may_resume;
   if (stayed_inactive && is.acquired > was.acquired) return "granted by a pool that drains";
   if (stayed_inactive && is.opened > was.opened) return "opened by a pool that drains";
@@ -139,7 +183,7 @@ std::string Describe(const PoolView& view) {
 }
 
 std::string Violation(const PoolView& before, const PoolView& after) {
-  for (std::string broken : {Gauges(after), Identities(after), Changes(before, after)}) {
+  for (std::string broken : {Gauges(after), Identities(after), Times(after), Changes(before, after)}) {
     if (!broken.empty()) return absl::StrCat(broken, "\n  ", Describe(after), "\n  before: ", Describe(before));
   }
   return "";

@@ -26,6 +26,7 @@ struct PoolView {
   PoolStats stats;
   std::vector<ConnectionStats> connections;
   PoolOptions options;
+  int decisions = 0;  // That it can tell.
 
   // As the simulation knows it.
   absl::Time now;

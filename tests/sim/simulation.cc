@@ -259,6 +259,9 @@ PoolView Simulation::Look() {
   view.stats = life_->pool->Stats();
   view.connections = life_->pool->Connections();
   view.options = life_->pool->options();
+  // Copies up to 512 of them: not after each step.
+  view.decisions =
+      view.stats.acquired % 64 == 0 ? static_cast<int>(life_->pool->Decisions().size()) : before_.decisions;
   view.now = clock_.Now();
   view.held = life_->held;
   for (const auto& ticket : tickets_) {
