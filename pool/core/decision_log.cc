@@ -102,6 +102,8 @@ const char* ToString(Limit limit) {
       return "replacements_per_second";
     case Limit::kPaused:
       return "paused";
+    case Limit::kChecking:
+      return "checking";
   }
   return "unknown";
 }
@@ -177,9 +179,9 @@ void DecisionLog::Note(const Decision& decision, absl::Time now) {
   } else {
     ring_[next_] = decision;
     next_ = (next_ + 1) % kMaxDecisions;
-    ++forgotten_;
   }
   Decision& noted = Newest(0);
+  noted.sequence = ++noted_;
   noted.first = noted.last = now;
   noted.count = 1;
 }

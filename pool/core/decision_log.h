@@ -32,8 +32,9 @@ enum class Limit {
   kConnectRate,      // max_connects_per_second: the next dial waits.
   kReplacementRate,  // As many replacements as may begin in one period have.
   kPaused,           // An operator holds callers back.
+  kChecking,         // Connections are being probed, and lend nothing until they have answered.
 };
-inline constexpr int kLimits = 13;
+inline constexpr int kLimits = 14;
 
 const char* ToString(Limit limit);
 
@@ -75,6 +76,7 @@ struct Decision {
   int64_t have = 0;
 
   // Filled by the log: of the numbers above the latest are kept.
+  uint64_t sequence = 0;  // Counts the entries from 1.
   uint64_t count = 0;
   absl::Time first = absl::InfinitePast();  // Of the pool's clock.
   absl::Time last = absl::InfinitePast();
@@ -90,7 +92,7 @@ const char* ToString(Decision::Cause cause);
 // One thread at a time: the pool's lock.
 class DecisionLog {
  public:
-  // Entries that are kept; the oldest make room. 112 bytes each, taken as they come: 57 KB at most.
+  // Entries that are kept; the oldest make room. 120 bytes each, taken as they come: 60 KB at most.
   static constexpr int kMaxDecisions = 512;
   // A decision that repeats after a longer pause than this is a new one, so that `first` says since when it holds.
   static constexpr absl::Duration kPause = absl::Seconds(10);
@@ -103,15 +105,15 @@ class DecisionLog {
   // The oldest first.
   std::vector<Decision> All() const;
   int size() const { return static_cast<int>(ring_.size()); }
-  uint64_t forgotten() const { return forgotten_; }
+  uint64_t forgotten() const { return noted_ - ring_.size(); }
 
  private:
   // The i-th newest; 0 is the last.
   Decision& Newest(int i) { return ring_[(next_ + 2 * size() - 1 - i) % size()]; }
 
   std::vector<Decision> ring_;
-  int next_ = 0;  // Where the next one goes once it is full.
-  uint64_t forgotten_ = 0;
+  int next_ = 0;        // Where the next one goes once it is full.
+  uint64_t noted_ = 0;  // Entries, ever.
 };
 
 }  // namespace chanpool

@@ -177,6 +177,12 @@ class Search {
   void LookAtPlaces() {
     const bool full = s_.connections_open > 0 && s_.free == 0;
     if (!full && waiting_ == 0) return;
+    if (s_.connections_checking > 0) {
+      Find(Limit::kChecking,
+           absl::StrCat(Places(), "; ", Count(s_.connections_checking, "connection"),
+                        s_.connections_checking == 1 ? " is probed and lends" : " are probed and lend",
+                        " nothing until it has answered"));
+    }
     if (serving_ < o_.max_connections) {
       if (s_.connections_connecting > 0 && !Found(Limit::kMaxConnecting) && !Found(Limit::kConnectRate)) {
         Find(Limit::kConnecting, absl::StrCat(Places(), "; ", Count(s_.connections_connecting, "connection"),

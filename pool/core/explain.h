@@ -24,8 +24,8 @@ namespace chanpool {
 // What happened before. A plain value.
 struct PoolHistory {
   absl::Time earlier_at = absl::InfinitePast();  // InfinitePast: nothing is known of earlier.
-  PoolStats earlier;
-  std::vector<Decision> decisions;  // The oldest first.
+  PoolStats earlier;                             // Of it are read: acquired, rejected, timed_out, holds.
+  std::vector<Decision> decisions;               // The oldest first.
 };
 
 // One limit that binds. A plain value.

@@ -2,7 +2,8 @@
 //
 //   Lent lent = holds.Begin(slot, random.weight(), clock->Now());     // one in 64: see PickRandom::Sample
 //   ...
-//   if (lent.sample() != 0) holds.End(lent.sample(), clock->Now());     // while the lease still keeps the pool
+//   if (lent.sample() != 0) holds.End(lent.sample(), clock->Now(), lent.slot()->holds);  // while it still keeps the
+//   pool
 //
 // A lease is a Slot* and has no room for the time at which it began. But a slot is aligned to 64 bytes, so its address
 // has six bits free: they say which entry of a table in the pool has that time, and zero says that the lease is not
@@ -64,18 +65,17 @@ class HoldSamples {
     }
   }
 
-  // Whoever gives the lease back, before it does: afterwards the pool may be gone.
-  void End(uint32_t sample, absl::Time now) {
+  // Whoever gives the lease back, before it does: afterwards the pool may be gone. How long it was held goes to
+  // `times`.
+  void End(uint32_t sample, absl::Time now, HistogramRecorder* times) {
     const Entry entry = entries_[sample];
     Drop(sample);
-    times_.Record(now - entry.began, entry.weight);
+    times->Record(now - entry.began, entry.weight);
   }
 
   // Ends it untimed: the lease goes on, and is not among the sampled any more.
   void Drop(uint32_t sample) { taken_.fetch_and(~(uint64_t{1} << sample), std::memory_order_release); }
 
-  // Of the sampled leases that are back.
-  Histogram Read() const { return times_.Read(); }
   uint64_t skipped() const { return skipped_.load(std::memory_order_relaxed); }
   // Out now.
   int out() const { return __builtin_popcountll(taken_.load(std::memory_order_relaxed)); }
@@ -88,7 +88,6 @@ class HoldSamples {
 
   std::atomic<uint64_t> taken_{0};                // A bit for each entry.
   std::array<Entry, kMaxSamples + 1> entries_{};  // Each belongs to whoever holds its lease.
-  HistogramRecorder times_;
   std::atomic<uint64_t> skipped_{0};
 };
 

@@ -14,9 +14,11 @@ uint64_t SeedForThisThread() {
 
 }  // namespace
 
+void PickRandom::Seed() { *this = PickRandom(SeedForThisThread()); }
+
 bool PickRandom::DrawGap() {
   if (next_gap_ == 0) {
-    *this = PickRandom(SeedForThisThread());
+    Seed();
     return Sample();
   }
   weight_ = next_weight_;

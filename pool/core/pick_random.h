@@ -36,6 +36,12 @@ class PickRandom {
   // 0 to n - 1. n is not 0.
   uint32_t Below(uint32_t n) { return static_cast<uint32_t>((static_cast<uint64_t>(Next()) * n) >> 32); }
 
+  // True once in n, for those who may ask before the first Sample().
+  bool OneIn(uint32_t n) {
+    if (ABSL_PREDICT_FALSE(next_gap_ == 0)) Seed();
+    return Below(n) == 0;
+  }
+
   // At distances that are drawn: with a fixed one, a caller whose calls have a rhythm of their own would always be
   // timed at the same beat. One decrement when false.
   bool Sample() { return ABSL_PREDICT_FALSE(--until_sample_ == 0) && DrawGap(); }
@@ -50,6 +56,7 @@ class PickRandom {
     return static_cast<uint32_t>(((seed + 1) * 0x9e3779b97f4a7c15ull) >> 32) % (2 * kSampling - 1);
   }
   bool DrawGap();
+  void Seed();
 
   uint32_t Next() {
     uint64_t z = state_ += 0x9e3779b97f4a7c15ull;

@@ -155,7 +155,7 @@ ABSL_ATTRIBUTE_HOT Place Pool::TryAcquire() {
 
 void Pool::EndHold(Lent lent) {
   Pool* pool = lent.slot()->pool;
-  pool->holds_.End(lent.sample(), pool->clock_->Now());
+  pool->holds_.End(lent.sample(), pool->clock_->Now(), lent.slot()->holds);
 }
 
 void Pool::Grow() {
@@ -183,6 +183,7 @@ void Pool::ReleaseSlow(Slot* slot) {
     MutexLock lock(&mu_);
     // With SLOW set every release comes through here, so the word cannot lose a lease under our eyes.
     if (slot::HandsOver(slot->Load(), !waiters_.empty() && !state_.paused())) {
+      slot->lent_slow.fetch_add(1, std::memory_order_relaxed);  // Its word stays as it is.
       Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
       ClearSlowIfNobodyWaits();
     } else {
@@ -269,6 +270,7 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
   *why = AdminRefusal();
   if (!why->ok()) {
     ++counted_.unavailable;
+    state_.NoteRefused(Limit::kInactive, 0, Demand(), clock_->Now());
     return nullptr;
   }
   if (waiter->wishes.fresh || waiters_.empty()) {
@@ -355,6 +357,7 @@ AcquireHandle Pool::AcquireAsync(absl::Time deadline, const LeaseOptions& option
     std::thread([acquire, refusal = ForkedError()] { acquire->callback(refusal); }).detach();
     return AcquireHandle(acquire);
   }
+  NoteKey(options);
   acquire->waiter.wishes = WishesOf(options);
   if (const Lent lent = LendByWishes(acquire->waiter.wishes)) {
     // Nobody else knows of it yet, but Cancel may as soon as the handle is out. It is held from its delivery on.
@@ -460,6 +463,8 @@ Pool::Attempt Pool::TryNow(bool wait_for_ready, Wakeup* made, Effects& effects) 
     if (state_.paused()) {
       state_.NoteRefused(Limit::kPaused, absl::ToInt64Milliseconds(state_.paused_until() - clock_->Now()), Demand(),
                          clock_->Now());
+    } else {
+      state_.NoteRefused(Limit::kInactive, 0, Demand(), clock_->Now());
     }
     return attempt;
   }

@@ -32,6 +32,7 @@
 #include "pool/core/explain.h"
 #include "pool/core/fork_epoch.h"
 #include "pool/core/hold_samples.h"
+#include "pool/core/hot_keys.h"
 #include "pool/core/lease_note.h"
 #include "pool/core/lease_options.h"
 #include "pool/core/lease_watch.h"
@@ -244,6 +245,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Which limit binds, from these statistics, options and decisions, and the statistics of 30 to 60 s ago (of its
   // beginning, if it is younger; of longer ago, if it had no connection).
   Explanation Explain() const;
+  // The affinity keys that ask most for a place, at most HotKeys::kMaxKeys, the one that asks most first; estimated
+  // from a sample of all requests by key since the pool was made. Empty after fork.
+  std::vector<KeyStats> Keys() const;
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();
@@ -301,6 +305,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
     bool has_lent = false;                              // Ever, as far as USED does not say so itself.
     bool quiet = false;                                 // OPEN, and to be probed before it lends.
     std::vector<std::shared_ptr<DrainNotice>> notices;  // Of leases on it, until it drains.
+    // What its slot had counted when this connection was made.
+    uint64_t lent_before = 0;
+    Histogram holds_before;
   };
 
   // Where the options in force come from.
@@ -330,6 +337,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void GrowAtPeak(Slot* slot);
   void Grow();
   static Wishes WishesOf(const LeaseOptions& options);
+  void NoteKey(const LeaseOptions& options);
   // A lease that the slow path has granted, as its caller gets it: one in PickRandom::kSampling is timed.
   Lent Lend(Slot* slot);
   absl::StatusOr<Place> AwaitPlace(Waiter* waiter, absl::Time deadline);
@@ -438,6 +446,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   HistogramRecorder fast_waits_;
   std::array<HistogramRecorder, kAcquireOutcomes> slow_waits_;
   HoldSamples holds_;
+  HotKeys keys_;
 
   mutable Mutex mu_;
   PoolState state_ ABSL_GUARDED_BY(mu_);
@@ -459,7 +468,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // What was counted a while ago: the older one for Explain, the younger one to become it.
   struct Earlier {
     absl::Time at;
-    std::unique_ptr<const PoolStats> stats;
+    uint64_t acquired = 0, rejected = 0, timed_out = 0;
+    Histogram holds;
   };
   Earlier earlier_[2] ABSL_GUARDED_BY(mu_);
   PoolStats counted_ ABSL_GUARDED_BY(mu_);              // The counters of the slow path.

@@ -157,6 +157,8 @@ void Pool::RunActions(Effects& effects) {
         CHANPOOL_CHECK(change.has_value() && change->after.generation() == id.generation);
         opened->peak.store(0, std::memory_order_relaxed);
         held_[action.slot].self = shared_from_this();
+        held_[action.slot].lent_before = LeasesEver(*opened);
+        held_[action.slot].holds_before = opened->holds->Read();
         ++counted_.opened;
         effects.calls.push_back({Effects::Call::Kind::kCreate, id, nullptr});
         continue;
@@ -370,8 +372,9 @@ std::vector<SlotUse> Pool::ReadUse(bool clear) {
 void Pool::KeepHistory(absl::Time now) {
   constexpr absl::Duration kApart = absl::Seconds(30);
   if (now - earlier_[1].at < kApart) return;
-  earlier_[0] = std::move(earlier_[1]);
-  earlier_[1] = {now, std::make_unique<const PoolStats>(StatsLocked())};
+  earlier_[0] = earlier_[1];
+  const PoolStats stats = StatsLocked();
+  earlier_[1] = {now, stats.acquired, stats.rejected, stats.timed_out, stats.holds.histogram};
 }
 
 void Pool::SetAlarm() {

@@ -18,6 +18,11 @@ Wishes Pool::WishesOf(const LeaseOptions& options) {
   return wishes;
 }
 
+void Pool::NoteKey(const LeaseOptions& options) {
+  if (options.affinity_key.empty() || !ThisThreadsRandom().OneIn(HotKeys::kSampling)) return;
+  keys_.Note(options.affinity_key, HashOfKey(options.affinity_key));
+}
+
 // --- Without waiting ----------------------------------------------------------------------------------------------
 
 Slot* Pool::TryLendByKey(uint64_t key) {
@@ -36,10 +41,12 @@ Lent Pool::LendFastByKey(uint64_t key) {
 
 Place Pool::TryAcquire(const LeaseOptions& options, BorrowSite site) {
   if (Forked()) return Place();
+  NoteKey(options);
   return Watched(Place(LendByWishes(WishesOf(options))), options.site.value_or(site));
 }
 
 absl::StatusOr<Place> Pool::Acquire(absl::Time deadline, const LeaseOptions& options, BorrowSite site) {
+  if (!Forked()) NoteKey(options);  // After fork a thread that does not exist here may hold its lock.
   return AcquireWatched(deadline, WishesOf(options), options.site.value_or(site));
 }
 

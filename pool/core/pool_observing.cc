@@ -91,7 +91,8 @@ PoolStats Pool::StatsLocked() const {
   stats.released = released_;
   stats.fast_waits = {fast_waits_.Read(), PickRandom::kSampling};
   for (int i = 0; i < kAcquireOutcomes; ++i) stats.slow_waits[i] = slow_waits_[i].Read();
-  stats.holds = {holds_.Read(), PickRandom::kSampling};
+  stats.holds.one_in = PickRandom::kSampling;
+  for (uint32_t i = 0; i < table_.size(); ++i) stats.holds.histogram += table_.Get(i)->holds->Read();
   stats.holds_skipped = holds_.skipped();
   stats.connects = state_.connects();
   stats.failed_connects = state_.failed_connects();
@@ -126,7 +127,16 @@ std::vector<ConnectionStats> Pool::Connections() const {
     row.limit = word.limit();
     row.peak_leases = std::max(word.leases(), slot->peak.load(std::memory_order_relaxed));
     row.in_state = now - record.since;
-    if (record.opened_at != absl::InfinitePast()) row.age = now - record.opened_at;
+    if (record.opened_at != absl::InfinitePast()) {
+      row.age = now - record.opened_at;
+      row.connect_time = record.connect_time;
+      const bool carries = word.leases() > 0 || word.used();
+      if (!carries) row.idle = now - std::max(record.opened_at, record.carried_at);
+    }
+    if (i < held_.size()) {
+      row.acquired = LeasesEver(*slot) - held_[i].lent_before;
+      row.holds = {slot->holds->Read().Since(held_[i].holds_before), PickRandom::kSampling};
+    }
     rows.push_back(row);
   }
   return rows;
@@ -136,6 +146,11 @@ std::vector<Decision> Pool::Decisions() const {
   if (Forked()) return {};
   MutexLock lock(&mu_);
   return state_.decisions().All();
+}
+
+std::vector<KeyStats> Pool::Keys() const {
+  if (Forked()) return {};
+  return keys_.Read();
 }
 
 Explanation Pool::Explain() const {
@@ -150,7 +165,10 @@ Explanation Pool::Explain() const {
     options = state_.options();
     history.decisions = state_.decisions().All();
     history.earlier_at = earlier_[0].at;
-    if (earlier_[0].stats != nullptr) history.earlier = *earlier_[0].stats;
+    history.earlier.acquired = earlier_[0].acquired;
+    history.earlier.rejected = earlier_[0].rejected;
+    history.earlier.timed_out = earlier_[0].timed_out;
+    history.earlier.holds.histogram = earlier_[0].holds;
   }
   return chanpool::Explain(stats, options, history, now);
 }
@@ -175,6 +193,9 @@ absl::Status Pool::CheckInvariants() const {
   const auto broken = [](uint32_t slot, absl::string_view what) {
     return absl::InternalError(absl::StrCat("slot ", slot, ": ", what));
   };
+  uint64_t lent_slow = 0;
+  for (uint32_t i = 0; i < table_.size(); ++i) lent_slow += table_.Get(i)->lent_slow.load(std::memory_order_relaxed);
+  if (lent_slow != counted_.hits + counted_.misses) return absl::InternalError("the slots' leases are not the pool's");
   const bool somebody_waits = !waiters_.empty();
   const auto quiet = std::count_if(held_.begin(), held_.end(), [](const Held& held) { return held.quiet; });
   if (quiet != quiet_ || some_quiet_.load(std::memory_order_relaxed) != (quiet_ > 0)) {

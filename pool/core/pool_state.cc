@@ -386,9 +386,11 @@ bool PoolState::OpenForCall(bool wait_for_ready, absl::Time now) {
 
 // --- What dials and connections report --------------------------------------------------------------------------
 
-void PoolState::DialEnded(uint32_t slot, Histogram& times, absl::Time now) {
+absl::Duration PoolState::DialEnded(uint32_t slot, Histogram& times, absl::Time now) {
   const absl::Time began = std::exchange(records_[slot].dialled, absl::InfinitePast());
-  if (began != absl::InfinitePast()) times.Add(now - began);
+  if (began == absl::InfinitePast()) return absl::ZeroDuration();
+  times.Add(now - began);
+  return now - began;
 }
 
 // The failures in a row end with a connection that has lasted, not with one that opened: a server that accepts and
@@ -423,7 +425,7 @@ void PoolState::NoteFailure(const absl::Status& why, absl::Time began, absl::Tim
 void PoolState::OnOpened(uint32_t slot, absl::Time now) {
   Record& r = records_[slot];
   if (r.state != SlotState::kConnecting && r.state != SlotState::kBackoff) return;
-  DialEnded(slot, connects_, now);
+  r.connect_time = DialEnded(slot, connects_, now);
   failing_ = false;
   last_opened_ = now;
   // A rotation is no use: else a pool with max_age below max_idle would never shrink.

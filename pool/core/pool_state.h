@@ -105,6 +105,7 @@ class PoolState {
     std::optional<absl::Duration> max_idle;   // Its own, instead of options.max_idle.
     absl::Time carried_at = absl::InfinitePast();   // When it was last seen to carry a call: unlike last_used.
     absl::Time answered_at = absl::InfinitePast();  // When it opened, or last answered a probe.
+    absl::Duration connect_time;                    // How long its last dial took to open it.
     bool on_checkout = false;                       // CHECKING, because somebody wanted it after silence.
   };
 
@@ -239,7 +240,8 @@ class PoolState {
   bool BacksOff(absl::Time now) const;
   bool HeldBack(absl::Time now) const;
   bool MayDial(absl::Time now) const { return !BacksOff(now) && !HeldBack(now); }
-  void DialEnded(uint32_t slot, Histogram& times, absl::Time now);
+  // How long it took; zero if that is not known.
+  absl::Duration DialEnded(uint32_t slot, Histogram& times, absl::Time now);
   void NoteFailure(const absl::Status& why, absl::Time began, absl::Time now);
   void BackOffFurther(absl::Time now);
   void BeginDrain(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);

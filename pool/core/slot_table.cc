@@ -144,10 +144,14 @@ Slot* SlotTable::TryLendListed(Slot* remembered, PickRandom* random) {
 Slot* SlotTable::GetOrAdd(uint32_t index) {
   CHANPOOL_CHECK(index < kMaxSlots && index <= size_);
   if (index == size_) {
-    if (size_ % kChunk == 0) chunks_.push_back(std::make_unique<Slot[]>(kChunk));
+    if (size_ % kChunk == 0) {
+      chunks_.push_back(std::make_unique<Slot[]>(kChunk));
+      holds_.push_back(std::make_unique<HistogramRecorder[]>(kChunk));
+    }
     Slot* added = &chunks_.back()[size_ % kChunk];
     added->index = index;
     added->pool = pool_;
+    added->holds = &holds_.back()[size_ % kChunk];
     ++size_;
   }
   return Get(index);

@@ -18,6 +18,7 @@
 #include <optional>
 #include <vector>
 
+#include "pool/core/histogram.h"
 #include "pool/core/options.h"
 #include "pool/core/pick_random.h"
 #include "pool/core/slot_word.h"
@@ -35,15 +36,25 @@ struct alignas(64) Slot {
   // The most leases at one time since housekeeping last looked. A lost race makes it one acquire too low.
   std::atomic<uint32_t> peak{0};
   uint32_t index = 0;
+  // Leases granted under the lock, ever.
+  std::atomic<uint64_t> lent_slow{0};
   // When the fast path last lent it, by the table's own count of such times. Kept by the policies that take turns.
   std::atomic<uint64_t> turn{0};
   // Set before the slot lends and until it is CLOSED: whoever holds a lease may read it.
   std::atomic<Connection*> connection{nullptr};
   Pool* pool = nullptr;
+  // How long the sampled leases on it were held, ever: a line of its own, written when one of them goes back. Null in a
+  // slot without a table.
+  HistogramRecorder* holds = nullptr;
 
   SlotWord Load() const { return SlotWord(word.load(std::memory_order_acquire)); }
 };
 static_assert(sizeof(Slot) == 64, "one cache line");
+
+// On either path. Under the lock; exact while nobody is about to take a place.
+inline uint64_t LeasesEver(const Slot& slot) {
+  return slot.lent.load(std::memory_order_acquire) + slot.lent_slow.load(std::memory_order_relaxed);
+}
 
 // A word before and after a change that succeeded.
 struct SlotChange {
@@ -110,7 +121,10 @@ class SlotTable {
       const slot::Next next = change(SlotWord(bits));
       if (!next) return std::nullopt;
       if (slot->word.compare_exchange_weak(bits, next->bits(), std::memory_order_acq_rel, std::memory_order_acquire)) {
-        if (next->leases() > SlotWord(bits).leases()) RaisePeak(slot, next->leases());
+        if (next->leases() > SlotWord(bits).leases()) {
+          slot->lent_slow.fetch_add(next->leases() - SlotWord(bits).leases(), std::memory_order_relaxed);
+          RaisePeak(slot, next->leases());
+        }
         return SlotChange{SlotWord(bits), *next};
       }
     }
@@ -186,6 +200,7 @@ class SlotTable {
   Pool* const pool_;
   uint32_t size_ = 0;
   std::vector<std::unique_ptr<Slot[]>> chunks_;
+  std::vector<std::unique_ptr<HistogramRecorder[]>> holds_;  // Of each chunk.
   std::vector<Slot*> listed_;
   std::vector<std::unique_ptr<Hints>> hints_of_all_times_;
   alignas(64) std::atomic<uint64_t> turns_{0};  // A line of its own: written by each call, of three policies.

@@ -176,6 +176,11 @@ struct ConnectionStats {
   uint32_t peak_leases = 0;  // The most at one time since housekeeping last looked (at most 1 s ago).
   absl::Duration in_state;   // How long it has been in `state`.
   absl::Duration age;        // Since it first opened; zero before.
+  // From the dial that opened it until it was open; zero before, and where the transport dialled by itself.
+  absl::Duration connect_time;
+  absl::Duration idle;    // Since it last carried a lease, or opened; exact to one look of housekeeping (1 s).
+  uint64_t acquired = 0;  // Leases granted on it.
+  Measured holds;         // How long the sampled ones of those that are back were held. They add up to the pool's.
 };
 
 }  // namespace chanpool

@@ -76,6 +76,7 @@ TEST(DecisionLogTest, TheOldestMakeRoomAboveTheMaximum) {
     const std::vector<Decision> all = log.All();
     ASSERT_EQ(all.back().wanted, i);
     ASSERT_EQ(all.front().wanted, i + 1 - log.size());
+    ASSERT_EQ(all.back().sequence, static_cast<uint64_t>(i) + 1);
   }
   EXPECT_EQ(log.forgotten(), 2u * DecisionLog::kMaxDecisions + 7);
 }

@@ -76,6 +76,19 @@ TEST(ExplainTest, AConnectionOnItsWayIsWhatAFullPoolWaitsFor) {
   EXPECT_THAT(Limits(Explain(s, FourOfHundred(), PoolHistory(), kNow)), ElementsAre(Limit::kConnecting));
 }
 
+TEST(ExplainTest, AProbeThatHasNotAnsweredIsNamedWhereItHoldsCallersUp) {
+  PoolStats s = Full();
+  s.connections_open = 3, s.connections_checking = 1;
+  s.capacity = s.leases = 300;
+  const Explanation e = Explain(s, FourOfHundred(), PoolHistory(), kNow);
+  EXPECT_THAT(Limits(e), testing::Contains(Limit::kChecking));
+  EXPECT_EQ(
+      e.findings[0].evidence,
+      "300/300 leases on 3 connections, 12 waiting; 1 connection is probed and lends nothing until it has answered");
+  s.waiters = 0, s.leases = 299, s.free = 1;
+  EXPECT_THAT(Limits(Explain(s, FourOfHundred(), PoolHistory(), kNow)), ElementsAre(Limit::kNothing));
+}
+
 TEST(ExplainTest, AnOldDecisionBindsNoMore) {
   PoolStats s = Full();
   s.waiters = 0, s.free = 1, s.leases = 399;

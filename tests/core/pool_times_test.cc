@@ -240,6 +240,79 @@ TEST_F(PoolTimesTest, ADialThatHangsIsTimedWithTheFailures) {
   EXPECT_EQ(pool_->Stats().failed_connects.sum(), absl::Seconds(2));
 }
 
+TEST_F(PoolTimesTest, EachConnectionTellsItsOwnLeasesAndTimesAndTogetherTheyAreThePools) {
+  PoolOptions options = OneConnection();
+  options.min_connections = options.max_connections = 2;
+  options.max_leases_per_connection = options.target_leases_per_connection = 1;
+  target_.SetDial(FakeTarget::Dial::kHang);
+  Start(options);
+  clock_.Advance(absl::Milliseconds(4));
+  target_.SetDial(FakeTarget::Dial::kAccept);
+  target_.Answer();
+  const Place occupied = pool_->TryAcquire();
+  for (int i = 0; i < 2'000; ++i) {
+    const Place place = pool_->TryAcquire();
+    ASSERT_TRUE(place);
+    clock_.Advance(absl::Milliseconds(6));
+  }
+  for (int i = 0; i < 9; ++i) {
+    AcquireHandle waiting = pool_->AcquireAsync(In(absl::Hours(1)), [](const absl::StatusOr<Place>&) {});
+    closer_.RunAll();
+  }
+  clock_.Advance(absl::Seconds(3));
+  const std::vector<ConnectionStats> rows = pool_->Connections();
+  ASSERT_EQ(rows.size(), 2u);
+  const bool first_is_occupied = rows[0].id == occupied.id();
+  const ConnectionStats& busy = rows[first_is_occupied ? 0 : 1];
+  const ConnectionStats& used = rows[first_is_occupied ? 1 : 0];
+  EXPECT_EQ(busy.acquired, 1u);
+  EXPECT_EQ(used.acquired, 2'009u) << "on either path";
+  EXPECT_EQ(busy.holds.histogram.count(), 0u) << "its lease is still out";
+  EXPECT_EQ(used.holds.histogram, pool_->Stats().holds.histogram);
+  EXPECT_GT(used.holds.histogram.count(), 10u);
+  EXPECT_TRUE(used.holds.sampled());
+  EXPECT_EQ(busy.idle, absl::ZeroDuration());
+  EXPECT_GE(used.idle, absl::Seconds(2));
+  EXPECT_LE(used.idle, absl::Seconds(3));
+  for (const ConnectionStats& row : rows) EXPECT_EQ(row.connect_time, absl::Milliseconds(4));
+}
+
+TEST_F(PoolTimesTest, AConnectionBeginsAtZeroWhereItsSlotHasCarriedOthers) {
+  Start(OneConnection());
+  for (int i = 0; i < 1'000; ++i) {
+    const Place place = pool_->TryAcquire();
+    clock_.Advance(absl::Milliseconds(6));
+  }
+  const PoolStats before = pool_->Stats();
+  pool_->Recycle();
+  closer_.RunAll();
+  pool_->Recycle();
+  closer_.RunAll();
+  const std::vector<ConnectionStats> rows = pool_->Connections();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].acquired, 0u);
+  EXPECT_EQ(rows[0].holds.histogram, Histogram());
+  EXPECT_EQ(pool_->Stats().holds.histogram, before.holds.histogram) << "the pool's never go down";
+}
+
+TEST_F(PoolTimesTest, TheKeysThatAskMostAreToldFromASample) {
+  Start(OneConnection());
+  LeaseOptions often, seldom;
+  often.affinity_key = "often";
+  seldom.affinity_key = "seldom";
+  for (int i = 0; i < 40'000; ++i) {
+    (void)pool_->TryAcquire(often);
+    if (i % 4 == 0) (void)pool_->Acquire(In(absl::Hours(1)), seldom);
+    if (i % 8 == 0) (void)pool_->AcquireAsync(In(absl::Hours(1)), often, [](const absl::StatusOr<Place>&) {});
+    closer_.RunAll();
+  }
+  const std::vector<KeyStats> keys = pool_->Keys();
+  ASSERT_EQ(keys.size(), 2u);
+  EXPECT_EQ(keys[0].text, "often");
+  EXPECT_NEAR(static_cast<double>(keys[0].count * keys[0].one_in), 45'000, 6'000);
+  EXPECT_NEAR(static_cast<double>(keys[1].count * keys[1].one_in), 10'000, 3'000);
+}
+
 // --- What is counted of reuse ------------------------------------------------------------------------------------
 
 TEST_F(PoolTimesTest, ALeaseReusesAConnectionThatHasCarriedOneBefore) {
