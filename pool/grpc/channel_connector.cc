@@ -78,6 +78,13 @@ grpc::ChannelArguments Arguments(const DialOptions& dial, const PoolOptions& opt
   return arguments;
 }
 
+// Whether gRPC can read the target and `arguments`. If not, it makes a channel that fails for ever, in a state that
+// never changes: a watch on it would never end, and keep it. Any other channel begins IDLE.
+bool IsRead(const DialOptions& dial, const grpc::ChannelArguments& arguments) {
+  const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(dial.target, dial.credentials, arguments);
+  return channel->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_IDLE;
+}
+
 // A user's interceptor factory is shared by all channels of a pool; gRPC wants to own one for each.
 class SharedFactory : public grpc::experimental::ClientInterceptorFactoryInterface {
  public:
@@ -377,17 +384,15 @@ absl::Status ChannelConnector::Validate(const DialOptions& dial) {
     return absl::InvalidArgumentError(absl::StrCat("keepalive.timeout: ", absl::FormatDuration(dial.keepalive.timeout),
                                                    " is shorter than 1ms; set 20s"));
   }
-  // For a target that it cannot read, gRPC makes a channel that fails for ever, in a state that never changes: a watch
-  // on it would never end, and keep it. Any other channel begins IDLE.
-  const std::shared_ptr<grpc::Channel> channel =
-      grpc::CreateCustomChannel(dial.target, dial.credentials, dial.arguments);
-  if (channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_IDLE) {
+  if (IsRead(dial, dial.arguments)) return absl::OkStatus();
+  if (IsRead(dial, grpc::ChannelArguments())) {
     return absl::InvalidArgumentError(
-        absl::StrCat("target: \"", dial.target,
-                     "\" is no name that gRPC can read; set one such as "
-                     "dns:///orders:50051, ipv4:10.0.0.1:50051 or unix:/run/orders.sock"));
+        absl::StrCat("channel_arguments: gRPC makes no channel with them; what it checks is ", GRPC_ARG_SERVICE_CONFIG,
+                     R"(, set a JSON object such as {"methodConfig": [{"name": [{}], "timeout": "1s"}]})"));
   }
-  return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("target: \"", dial.target,
+                                                 "\" is no name that gRPC can read; set one such as "
+                                                 "dns:///orders:50051, ipv4:10.0.0.1:50051 or unix:/run/orders.sock"));
 }
 
 void ChannelConnector::SetDial(DialOptions dial) {

@@ -43,6 +43,7 @@ using ::chanpool::testing::Stopwatch;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Hook = grpc::experimental::InterceptionHookPoints;
 
 EchoRequest Request(const std::string& payload = "hello", int delay_ms = 0) {
@@ -1078,6 +1079,23 @@ TEST_F(ChannelPoolTest, RefusesATargetThatGrpcCannotRead) {
     options_.target = target;
     EXPECT_THAT(ChannelPool::Create(options_).status(),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("target: \"" + target + "\"")));
+  }
+}
+
+TEST_F(ChannelPoolTest, BlamesAServiceConfigThatGrpcCannotReadNotTheTarget) {
+  for (const char* config : {"{", "[]", R"({"methodConfig": 1})", R"({"methodConfig": [{"timeout": "soon"}]})"}) {
+    ChannelPoolOptions options;
+    options.target = server_.target();
+    options.channel_arguments.SetServiceConfigJSON(config);
+    EXPECT_THAT(ChannelPool::Create(options).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(HasSubstr("channel_arguments: "), HasSubstr(GRPC_ARG_SERVICE_CONFIG),
+                               Not(HasSubstr("target: ")))))
+        << config;
+    options.target = "ipv4:nonsense";
+    EXPECT_THAT(ChannelPool::Create(options).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("target: \"ipv4:nonsense\"")))
+        << config;
   }
 }
 
