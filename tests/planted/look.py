@@ -18,47 +18,20 @@ import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
 
-from tests.planted import plant
+from scripts import plant
 from tests.planted.checks import ALONE, CHECKS
 
-# The copy stays, so that the next run builds what has changed; its Bazel server does not.
-COPY = pathlib.Path(os.environ.get("CHANPOOL_CACHE") or pathlib.Path.home() / ".cache/chanpool") / "planted"
-BAZEL = ["bazel", "--max_idle_secs=30"]
 AT_ONCE = 2
 
 Found = collections.namedtuple("Found", "how tests")  # how: "" if it was not found.
 
 
-def copy_planted(bugs):
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True,
-                            stdout=subprocess.PIPE, text=True).stdout.split("\0")
-    paths = [path for path in listed if path and (ROOT / path).is_file()]
-    engine = {path: (ROOT / path).read_text(encoding="utf-8") for path in paths if path.startswith("pool/core/")}
-    plant.plant(bugs, engine)
-    wanted = {**{path: (ROOT / path).read_bytes() for path in paths},
-              **{path: text.encode() for path, text in engine.items()}}
-    for path, content in wanted.items():
-        place = COPY / path
-        if place.is_file() and place.read_bytes() == content:
-            continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(content)
-        place.chmod(0o755 if content.startswith(b"#!") else 0o644)
-    for folder, folders, files in os.walk(COPY):
-        folders[:] = [name for name in folders if not name.startswith("bazel-")]
-        for name in files:
-            place = pathlib.Path(folder) / name
-            if str(place.relative_to(COPY)) not in wanted:
-                place.unlink()
-
-
-def build():
+def build(copy):
     targets = ["//{}:{}".format(*check.target.rsplit("/", 1)) for check in CHECKS]
     # Fewer warnings are errors there: a planted condition may be one.
-    subprocess.run([*BAZEL, "build", "--noshow_progress", "--copt=-w", *targets], cwd=COPY, check=True)
+    subprocess.run([*plant.BAZEL, "build", "--noshow_progress", "--copt=-w", *targets], cwd=copy, check=True)
 
 
 def failed_tests(output):
@@ -69,10 +42,10 @@ def last_begun(output):
     return re.findall(r"^\[ RUN      \] (\S+)", output, re.M)[-1:]
 
 
-def run(check, number):
+def run(copy, check, number):
     """How `check` finds bug `number`; 0 is none: how it fails."""
-    environment = {**os.environ, "CHANPOOL_PLANTED_BUG": str(number), "CHANPOOL_STRESS_SECONDS": "2"}
-    process = subprocess.Popen([COPY / "bazel-bin" / check.target, *check.arguments], cwd=COPY, env=environment,
+    environment = {**os.environ, plant.VARIABLE: str(number), "CHANPOOL_STRESS_SECONDS": "2"}
+    process = subprocess.Popen([copy / "bazel-bin" / check.target, *check.arguments], cwd=copy, env=environment,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                errors="replace", start_new_session=True)
     try:
@@ -96,15 +69,15 @@ def run(check, number):
     return Found(f"{len(failed)} test{'s' if len(failed) != 1 else ''}", failed)
 
 
-def look(bugs, verbose):
+def look(copy, bugs, verbose):
     """Prints a line for each bug; the bugs that no check found."""
     missed = []
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as workers:
-        sound = {check.name: workers.submit(run, check, 0) for check in CHECKS}
+        sound = {check.name: workers.submit(run, copy, check, 0) for check in CHECKS}
         for name, result in sound.items():
             if result.result().how:
                 sys.exit(f"planted: {name} fails without a bug: {result.result()}")
-        results = {(bug.name, check.name): workers.submit(run, check, bug.number)
+        results = {(bug.name, check.name): workers.submit(run, copy, check, bug.number)
                    for bug in bugs for check in CHECKS if check.sees is None or bug.path in check.sees}
         width = max(len(bug.name) for bug in bugs)
         print(f"{'bug':{width}}  " + "  ".join(f"{check.name:8}" for check in CHECKS) + "  written for it alone")
@@ -131,15 +104,15 @@ def main():
     parser.add_argument("--verbose", action="store_true", help="name each test that failed")
     parser.add_argument("bugs", nargs="*", metavar="BUG", help="one of tests/planted/bugs.diff; all of them if none")
     options = parser.parse_args()
-    bugs = plant.read((ROOT / "tests/planted/bugs.diff").read_text(encoding="utf-8"))
+    bugs = plant.read((plant.ROOT / "tests/planted/bugs.diff").read_text(encoding="utf-8"))
     unknown = set(options.bugs) - {bug.name for bug in bugs}
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))} in tests/planted/bugs.diff")
     wanted = [bug for bug in bugs if not options.bugs or bug.name in options.bugs]
-    copy_planted(bugs)
-    build()
+    copy = plant.copy(bugs, "planted")
+    build(copy)
     start = time.monotonic()
-    missed = look(wanted, options.verbose)
+    missed = look(copy, wanted, options.verbose)
     print(f"\n. not found; empty: that check does not see this part. {int(time.monotonic() - start)} s")
     for bug in missed:
         print(f"missed: {bug.name}: {bug.what} ({bug.path})")

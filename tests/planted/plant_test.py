@@ -8,7 +8,8 @@ import unittest
 
 sys.path.insert(0, os.getcwd())
 
-from tests.planted import checks, plant
+from scripts import plant
+from tests.planted import checks
 
 
 def text_of(path):
