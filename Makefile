@@ -1,6 +1,6 @@
 # The one door. `make` alone lists what is behind it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test sim soak planted bench bench-acquire check asan tsan format
+.PHONY: help demo install test sim soak planted bench bench-acquire bench-growth bench-tricks check coverage asan tsan format
 PREFIX ?= /usr/local
 
 help: ## What can be done here
@@ -40,10 +40,23 @@ bench-acquire: ## Acquire + release beside four other pools, 4 minutes (ARGS="--
 	@scripts/install.sh
 	@bench/peers/compare.py $(ARGS)
 
+bench-growth: ## What grows with connections, waiters and pools, and what readers of statistics cost, 2 minutes
+	@scripts/install.sh
+	@bazel build --noshow_progress //bench:growth_benchmark
+	@bazel-bin/bench/growth_benchmark $(ARGS)
+
+bench-tricks: ## What each trick of the fast path saves (docs/fast-path.md), 1 minute
+	@scripts/install.sh
+	@bench/tricks/measure.py $(ARGS)
+
 check: ## Format, lock annotations (clang), rules of tests/tidy, proto files (buf)
 	@scripts/install.sh
 	@scripts/install_tools.sh buf
 	@scripts/check.sh
+
+coverage: ## Lines and branches of pool/core that its tests execute; below 95 % and 90 % it fails (ARGS="--html=FOLDER")
+	@scripts/install.sh
+	@scripts/coverage.py $(ARGS)
 
 asan: ## All tests under address and undefined-behaviour sanitizers
 	@bazel test --config=asan //...

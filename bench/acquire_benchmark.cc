@@ -1,14 +1,16 @@
 // What it costs to take a place and give it back, without any network: the engine beside what one would write by hand.
 //
-//   acquire_benchmark [--rounds=N]
+//   acquire_benchmark [--rounds=N] [--only=NAME]
 //
 // One operation is acquire and release. A figure is the nanoseconds that one core spends on it:
 // wall time x min(threads, cores) / operations. In each round every contender runs once, in turn, so that a machine
 // that slows down slows all of them. The last line is the pool's figure for one thread.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -113,8 +115,8 @@ Batch OfFlags(int size) {
   };
 }
 
-void Run(int rounds) {
-  const std::vector<Contender> contenders = {
+void Run(int rounds, absl::string_view only) {
+  std::vector<Contender> contenders = {
       {"pool, 10 connections x 100 leases", OfPool(10, 100)},
       {"pool, 100 connections x 1 lease", OfPool(100, 1)},
       {"pool, 10 x 100, by key", OfPoolByKey(10, 100)},
@@ -126,6 +128,16 @@ void Run(int rounds) {
       {"atomic flags, 100 objects", OfFlags(100)},
       {"floor: compare-and-swap + subtract", LendingFloor()},
   };
+  if (!only.empty()) {
+    contenders.erase(std::remove_if(contenders.begin(), contenders.end(),
+                                    [only](const Contender& contender) { return contender.name != only; }),
+                     contenders.end());
+    if (contenders.empty()) {
+      std::fprintf(stderr, "acquire_benchmark: there is no \"%s\"; without --only all are named\n",
+                   std::string(only).c_str());
+      std::exit(2);
+    }
+  }
   std::printf("Acquire + release, ns of one core: median (least - greatest) of %d alternating rounds.\n", rounds);
   double of_pool = 0;
   for (const int threads : {1, 2, 8}) {
@@ -152,13 +164,16 @@ void Run(int rounds) {
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);  // Into a pipe too: some figures take a minute.
   int rounds = 15;
+  std::string only;
   for (int i = 1; i < argc; ++i) {
     absl::string_view argument = argv[i];
-    if (!absl::ConsumePrefix(&argument, "--rounds=") || !absl::SimpleAtoi(argument, &rounds) || rounds < 1) {
-      std::fprintf(stderr, "acquire_benchmark: %s is not --rounds=N\n", argv[i]);
+    if (absl::ConsumePrefix(&argument, "--only=")) {
+      only = std::string(argument);
+    } else if (!absl::ConsumePrefix(&argument, "--rounds=") || !absl::SimpleAtoi(argument, &rounds) || rounds < 1) {
+      std::fprintf(stderr, "acquire_benchmark: %s is not --rounds=N or --only=NAME\n", argv[i]);
       return 2;
     }
   }
-  chanpool::bench::Run(rounds);
+  chanpool::bench::Run(rounds, only);
   return 0;
 }

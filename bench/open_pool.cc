@@ -7,6 +7,7 @@
 #include "pool/core/clock.h"
 #include "pool/core/connector.h"
 #include "pool/core/options.h"
+#include "pool/testing/closers.h"
 
 namespace chanpool::bench {
 namespace {
@@ -52,7 +53,8 @@ OpenPool::OpenPool(int connections, int leases_per_connection) {
   config.options.max_leases_per_connection = leases_per_connection;
   config.connector = std::make_unique<CountedConnector>();
   config.clock = RealClock();
-  config.closer = &closer_;
+  static auto* const closer = new ThreadCloser;
+  config.closer = closer;
   pool_ = Pool::Create(std::move(config));
   CHANPOOL_CHECK(pool_->Stats().connections_open == connections);
 }

@@ -9,11 +9,11 @@
 #include <memory>
 
 #include "pool/core/pool.h"
-#include "pool/testing/closers.h"
 
 namespace chanpool::bench {
 
-// Statistics are on, as always. Thread-safe; every place is back before it ends.
+// Statistics are on, as always. All share one closer, as the pools of a program do. Thread-safe; every place is back
+// before it ends.
 class OpenPool {
  public:
   OpenPool(int connections, int leases_per_connection);
@@ -22,7 +22,6 @@ class OpenPool {
   Pool* operator->() const { return pool_.get(); }
 
  private:
-  ThreadCloser closer_;
   std::shared_ptr<Pool> pool_;
 };
 
