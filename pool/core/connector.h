@@ -12,9 +12,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "pool/core/endpoint.h"
 #include "pool/core/options.h"
 
 namespace chanpool {
@@ -75,6 +77,14 @@ class Connector {
   // this connection only, and not after the call. `listener` may be gone before the connection is.
   virtual std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
                                              std::weak_ptr<ConnectionListener> listener) = 0;
+
+  // The same to one endpoint of the target. The pool calls this one; a connector that knows only its target leaves it
+  // as it is. The address is empty in a pool that was told no endpoints.
+  virtual std::unique_ptr<Connection> CreateTo(const Endpoint& endpoint, ConnectionId id, const PoolOptions& options,
+                                               std::weak_ptr<ConnectionListener> listener) {
+    (void)endpoint;
+    return Create(id, options, std::move(listener));
+  }
 };
 
 // The thread that destroys connections and runs users' callbacks, neither of which may happen where they arise (a

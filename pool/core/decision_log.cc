@@ -152,6 +152,8 @@ const char* ToString(Decision::Cause cause) {
       return "max_idle";
     case Decision::Cause::kLoad:
       return "shrink_below";
+    case Decision::Cause::kSpread:
+      return "spread";
     case Decision::Cause::kDial:
       return "dial";
   }

@@ -62,6 +62,7 @@ struct Decision {
     kHousekeeping,
     kLoad,  // shrink_below.
     kDial,
+    kSpread,  // Another endpoint has too few.
   };
 
   Kind kind = Kind::kOpened;

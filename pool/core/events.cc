@@ -28,6 +28,12 @@ const char* ToString(CloseReason reason) {
       return "pool_destroyed";
     case CloseReason::kDiscarded:
       return "discarded";
+    case CloseReason::kEndpointRemoved:
+      return "endpoint_removed";
+    case CloseReason::kEjected:
+      return "ejected";
+    case CloseReason::kRebalanced:
+      return "rebalanced";
   }
   return "unknown";
 }

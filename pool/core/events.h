@@ -19,13 +19,16 @@ enum class CloseReason {
   // Its dial failed, or took longer than connect_timeout, while another way to the target existed, or its back-off was
   // reconfigured.
   kConnectFailed,
-  kProbeFailed,    // Suspected, and gave no sign of life, or had no room for the probe that asks for one.
-  kShrunk,         // More than the load needs (shrink_below), or than a lowered max_connections allows.
-  kDrained,        // The pool was drained.
-  kPoolDestroyed,  // The pool was destroyed.
-  kDiscarded,      // A holder of one of its leases, or an operator, wanted no more of it.
+  kProbeFailed,      // Suspected, and gave no sign of life, or had no room for the probe that asks for one.
+  kShrunk,           // More than the load needs (shrink_below), or than a lowered max_connections allows.
+  kDrained,          // The pool was drained.
+  kPoolDestroyed,    // The pool was destroyed.
+  kDiscarded,        // A holder of one of its leases, or an operator, wanted no more of it.
+  kEndpointRemoved,  // Its endpoint is not in the list any more, or not in this client's subset.
+  kEjected,          // Its endpoint is an outlier.
+  kRebalanced,       // Replaced by one to an endpoint that had too few.
 };
-inline constexpr int kCloseReasons = 10;
+inline constexpr int kCloseReasons = 13;
 
 const char* ToString(CloseReason reason);
 

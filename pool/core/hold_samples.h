@@ -2,8 +2,8 @@
 //
 //   Lent lent = holds.Begin(slot, random.weight(), clock->Now());     // one in 64: see PickRandom::Sample
 //   ...
-//   if (lent.sample() != 0) holds.End(lent.sample(), clock->Now(), lent.slot()->holds);  // while it still keeps the
-//   pool
+//   // While the lease still keeps the pool:
+//   if (lent.sample() != 0) holds.End(lent.sample(), clock->Now(), &lent.slot()->tally->holds);
 //
 // A lease is a Slot* and has no room for the time at which it began. But a slot is aligned to 64 bytes, so its address
 // has six bits free: they say which entry of a table in the pool has that time, and zero says that the lease is not

@@ -1,7 +1,7 @@
 // Which affinity keys ask most, of however many there are: a list of bounded length.
 //
 //   HotKeys keys;
-//   keys.Note("session 7", HashOfKey("session 7"));                       // one call in HotKeys::kSampling
+//   keys.Note("session 7", StableHash("session 7"));                       // one call in HotKeys::kSampling
 //   for (const KeyStats& key : keys.Read()) ...                           // the one that asked most comes first
 //
 // The space-saving algorithm: a key that is not on the list takes the place of the one that asked least, and inherits
@@ -21,7 +21,7 @@ namespace chanpool {
 
 // A plain value.
 struct KeyStats {
-  uint64_t hash = 0;  // HashOfKey: the same in every process.
+  uint64_t hash = 0;  // StableHash: the same in every process.
   // At most HotKeys::kMaxText bytes of it, the rest is cut. It may name a user: it stays in the process.
   std::string text;
   // Asked for a connection so often, of one in `one_in` that were looked at: at most, and at least count - error.

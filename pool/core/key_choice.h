@@ -1,7 +1,7 @@
 // Which connection serves a key: the first of the key's own order that is below its bound. The rule is in
 // lease_options.h.
 //
-//   Slot* slot = LendByKey(HashOfKey("session 7"), each_open_slot, lend);
+//   Slot* slot = LendByKey(StableHash("session 7"), each_open_slot, lend);
 //
 // Highest random weight instead of a ring: nothing to keep up to date when connections open and close, an exact 1/n of
 // the keys moves, and the keys of a full connection spread instead of all falling on its one neighbour.
@@ -11,9 +11,9 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "absl/strings/string_view.h"
 #include "pool/core/slot_table.h"
 #include "pool/core/slot_word.h"
+#include "pool/core/stable_hash.h"
 
 namespace chanpool {
 
@@ -21,20 +21,6 @@ namespace chanpool {
 inline constexpr uint64_t kKeyBoundQuarters = 5;
 // The part of its limit below which a connection takes its keys whatever the mean is: one quarter.
 inline constexpr uint32_t kKeyFloorPart = 4;
-
-// A bijection that changes half of the bits for each bit (SplitMix64's last step).
-constexpr uint64_t Scramble(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-  return z ^ (z >> 31);
-}
-
-// The same in every process, so that two clients send one key to slots of the same number. (FNV-1a, scrambled.)
-constexpr uint64_t HashOfKey(absl::string_view key) {
-  uint64_t hash = 0xcbf29ce484222325ull;
-  for (const char c : key) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
-  return Scramble(hash);
-}
 
 // Different for different slots of one key.
 constexpr uint64_t Rank(uint64_t key, uint32_t slot) { return Scramble(key ^ Scramble(slot + 1)); }
@@ -54,13 +40,14 @@ Slot* LendByKey(uint64_t key, ForEach for_each, Lend lend) {
   });
   if (first == nullptr) return nullptr;
   const SlotWord first_word = first->Load();
-  if (first_word.leases() < std::max<uint32_t>(1, first_word.limit() / kKeyFloorPart) && lend(first)) return first;
+  if (LoadOf(first, first_word) < std::max<uint64_t>(1, first_word.limit() / kKeyFloorPart) && lend(first))
+    return first;
 
   uint64_t leases = 0, connections = 0;
   for_each([&](Slot* slot, uint32_t) {
     const SlotWord word = slot->Load();
     if (word.state() != SlotState::kOpen) return;
-    leases += word.leases();
+    leases += LoadOf(slot, word);
     ++connections;
   });
   if (connections == 0) return nullptr;
@@ -76,7 +63,7 @@ Slot* LendByKey(uint64_t key, ForEach for_each, Lend lend) {
       if (word.state() != SlotState::kOpen || word.leases() >= word.limit()) return;
       const uint64_t rank = Rank(key, index);
       if (any == nullptr || rank > any_rank) any = slot, any_rank = rank;
-      if (word.leases() >= std::max<uint64_t>(mean_bound, word.limit() / kKeyFloorPart)) return;
+      if (LoadOf(slot, word) >= std::max<uint64_t>(mean_bound, word.limit() / kKeyFloorPart)) return;
       if (best == nullptr || rank > best_rank) best = slot, best_rank = rank;
     });
     // A free place above the bound is better than to wait: limits may differ while they change.

@@ -40,6 +40,7 @@ struct LeaseOptions {
   // the first that is below its bound. The bound is the larger of
   //   1.25 x (all leases + 1) / open connections, rounded up: no key makes one connection much busier than the mean;
   //   a quarter of max_leases_per_connection: below it a connection has room enough, however idle the others are.
+  // A connection that others are preferred to (slow start, weight, a server without room) counts as if it carried more.
   // When one of n connections comes or goes, one key in n moves, and the keys of a full connection spread over all the
   // others. A key is a wish: while any connection has a free place, nobody waits for the place of another, and who
   // waits takes the first place that comes, wherever it is. Costs a hash for each open connection.

@@ -114,6 +114,11 @@ absl::Status PoolOptions::Validate() const {
            AtLeast("leak_after", leak_after, kShortest, "1ms"),
            AtLeast("validate_after_idle", validate_after_idle, kShortest, "1ms"),
            AtLeast("validate_every", validate_every, kShortest, "1ms"),
+           InRange("subset_size", subset_size, 0, "0", 1000000, "1000000, more than any target has"),
+           AtLeast("slow_start", slow_start, absl::ZeroDuration(), "0"),
+           Finite("slow_start", slow_start, "1m, or 0 for none"),
+           AtLeast("ejection_time", ejection_time, kShortest, "1ms"),
+           Finite("ejection_time", ejection_time, "30s, or max_ejected 0"),
        }) {
     if (!status.ok()) return status;
   }
@@ -140,6 +145,10 @@ absl::Status PoolOptions::Validate() const {
   if (!(shrink_below >= 0) || shrink_below > 1) {
     return Invalid("shrink_below", Text(shrink_below), "is not a ratio from 0 to 1",
                    shrink_below > 1 ? "at most 1" : "at least 0 (never)");
+  }
+  if (!(max_ejected >= 0) || max_ejected > 1) {
+    return Invalid("max_ejected", Text(max_ejected), "is not a ratio from 0 to 1",
+                   max_ejected > 1 ? "at most 1" : "at least 0 (none)");
   }
   return absl::OkStatus();
 }
@@ -257,6 +266,10 @@ constexpr OptionInfo kOptions[] = {
     CHANPOOL_OPTION(leak_after, "inf", "duration"),
     CHANPOOL_OPTION(validate_after_idle, "inf", "duration"),
     CHANPOOL_OPTION(validate_every, "inf", "duration"),
+    CHANPOOL_OPTION(subset_size, "0", "count"),
+    CHANPOOL_OPTION(slow_start, "0", "duration"),
+    CHANPOOL_OPTION(max_ejected, "0.1", "ratio"),
+    CHANPOOL_OPTION(ejection_time, "30s", "duration"),
 };
 
 #undef CHANPOOL_OPTION
@@ -269,7 +282,8 @@ bool operator==(const PoolOptions& a, const PoolOptions& b) {
                     o.max_surge, o.max_waiters, o.connect_timeout, o.acquire_timeout, o.max_idle, o.max_age,
                     o.max_age_jitter, o.drain_grace, o.overflow, o.backoff_initial, o.backoff_max, o.preconnect_ratio,
                     o.max_connecting, o.max_connects_per_second, o.shrink_below, o.shrink_interval, o.shrink_cooldown,
-                    o.max_shrink_step, o.selection, o.leak_after, o.validate_after_idle, o.validate_every);
+                    o.max_shrink_step, o.selection, o.leak_after, o.validate_after_idle, o.validate_every,
+                    o.subset_size, o.slow_start, o.max_ejected, o.ejection_time);
   };
   return fields(a) == fields(b);
 }

@@ -160,7 +160,8 @@ struct PoolOptions {
 
   // Which connection carries the next call. All but kLeastLoaded look at every open connection for each call (about 1
   // ns each), and their order is that of the calls that found room at once: who had to wait gets the first place there
-  // is. Default kLeastLoaded. Hot.
+  // is. With each, a connection that should carry less than others (slow_start, its endpoint's weight, for 5 s after
+  // UNAVAILABLE or RESOURCE_EXHAUSTED) comes after those that carry as few. Default kLeastLoaded. Hot.
   SelectionPolicy selection = SelectionPolicy::kLeastLoaded;
 
   // A lease of Acquire, AcquireAsync or TryAcquire that is out for longer is reported once, with the line that borrowed
@@ -180,6 +181,26 @@ struct PoolOptions {
   // not, a quarter of the open ones at a time; while it is asked it lends nothing. Infinite: none is.
   // Default infinite. More: what died without a word is found later. Less: servers may count probes as abuse. Hot.
   absl::Duration validate_every = absl::InfiniteDuration();
+
+  // Of the target's endpoints, how many this client uses; which ones depends on its seed, so that a fleet's load is
+  // even. At least 3 survive two that are down. Count, 0 to 1,000,000; 0 uses all of them.
+  // Default 0. More: more even load and more sockets on every server. Hot: connections to the others drain.
+  int subset_size = 0;
+
+  // How long an endpoint that is new, or was down or ejected, takes to come to its share of the leases, evenly from a
+  // tenth of it. While callers have no other place it carries what there is.
+  // Default 0: its share at once. More: caches and compilers warm up under less load. Hot.
+  absl::Duration slow_start = absl::ZeroDuration();
+
+  // The most endpoints, of those in use, that may be ejected at one time because their calls fail, or are slow, unlike
+  // the others'. One always may, unless this is 0. Never the last one that is open. Ratio, 0 to 1; 0 ejects none.
+  // Default 0.1, as gRPC's outlier detection. More: the rest carry more. Hot.
+  double max_ejected = 0.1;
+
+  // How long an outlier is ejected for the first time; each further time in a row makes it as much longer, up to 5 min
+  // (or this, if longer).
+  // Default 30 s, as gRPC's outlier detection. More: fewer calls find out whether it is well again. Hot.
+  absl::Duration ejection_time = absl::Seconds(30);
 
   // OK, or kInvalidArgument: the first option that makes no sense, its value and the nearest one that does.
   absl::Status Validate() const;

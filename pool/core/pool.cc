@@ -13,6 +13,7 @@
 #include "pool/core/check.h"
 #include "pool/core/fork_epoch.h"
 #include "pool/core/pick_random.h"
+#include "pool/core/slot_calls.h"
 
 namespace chanpool {
 namespace {
@@ -47,6 +48,10 @@ void Place::SetMaxIdle(absl::Duration max_idle) {
   if (lent_) lent_.slot()->pool->SetMaxIdle(id(), max_idle);
 }
 
+void Place::ReportCall(CallOutcome outcome, absl::Duration latency) {
+  if (lent_) Pool::ReportCall(lent_.slot(), outcome, latency);
+}
+
 // --- Beginning and end --------------------------------------------------------------------------------------------
 
 Pool::Pool(Config config)
@@ -65,6 +70,7 @@ Pool::Pool(Config config)
 Pool::~Pool() = default;
 
 std::shared_ptr<Pool> Pool::Create(Config config) {
+  const std::vector<Endpoint> endpoints = std::move(config.endpoints);
   std::shared_ptr<Pool> pool(new Pool(std::move(config)));
   std::unique_ptr<Alarm> alarm = pool->clock_->NewAlarm([weak = std::weak_ptr<Pool>(pool)] {
     if (const std::shared_ptr<Pool> alive = weak.lock()) alive->Housekeep();
@@ -75,6 +81,7 @@ std::shared_ptr<Pool> Pool::Create(Config config) {
     pool->alarm_ = std::move(alarm);
     for (Earlier& earlier : pool->earlier_) earlier.at = pool->clock_->Now();
     pool->ApplyOptions();
+    if (!endpoints.empty()) pool->state_.SetEndpoints(endpoints, pool->clock_->Now());
     pool->state_.Start(pool->clock_->Now());
     pool->RunActions(effects);
   }
@@ -155,7 +162,13 @@ ABSL_ATTRIBUTE_HOT Place Pool::TryAcquire() {
 
 void Pool::EndHold(Lent lent) {
   Pool* pool = lent.slot()->pool;
-  pool->holds_.End(lent.sample(), pool->clock_->Now(), lent.slot()->holds);
+  pool->holds_.End(lent.sample(), pool->clock_->Now(), &lent.slot()->tally->holds);
+}
+
+void Pool::ReportCall(Slot* slot, CallOutcome outcome, absl::Duration latency) {
+  if (!slot->tally->calls.Report(outcome, latency)) return;
+  // Housekeeping makes it last. Until then at most one is added to what is there.
+  slot->handicap.fetch_add(slot->pool->penalty_.load(std::memory_order_relaxed), std::memory_order_relaxed);
 }
 
 void Pool::Grow() {
@@ -183,7 +196,7 @@ void Pool::ReleaseSlow(Slot* slot) {
     MutexLock lock(&mu_);
     // With SLOW set every release comes through here, so the word cannot lose a lease under our eyes.
     if (slot::HandsOver(slot->Load(), !waiters_.empty() && !state_.paused())) {
-      slot->lent_slow.fetch_add(1, std::memory_order_relaxed);  // Its word stays as it is.
+      slot->tally->lent_slow.fetch_add(1, std::memory_order_relaxed);  // Its word stays as it is.
       Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
       ClearSlowIfNobodyWaits();
     } else {

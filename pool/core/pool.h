@@ -27,6 +27,7 @@
 #include "pool/core/clock.h"
 #include "pool/core/connector.h"
 #include "pool/core/decision_log.h"
+#include "pool/core/endpoint.h"
 #include "pool/core/event_feed.h"
 #include "pool/core/events.h"
 #include "pool/core/explain.h"
@@ -72,6 +73,8 @@ class Place {
   }
   // Asks the pool to probe this connection before it lends it again. No effect on an empty place.
   void Suspect();
+  // How a call on it went, to find endpoints that are worse than others. Takes no lock. No effect on an empty place.
+  void ReportCall(CallOutcome outcome, absl::Duration latency);
   // This connection takes no new leases and closes when its last one is back, this one included: until then nothing is
   // cut. The pool opens another if min_connections or its callers want one. No effect on an empty place.
   void Discard();
@@ -140,7 +143,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
     std::unique_ptr<Connector> connector;
     Clock* clock = nullptr;    // Outlives the pool.
     Closer* closer = nullptr;  // Outlives the pool.
-    uint64_t seed = 0;
+    uint64_t seed = 0;         // Of a client of a fleet: unlike the others'. It decides which endpoints a subset holds.
+    std::vector<Endpoint> endpoints = {};  // As SetEndpoints; empty: the target itself. Valid.
   };
 
   // Opens min_connections; does not wait for them.
@@ -177,6 +181,11 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
     Slot* slot = lent.slot();
     if (!SlotTable::TryReturn(slot)) slot->pool->ReleaseSlow(slot);
   }
+
+  // How a call went whose place has been let go and not given back yet: the caller still holds its lease. One addition
+  // for a call that was answered, no lock; housekeeping looks at most 1 s later. After kUnavailable and kOverloaded the
+  // other connections are preferred, at once and for 5 s.
+  static void ReportCall(Slot* slot, CallOutcome outcome, absl::Duration latency);
 
   // --- Steering ---------------------------------------------------------------------------------------------------
 
@@ -217,6 +226,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   absl::Status CheckReconfigure(const PoolOptions& options) const;
   // Replaces every connection, within max_surge, never cutting a call.
   void Recycle();
+  // The target's endpoints from now on. Connections to those that are not among them drain; those that are new get
+  // their share of the connections, within max_surge. All or nothing: kInvalidArgument without an address, with one
+  // twice, or with a weight that is none; kFailedPrecondition after Destroy.
+  absl::Status SetEndpoints(const std::vector<Endpoint>& endpoints);
   // The connector dials another target from now on: Recycle, and what still dials or backs off begins anew at once.
   void Redirected();
   // Takes a Recycle back for the connections whose replacement is not on its way yet.
@@ -248,6 +261,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // The affinity keys that ask most for a place, at most HotKeys::kMaxKeys, the one that asks most first; estimated
   // from a sample of all requests by key since the pool was made. Empty after fork.
   std::vector<KeyStats> Keys() const;
+  // Those in the list, in the order in which they came.
+  std::vector<EndpointStats> Endpoints() const;
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();
@@ -288,6 +303,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
       ConnectionId id;
       std::shared_ptr<Connection> connection;  // Null for kCreate.
       const char* why = "";                    // For kCancelCalls.
+      Endpoint endpoint = {};                  // For kCreate.
     };
     absl::InlinedVector<Call, 4> calls;
     absl::InlinedVector<Wakeup*, 4> wake;
@@ -302,6 +318,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   struct Held {
     std::shared_ptr<Connection> connection;             // Null until its kCreate has been performed.
     std::shared_ptr<Pool> self;                         // A slot that is not CLOSED keeps the pool.
+    std::string address;                                // Of its endpoint.
     bool has_lent = false;                              // Ever, as far as USED does not say so itself.
     bool quiet = false;                                 // OPEN, and to be probed before it lends.
     std::vector<std::shared_ptr<DrainNotice>> notices;  // Of leases on it, until it drains.
@@ -354,7 +371,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void Report(ConnectionId id, Tell tell) ABSL_LOCKS_EXCLUDED(mu_);
   void Deliver(const std::shared_ptr<AsyncAcquire>& acquire);
   void Perform(Effects& effects) ABSL_LOCKS_EXCLUDED(mu_);
-  void CreateConnection(ConnectionId id) ABSL_LOCKS_EXCLUDED(mu_);
+  void CreateConnection(ConnectionId id, const Endpoint& endpoint) ABSL_LOCKS_EXCLUDED(mu_);
   void CancelAsync(const std::shared_ptr<AsyncAcquire>& acquire);
   // What comes of `sources`; kInvalidArgument when it makes no sense.
   static absl::StatusOr<PoolOptions> InForce(const Sources& sources);
@@ -412,6 +429,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   Slot* LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void KeepHistory(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetAlarm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CollectCalls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PublishHandicaps() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<SlotUse> ReadUse(bool clear) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int64_t Demand() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool IsCurrent(ConnectionId id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -441,6 +460,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   std::atomic<uint64_t> plain_epoch_;
   std::atomic<uint32_t> grow_above_;  // A slot's new peak above this asks for more connections; max when none may come.
   SlotTable table_;
+  std::atomic<uint32_t> penalty_{0};  // PoolState::penalty().
 
   // Written without the lock.
   HistogramRecorder fast_waits_;

@@ -7,6 +7,7 @@
 #include "pool/core/async_acquire.h"
 #include "pool/core/check.h"
 #include "pool/core/pool.h"
+#include "pool/core/slot_calls.h"
 
 namespace chanpool {
 namespace {
@@ -65,6 +66,7 @@ void Pool::Publish(Slot* slot, Effects& effects) {
     if (waiters_.empty()) break;
     Decide(waiters_.PopFront(), slot, absl::OkStatus(), effects);
   }
+  slot->handicap.store(state_.record(slot->index).handicap, std::memory_order_relaxed);
   table_.List(slot);
   if (waiting > 0) ClearSlowIfNobodyWaits();
 }
@@ -123,6 +125,7 @@ void Pool::CloseIfEmpty(Slot* slot, SlotWord word, Effects& effects) {
   if (held.connection != nullptr) effects.closed.push_back(std::move(held.connection));
   effects.references.push_back(std::move(held.self));
   held = Held();
+  state_.OnCalls(slot->index, slot->tally->calls.Take(), clock_->Now());
   state_.OnClosed(slot->index, clock_->Now());
 }
 
@@ -156,11 +159,14 @@ void Pool::RunActions(Effects& effects) {
         const auto change = SlotTable::Update(opened, [limit](SlotWord w) { return slot::Reuse(w, limit); });
         CHANPOOL_CHECK(change.has_value() && change->after.generation() == id.generation);
         opened->peak.store(0, std::memory_order_relaxed);
+        opened->tally->calls.Reset();
         held_[action.slot].self = shared_from_this();
         held_[action.slot].lent_before = LeasesEver(*opened);
-        held_[action.slot].holds_before = opened->holds->Read();
+        held_[action.slot].holds_before = opened->tally->holds.Read();
+        const Endpoint endpoint = state_.endpoints().Get(state_.record(action.slot).endpoint);
+        held_[action.slot].address = endpoint.address;
         ++counted_.opened;
-        effects.calls.push_back({Effects::Call::Kind::kCreate, id, nullptr});
+        effects.calls.push_back({Effects::Call::Kind::kCreate, id, nullptr, "", endpoint});
         continue;
       }
       Slot* slot = table_.Get(action.slot);
@@ -240,7 +246,7 @@ void Pool::Perform(Effects& effects) {
   // New connections first: the other calls may run users' code in this thread (gRPC runs interceptors when it cancels),
   // and if that acquires, it must not wait for a connection that this thread was about to make.
   for (const Effects::Call& call : effects.calls) {
-    if (call.kind == Effects::Call::Kind::kCreate) CreateConnection(call.id);
+    if (call.kind == Effects::Call::Kind::kCreate) CreateConnection(call.id, call.endpoint);
   }
   for (const Effects::Call& call : effects.calls) {
     switch (call.kind) {
@@ -265,8 +271,8 @@ void Pool::Perform(Effects& effects) {
   effects.references.clear();
 }
 
-void Pool::CreateConnection(ConnectionId id) {
-  std::shared_ptr<Connection> connection(connector_->Create(id, options(), weak_from_this()).release(),
+void Pool::CreateConnection(ConnectionId id, const Endpoint& endpoint) {
+  std::shared_ptr<Connection> connection(connector_->CreateTo(endpoint, id, options(), weak_from_this()).release(),
                                          [closer = closer_, weak = weak_from_this()](Connection* last) {
                                            closer->Post([last, weak] {
                                              delete last;
@@ -377,6 +383,19 @@ void Pool::KeepHistory(absl::Time now) {
   earlier_[1] = {now, stats.acquired, stats.rejected, stats.timed_out, stats.holds.histogram};
 }
 
+void Pool::CollectCalls() {
+  const absl::Time now = clock_->Now();
+  for (uint32_t i = 0; i < table_.size(); ++i) state_.OnCalls(i, table_.Get(i)->tally->calls.Take(), now);
+}
+
+void Pool::PublishHandicaps() {
+  for (Slot* slot : table_.listed()) {
+    const uint32_t handicap = state_.record(slot->index).handicap;
+    if (slot->handicap.load(std::memory_order_relaxed) == handicap) continue;  // The line is the acquirers'.
+    slot->handicap.store(handicap, std::memory_order_relaxed);
+  }
+}
+
 void Pool::SetAlarm() {
   absl::Time next = state_.NextTick(clock_->Now());
   if (watch_.load(std::memory_order_relaxed) != nullptr) {
@@ -406,12 +425,14 @@ void Pool::Housekeep() {
              effects);
     }
     ClearSlowIfNobodyWaits();
+    CollectCalls();
     KeepHistory(now);
     state_.OnTick(ReadUse(/*clear=*/true), Demand(), now);
     AskForFresh();  // A back-off may be over.
     TellLongLeases(effects);
     RunActions(effects);
     MarkQuiet();
+    PublishHandicaps();
     // A back-off that is over changes nothing by itself, but WaitForReady may ask for its connections again.
     WakeAll(idlers_, effects);
     SetAlarm();

@@ -14,13 +14,13 @@ namespace chanpool {
 Wishes Pool::WishesOf(const LeaseOptions& options) {
   Wishes wishes;
   wishes.fresh = options.fresh;
-  if (!options.affinity_key.empty()) wishes.key = HashOfKey(options.affinity_key);
+  if (!options.affinity_key.empty()) wishes.key = StableHash(options.affinity_key);
   return wishes;
 }
 
 void Pool::NoteKey(const LeaseOptions& options) {
   if (options.affinity_key.empty() || !ThisThreadsRandom().OneIn(HotKeys::kSampling)) return;
-  keys_.Note(options.affinity_key, HashOfKey(options.affinity_key));
+  keys_.Note(options.affinity_key, StableHash(options.affinity_key));
 }
 
 // --- Without waiting ----------------------------------------------------------------------------------------------

@@ -22,7 +22,10 @@ PoolOptions Pool::owner_options() const {
 std::vector<std::string> Pool::Warnings() const {
   if (Forked()) return {};
   MutexLock lock(&mu_);
-  return chanpool::Warnings(state_.options(), state_.peak_bound());
+  std::vector<std::string> warnings = chanpool::Warnings(state_.options(), state_.peak_bound());
+  const std::string of_endpoints = state_.endpoints().Warning();
+  if (!of_endpoints.empty()) warnings.push_back(of_endpoints);
+  return warnings;
 }
 
 PoolAdminState Pool::state() const {
@@ -92,7 +95,7 @@ PoolStats Pool::StatsLocked() const {
   stats.fast_waits = {fast_waits_.Read(), PickRandom::kSampling};
   for (int i = 0; i < kAcquireOutcomes; ++i) stats.slow_waits[i] = slow_waits_[i].Read();
   stats.holds.one_in = PickRandom::kSampling;
-  for (uint32_t i = 0; i < table_.size(); ++i) stats.holds.histogram += table_.Get(i)->holds->Read();
+  for (uint32_t i = 0; i < table_.size(); ++i) stats.holds.histogram += table_.Get(i)->tally->holds.Read();
   stats.holds_skipped = holds_.skipped();
   stats.connects = state_.connects();
   stats.failed_connects = state_.failed_connects();
@@ -121,6 +124,9 @@ std::vector<ConnectionStats> Pool::Connections() const {
     const SlotWord word = slot->Load();
     ConnectionStats row;
     row.id = {i, record.generation};
+    row.endpoint = record.endpoint;
+    row.address = held_[i].address;
+    row.handicap = slot->handicap.load(std::memory_order_relaxed);
     row.state = record.state;
     row.reason = record.reason;
     row.leases = word.leases();
@@ -135,7 +141,7 @@ std::vector<ConnectionStats> Pool::Connections() const {
     }
     if (i < held_.size()) {
       row.acquired = LeasesEver(*slot) - held_[i].lent_before;
-      row.holds = {slot->holds->Read().Since(held_[i].holds_before), PickRandom::kSampling};
+      row.holds = {slot->tally->holds.Read().Since(held_[i].holds_before), PickRandom::kSampling};
     }
     rows.push_back(row);
   }
@@ -173,6 +179,20 @@ Explanation Pool::Explain() const {
   return chanpool::Explain(stats, options, history, now);
 }
 
+std::vector<EndpointStats> Pool::Endpoints() const {
+  if (Forked()) return {};
+  MutexLock lock(&mu_);
+  std::vector<EndpointStats> rows = state_.endpoints().Stats(clock_->Now());
+  for (uint32_t i = 0; i < state_.size(); ++i) {
+    const uint32_t leases = table_.Get(i)->Load().leases();
+    if (leases == 0) continue;
+    for (EndpointStats& row : rows) {
+      if (row.endpoint.id == state_.record(i).endpoint) row.leases += leases;
+    }
+  }
+  return rows;
+}
+
 PoolConnectivity Pool::Connectivity() const {
   if (Forked()) return PoolConnectivity::kShutdown;
   MutexLock lock(&mu_);
@@ -194,7 +214,8 @@ absl::Status Pool::CheckInvariants() const {
     return absl::InternalError(absl::StrCat("slot ", slot, ": ", what));
   };
   uint64_t lent_slow = 0;
-  for (uint32_t i = 0; i < table_.size(); ++i) lent_slow += table_.Get(i)->lent_slow.load(std::memory_order_relaxed);
+  for (uint32_t i = 0; i < table_.size(); ++i)
+    lent_slow += table_.Get(i)->tally->lent_slow.load(std::memory_order_relaxed);
   if (lent_slow != counted_.hits + counted_.misses) return absl::InternalError("the slots' leases are not the pool's");
   const bool somebody_waits = !waiters_.empty();
   const auto quiet = std::count_if(held_.begin(), held_.end(), [](const Held& held) { return held.quiet; });

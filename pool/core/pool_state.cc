@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <tuple>
 #include <utility>
 
@@ -12,10 +13,6 @@
 
 namespace chanpool {
 namespace {
-
-// gRPC's connection-backoff.md.
-constexpr double kBackoffMultiplier = 1.6;
-constexpr double kBackoffJitter = 0.2;
 
 // Replacements that begin within one longest period, however fast they end; max_surge may ask for more. 4,096
 // connections of the default age and jitter need 6 a second, and a pool of the default size is rotated at once.
@@ -30,6 +27,17 @@ constexpr absl::Duration kShortestPeriod = absl::Milliseconds(1);
 
 int64_t MillisecondsUntil(absl::Time when, absl::Time now) {
   return std::max<int64_t>(0, absl::ToInt64Milliseconds(when - now));
+}
+
+// How long a call that found no server, or none with room, makes others preferred: what the Go, Rust and Java clients
+// of Google's databases take (5 s), who add 2 to 10 leases. A part of the target here, in that range: what is too
+// little to be felt among 80 leases each would shut a connection of 4 out.
+constexpr absl::Duration kPenaltyLasts = absl::Seconds(5);
+constexpr int kPenaltyPart = 8, kLeastPenalty = 2, kMostPenalty = 10;
+
+absl::Status WithAddress(const Endpoint& endpoint, const absl::Status& why) {
+  if (endpoint.address.empty()) return why;
+  return absl::Status(why.code(), absl::StrCat(endpoint.address, ": ", why.message()));
 }
 
 }  // namespace
@@ -78,7 +86,8 @@ const char* ToString(Action::Kind kind) {
   return "unknown";
 }
 
-PoolState::PoolState(const PoolOptions& options, uint64_t seed) : options_(options), random_(seed) {}
+PoolState::PoolState(const PoolOptions& options, uint64_t seed)
+    : options_(options), random_(seed), endpoints_(options, seed) {}
 
 int PoolState::target() const {
   return std::min(options_.target_leases_per_connection, options_.max_leases_per_connection);
@@ -114,6 +123,7 @@ void PoolState::MoveTo(uint32_t slot, SlotState state, absl::Time now) {
   Record& r = records_[slot];
   --counts_[static_cast<int>(r.state)];
   ++counts_[static_cast<int>(state)];
+  endpoints_.OnMoved(r.endpoint, r.state, state);
   r.state = state;
   r.since = now;
 }
@@ -139,10 +149,17 @@ std::vector<PoolEvent> PoolState::TakeEvents() { return std::exchange(events_, {
 
 // --- Opening ----------------------------------------------------------------------------------------------------
 
-bool PoolState::OpenOne(int replaces, absl::Time now, std::string why) {
+bool PoolState::OpenOne(int replaces, absl::Time now, std::string why, uint64_t to, bool insist) {
   uint32_t slot = 0;
   while (slot < records_.size() && records_[slot].state != SlotState::kClosed) ++slot;
   if (slot == SlotTable::kMaxSlots) return false;  // All of them drain: the calls on them must end first.
+  const uint64_t from = replaces >= 0 ? records_[replaces].endpoint : 0;
+  endpoints_.OnLeaving(from, 1);
+  if (to == 0) to = endpoints_.PickForDial(now, insist).value_or(0);
+  if (to == 0) {
+    endpoints_.OnLeaving(from, -1);
+    return false;
+  }
   if (slot == records_.size()) {
     records_.emplace_back();
     ++counts_[static_cast<int>(SlotState::kClosed)];
@@ -151,6 +168,7 @@ bool PoolState::OpenOne(int replaces, absl::Time now, std::string why) {
   fresh.generation = (records_[slot].generation + 1) & SlotWord::kMaxGeneration;
   fresh.replaces = replaces;
   fresh.dialled = now;
+  fresh.endpoint = to;
   records_[slot] = fresh;
   if (replaces >= 0) records_[replaces].replaced_by = static_cast<int>(slot);
   MoveTo(slot, SlotState::kConnecting, now);
@@ -182,7 +200,8 @@ std::string PoolState::Why(Decision::Cause cause) const {
 
 // One that takes nobody's place. If one is owed, this is it: min_connections or the callers may have wanted it first.
 bool PoolState::OpenOrdinary(Decision::Cause cause, absl::Time now) {
-  if (!OpenOne(/*replaces=*/-1, now, owed_ > 0 ? "follows one that was closed first" : Why(cause))) return false;
+  const std::string why = owed_ > 0 ? "follows one that was closed first" : Why(cause);
+  if (!OpenOne(/*replaces=*/-1, now, why, /*to=*/0, /*insist=*/cause == Decision::Cause::kCall)) return false;
   if (owed_ > 0) {
     --owed_;
     records_[actions_.back().slot].makes_up = true;
@@ -197,11 +216,6 @@ bool PoolState::OpenOrdinary(Decision::Cause cause, absl::Time now) {
   return true;
 }
 
-// While the target fails, one dial at a time stands for all, and waits for its back-off.
-bool PoolState::BacksOff(absl::Time now) const {
-  return failing_ && (now < retry_at_ || count(SlotState::kConnecting) > 0 || count(SlotState::kBackoff) > 0);
-}
-
 // A bucket of one second's worth of connections, at least one.
 absl::Time PoolState::connect_at() const {
   const double rate = options_.max_connects_per_second;
@@ -214,7 +228,7 @@ bool PoolState::HeldBack(absl::Time now) const {
 }
 
 std::pair<Limit, int64_t> PoolState::NoDial(absl::Time now) const {
-  if (BacksOff(now)) return {Limit::kBackOff, MillisecondsUntil(retry_at_, now)};
+  if (BacksOff(now)) return {Limit::kBackOff, MillisecondsUntil(retry_at(), now)};
   if (count(SlotState::kConnecting) >= options_.max_connecting) return {Limit::kMaxConnecting, options_.max_connecting};
   if (now < connect_at()) return {Limit::kConnectRate, MillisecondsUntil(connect_at(), now)};
   return {Limit::kSlots, SlotTable::kMaxSlots};
@@ -393,32 +407,17 @@ absl::Duration PoolState::DialEnded(uint32_t slot, Histogram& times, absl::Time 
   return now - began;
 }
 
-// The failures in a row end with a connection that has lasted, not with one that opened: a server that accepts and
-// hangs up at once must not be redialled at full speed. failing_ means that the last one has not.
-void PoolState::BackOffFurther(absl::Time now) {
-  if (!failing_ && now - last_opened_ >= options_.backoff_initial) failures_ = 0;
-  ++failures_;
-  const double steps = std::pow(kBackoffMultiplier, std::min(failures_, 64) - 1);
-  const absl::Duration base = std::min(options_.backoff_initial * steps, options_.backoff_max);
-  retry_at_ = now + base * std::uniform_real_distribution<double>(1 - kBackoffJitter, 1 + kBackoffJitter)(random_);
-}
-
-// Many that fail at once are one failure: what began before the last one was noticed says nothing new.
-void PoolState::NoteFailure(const absl::Status& why, absl::Time began, absl::Time now) {
-  if (!failing_ || began > failed_at_) {
-    BackOffFurther(now);
-    failed_at_ = now;
-  }
-  if (!failing_) failing_since_ = now;
-  failing_ = true;
+void PoolState::NoteFailure(uint32_t slot, const absl::Status& why, absl::Time began, absl::Time now) {
+  const uint64_t endpoint = records_[slot].endpoint;
+  endpoints_.OnDialFailed(endpoint, why, began, now);
   Decision backed_off;
   backed_off.kind = Decision::Kind::kBackedOff;
   backed_off.cause = Decision::Cause::kDial;
   backed_off.limit = Limit::kBackOff;
-  backed_off.limit_value = MillisecondsUntil(retry_at_, now);
-  backed_off.demand = failures_;
+  backed_off.limit_value = MillisecondsUntil(endpoints_.retry_at(endpoint), now);
+  backed_off.demand = endpoints_.failures(endpoint);
   decisions_.Note(backed_off, now);
-  last_dial_error_ = why;
+  last_dial_error_ = WithAddress(endpoints_.Get(endpoint), why);
   ++dial_failures_;
 }
 
@@ -426,19 +425,20 @@ void PoolState::OnOpened(uint32_t slot, absl::Time now) {
   Record& r = records_[slot];
   if (r.state != SlotState::kConnecting && r.state != SlotState::kBackoff) return;
   r.connect_time = DialEnded(slot, connects_, now);
-  failing_ = false;
-  last_opened_ = now;
+  endpoints_.OnOpened(r.endpoint, now);
   // A rotation is no use: else a pool with max_age below max_idle would never shrink.
   r.last_used = std::exchange(r.makes_up, false) ? owed_last_used_ : now;
   if (r.replaces >= 0) {
     // The old one stops before the new one starts, under one lock: never more than max_connections take calls.
     const uint32_t old = static_cast<uint32_t>(std::exchange(r.replaces, -1));
     records_[old].replaced_by = -1;
+    endpoints_.OnLeaving(records_[old].endpoint, -1);
     r.last_used = records_[old].last_used;
-    BeginDrain(old, records_[old].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "", now);
+    BeginDrain(old, ReasonToReplace(records_[old]), /*by_choice=*/true, "", now);
   }
   MoveTo(slot, SlotState::kOpen, now);
   r.opened_at = r.answered_at = now;
+  r.handicap = HandicapOf(r, now);
   r.age_draw = std::uniform_real_distribution<double>(-1, 1)(random_);
   Act(Action::Kind::kPublish, slot);
   TellOf(PoolEvent::Kind::kOpened, slot, now);
@@ -449,16 +449,18 @@ void PoolState::OnFailed(uint32_t slot, const absl::Status& why, absl::Time now)
   Record& r = records_[slot];
   if (r.state == SlotState::kBackoff) {
     DialEnded(slot, failed_connects_, now);
-    last_dial_error_ = why;  // Its kRedial has drawn the next back-off already.
+    last_dial_error_ =
+        WithAddress(endpoints_.Get(r.endpoint), why);  // Its kRedial has drawn the next back-off already.
     ++dial_failures_;
     TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
     return;
   }
   if (r.state != SlotState::kConnecting) return;
   DialEnded(slot, failed_connects_, now);
-  NoteFailure(why, r.since, now);
+  NoteFailure(slot, why, r.since, now);
   TellOf(PoolEvent::Kind::kConnectFailed, slot, now, std::string(why.message()));
-  const bool only_way = count(SlotState::kOpen) + count(SlotState::kChecking) + count(SlotState::kBackoff) == 0;
+  const bool only_way = count(SlotState::kOpen) + count(SlotState::kChecking) + count(SlotState::kBackoff) == 0 &&
+                        !MayDialAnother(r.endpoint, now);
   if (r.replaces < 0 && only_way && !r.outdated) {
     // One connection stays for calls that must queue somewhere, and dials for all.
     MoveTo(slot, SlotState::kBackoff, now);
@@ -474,7 +476,8 @@ void PoolState::OnLost(uint32_t slot, const absl::Status& why, absl::Time now) {
   if (r.state == SlotState::kConnecting || r.state == SlotState::kBackoff) return OnFailed(slot, why, now);
   if (r.state != SlotState::kOpen && r.state != SlotState::kChecking) return;
   if (now - r.opened_at < options_.backoff_initial)
-    NoteFailure(why, r.opened_at, now);  // No better than a dial that failed.
+    NoteFailure(slot, why, r.opened_at, now);  // No better than a dial that failed.
+  endpoints_.OnLost(r.endpoint);
   BeginDrain(slot, CloseReason::kLost, /*by_choice=*/false, std::string(why.message()), now);
   Maintain(now);
 }
@@ -504,6 +507,7 @@ void PoolState::OnProbed(uint32_t slot, const absl::Status& result, absl::Time n
   if (records_[slot].state != SlotState::kChecking) return;
   if (result.ok()) {
     MoveTo(slot, SlotState::kOpen, now);
+    records_[slot].handicap = HandicapOf(records_[slot], now);
     Act(Action::Kind::kPublish, slot);
     records_[slot].answered_at = now;
     if (!records_[slot].routine) TellOf(PoolEvent::Kind::kOpened, slot, now, "answered the probe");
@@ -533,8 +537,16 @@ void PoolState::SetMaxIdle(uint32_t slot, absl::Duration max_idle) {
 void PoolState::EnterDraining(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail,
                               absl::Time now) {
   Record& r = records_[slot];
-  if (r.replaces >= 0) records_[r.replaces].replaced_by = -1;
-  if (r.replaced_by >= 0) records_[r.replaced_by].replaces = -1;  // The replacement is now an ordinary connection.
+  if (r.replaces >= 0) {
+    Record& old = records_[r.replaces];
+    old.replaced_by = -1;
+    old.rebalance = false;
+    endpoints_.OnLeaving(old.endpoint, -1);
+  }
+  if (r.replaced_by >= 0) {
+    records_[r.replaced_by].replaces = -1;  // The replacement is now an ordinary connection.
+    endpoints_.OnLeaving(r.endpoint, -1);
+  }
   r.replaces = r.replaced_by = -1;
   if (std::exchange(r.makes_up, false) && reason == CloseReason::kConnectFailed) ++owed_;
   r.reason = reason;
@@ -634,7 +646,6 @@ void PoolState::StartReplacements(absl::Time now) {
     const Record& r = records_[slot];
     if (r.state == SlotState::kOpen && r.replaced_by < 0 && AgeDue(r) <= now) due.push_back(slot);
   }
-  if (due.empty()) return;
   std::sort(due.begin(), due.end(), [this](uint32_t a, uint32_t b) {
     return std::make_pair(AgeDue(records_[a]), a) < std::make_pair(AgeDue(records_[b]), b);
   });
@@ -662,18 +673,128 @@ void PoolState::StartReplacements(absl::Time now) {
     replaced.wanted = static_cast<int64_t>(due.size());
     replaced.have = under_way;
     decisions_.Note(replaced, now);
-    if (options_.max_surge == 0) {
-      BeginDrain(slot, records_[slot].recycle ? CloseReason::kRecycled : CloseReason::kMaxAge, /*by_choice=*/true, "",
-                 now);
-      records_[slot].owes_one = true;
-      owed_last_used_ = std::max(owed_last_used_, records_[slot].last_used);
-    } else if (!OpenOne(static_cast<int>(slot), now,
-                        absl::StrCat("replaces ", ConnectionId{slot, records_[slot].generation}.ToString()))) {
+    if (!Replace(slot, /*to=*/0, now)) return;
+    ++under_way;
+    ++replacements_begun_;
+  }
+  // Then the spread, with what is left of the budget.
+  while (under_way < at_once && replacements_begun_ < per_period && MayDial(now)) {
+    const std::optional<EndpointSet::Move> move = endpoints_.NextMove(now);
+    if (!move) return;
+    std::optional<uint32_t> oldest;
+    for (uint32_t slot = 0; slot < records_.size(); ++slot) {
+      const Record& r = records_[slot];
+      if (r.endpoint != move->from || r.state != SlotState::kOpen || r.replaced_by >= 0) continue;
+      if (!oldest || r.opened_at < records_[*oldest].opened_at) oldest = slot;
+    }
+    if (!oldest) return;
+    Decision moved;
+    moved.kind = Decision::Kind::kReplaced;
+    moved.cause = Decision::Cause::kSpread;
+    moved.wanted = 1;
+    moved.have = under_way;
+    decisions_.Note(moved, now);
+    records_[*oldest].rebalance = true;
+    if (!Replace(*oldest, move->to, now)) {
+      records_[*oldest].rebalance = false;
       return;
     }
     ++under_way;
     ++replacements_begun_;
   }
+}
+
+CloseReason PoolState::ReasonToReplace(const Record& r) const {
+  if (r.rebalance) return CloseReason::kRebalanced;
+  return r.recycle ? CloseReason::kRecycled : CloseReason::kMaxAge;
+}
+
+// Begins to: with a surge its replacement is dialled, without one it goes first.
+bool PoolState::Replace(uint32_t slot, uint64_t to, absl::Time now) {
+  if (options_.max_surge > 0) {
+    return OpenOne(static_cast<int>(slot), now,
+                   absl::StrCat("replaces ", ConnectionId{slot, records_[slot].generation}.ToString()), to);
+  }
+  BeginDrain(slot, ReasonToReplace(records_[slot]), /*by_choice=*/true, "", now);
+  records_[slot].owes_one = true;
+  owed_last_used_ = std::max(owed_last_used_, records_[slot].last_used);
+  return true;
+}
+
+// --- Endpoints --------------------------------------------------------------------------------------------------
+
+void PoolState::SetEndpoints(const std::vector<Endpoint>& endpoints, absl::Time now) {
+  if (admin_ == PoolAdminState::kDestroyed) return;
+  endpoints_.Update(endpoints);
+  OnEndpointsChanged(now);
+  Maintain(now);
+}
+
+// Connections to endpoints that are not used any more go at once, and so does one that only waits to dial again, when
+// there is another endpoint to dial.
+void PoolState::OnEndpointsChanged(absl::Time now) {
+  if (!endpoints_.SharesDiffer(now)) best_share_ = 1;  // Until the next tick: the old one may be of other weights.
+  for (uint32_t slot = 0; slot < records_.size(); ++slot) {
+    const Record& r = records_[slot];
+    if (r.state == SlotState::kClosed || r.state == SlotState::kDraining) continue;
+    if (!endpoints_.Uses(r.endpoint)) {
+      BeginDrain(slot, CloseReason::kEndpointRemoved, /*by_choice=*/false, "", now);
+    } else if (r.state == SlotState::kBackoff && MayDialAnother(r.endpoint, now)) {
+      BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "another endpoint is dialled", now);
+    }
+  }
+}
+
+bool PoolState::MayDialAnother(uint64_t endpoint, absl::Time now) const {
+  return endpoints_.MayDialAnother(endpoint, now) && now >= connect_at();
+}
+
+void PoolState::OnCalls(uint32_t slot, const CallCounts& calls, absl::Time now) {
+  endpoints_.AddCalls(records_[slot].endpoint, calls);
+  if (calls.penalised) records_[slot].penalised_until = now + kPenaltyLasts;
+}
+
+uint32_t PoolState::penalty() const {
+  return static_cast<uint32_t>(std::clamp((target() + kPenaltyPart - 1) / kPenaltyPart, kLeastPenalty, kMostPenalty));
+}
+
+uint32_t PoolState::HandicapOf(const Record& r, absl::Time now) const {
+  const uint32_t handicap = now < r.penalised_until ? penalty() : 0;
+  const double behind = best_share_ - endpoints_.Share(r.endpoint, now);
+  if (behind <= 0) return handicap;
+  // With no load to speak of it is still one, so that ties go to the others.
+  return handicap + static_cast<uint32_t>(std::clamp<double>(std::ceil(level_ * behind), 1, limit()));
+}
+
+// Leases come to rest where leases + handicap are alike: at level * share each, if the handicap is what the best one
+// would carry more.
+void PoolState::TickHandicaps(const std::vector<SlotUse>& use, absl::Time now) {
+  const bool differ = endpoints_.SharesDiffer(now);
+  double leases = 0, shares = 0;
+  best_share_ = differ ? 0 : 1;
+  for (uint32_t slot = 0; differ && slot < records_.size() && slot < use.size(); ++slot) {
+    if (records_[slot].state != SlotState::kOpen) continue;
+    const double share = endpoints_.Share(records_[slot].endpoint, now);
+    leases += use[slot].leases;
+    shares += share;
+    best_share_ = std::max(best_share_, share);
+  }
+  // Up at once, down by half: one look between two calls says little.
+  level_ = std::max(shares > 0 ? leases / shares : 0, level_ / 2);
+  for (Record& r : records_) {
+    if (r.state == SlotState::kOpen) r.handicap = HandicapOf(r, now);
+  }
+}
+
+void PoolState::FullestFirst(std::vector<uint32_t>& slots) const {
+  std::map<uint64_t, int> gone;  // By endpoint.
+  std::vector<std::pair<double, uint32_t>> ranked;
+  for (const uint32_t slot : slots) {
+    const uint64_t endpoint = records_[slot].endpoint;
+    ranked.emplace_back(endpoints_.ConnectionsPerWeight(endpoint, gone[endpoint]++), slot);
+  }
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::transform(ranked.begin(), ranked.end(), slots.begin(), [](const auto& one) { return one.second; });
 }
 
 void PoolState::Maintain(absl::Time now) {
@@ -703,9 +824,7 @@ void PoolState::Redirected(absl::Time now) {
     if (records_[slot].state != SlotState::kConnecting && records_[slot].state != SlotState::kBackoff) continue;
     BeginDrain(slot, CloseReason::kRecycled, /*by_choice=*/false, "the pool has another target", now);
   }
-  retry_at_ = absl::InfinitePast();
-  failures_ = 0;
-  failing_ = false;
+  endpoints_.ForgetFailures();
   last_dial_error_ = absl::OkStatus();
   Recycle(now);
 }
@@ -727,8 +846,9 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
   peak_bound_ = 0;
   BeginChecks(now);
   if (new_rate) paid_until_ = std::min(paid_until_, now + absl::Seconds(1));  // A slower one was paid in longer times.
-  retry_at_ = std::min(retry_at_, now + options_.backoff_max);  // A shorter back-off holds for the present wait too.
   Tell(PoolEvent::Kind::kReconfigured, now);
+  endpoints_.Configure(options_, now);
+  OnEndpointsChanged(now);
   for (uint32_t slot = 0; new_limit && slot < records_.size(); ++slot) {
     if (records_[slot].state != SlotState::kClosed) Act(Action::Kind::kSetLimit, slot);
   }
@@ -756,11 +876,14 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
   Maintain(now);
 }
 
-// Among the serving: those that do not carry calls yet go first, then those that carry fewest.
+// Among the serving: those that do not carry calls yet go first, then those of the fullest endpoint, then those that
+// carry fewest.
 uint32_t PoolState::LeastMissed(const std::vector<SlotUse>& use) const {
   const auto rank = [&](uint32_t slot) {
-    const bool open = records_[slot].state == SlotState::kOpen || records_[slot].state == SlotState::kChecking;
-    return std::make_pair(open, slot < use.size() ? use[slot].leases : 0);
+    const Record& r = records_[slot];
+    const bool open = r.state == SlotState::kOpen || r.state == SlotState::kChecking;
+    const double fullness = endpoints_.ConnectionsPerWeight(r.endpoint, /*fewer=*/0);
+    return std::make_tuple(open, -fullness, slot < use.size() ? use[slot].leases : 0);
   };
   std::optional<uint32_t> least;
   for (uint32_t slot = 0; slot < records_.size(); ++slot) {
@@ -793,7 +916,7 @@ void PoolState::TickShrink(const std::vector<SlotUse>& use, absl::Time now) {
   // A pause makes leases few, and so does a target that fails or hangs.
   const bool suspects = std::any_of(records_.begin(), records_.end(),
                                     [](const Record& r) { return r.state == SlotState::kChecking && !r.routine; });
-  if (paused() || failing_ || suspects) return BeginChecks(now);
+  if (paused() || endpoints_.all_fail() || suspects) return BeginChecks(now);
   std::rotate(check_peaks_.begin(), check_peaks_.begin() + 1, check_peaks_.end());
   check_peaks_.back() = std::exchange(peak_, 0);
   check_began_ = now;
@@ -811,8 +934,8 @@ void PoolState::TickShrink(const std::vector<SlotUse>& use, absl::Time now) {
   const auto use_of = [&](uint32_t slot) {
     return std::make_tuple(use[slot].leases, use[slot].peak, records_[slot].opened_at, slot);
   };
-  std::partial_sort(open.begin(), open.begin() + step, open.end(),
-                    [&](uint32_t a, uint32_t b) { return use_of(a) < use_of(b); });
+  std::sort(open.begin(), open.end(), [&](uint32_t a, uint32_t b) { return use_of(a) < use_of(b); });
+  FullestFirst(open);
   Decision shrunk;
   shrunk.kind = Decision::Kind::kShrunk;
   shrunk.cause = Decision::Cause::kLoad;
@@ -868,6 +991,7 @@ void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
   std::sort(idle.begin(), idle.end(), [this](uint32_t a, uint32_t b) {
     return std::make_pair(records_[a].last_used, a) < std::make_pair(records_[b].last_used, b);
   });
+  FullestFirst(idle);
   int above_min = serving() - options_.min_connections;
   if (!idle.empty() && above_min > 0) {
     Decision closed;
@@ -892,8 +1016,10 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
       OnFailed(slot, too_slow, now);
     } else if (r.state == SlotState::kChecking && in_state >= options_.connect_timeout) {
       OnProbed(slot, too_slow, now);
-    } else if (r.state == SlotState::kBackoff && now >= retry_at_) {
-      BackOffFurther(now);  // This dial counts as failed until it opens.
+    } else if (r.state == SlotState::kBackoff && MayDialAnother(r.endpoint, now)) {
+      BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "another endpoint is dialled", now);
+    } else if (r.state == SlotState::kBackoff && now >= endpoints_.retry_at(r.endpoint)) {
+      endpoints_.OnRedial(r.endpoint, now);
       r.dialled = now;
       Act(Action::Kind::kRedial, slot);
     } else if (r.state == SlotState::kDraining && r.by_choice && !r.lingering && in_state >= options_.drain_grace &&
@@ -906,11 +1032,20 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
   if (!in_service()) return;
   if (paused() && now >= paused_until_) Unpause(now);
   held_back_ = 0;
+  for (const EndpointSet::Ejection& ejection : endpoints_.Tick(now)) {
+    for (uint32_t slot = 0; slot < records_.size(); ++slot) {
+      const SlotState state = records_[slot].state;
+      if (records_[slot].endpoint != ejection.id || state == SlotState::kClosed || state == SlotState::kDraining)
+        continue;
+      BeginDrain(slot, CloseReason::kEjected, /*by_choice=*/false, ejection.why, now);
+    }
+  }
   OnDemand(PeakBound(use, demand), now);
   Maintain(now);
   TickShrink(use, now);
   TickValidate(use, now);
   TickIdle(use, now);  // Last, so that none is both replaced and closed.
+  TickHandicaps(use, now);
 }
 
 absl::Time PoolState::NextTick(absl::Time now) const {
@@ -929,7 +1064,7 @@ absl::Time PoolState::NextTick(absl::Time now) const {
         next = std::min(next, r.since + options_.connect_timeout);
         break;
       case SlotState::kBackoff:
-        next = std::min(next, retry_at_);
+        next = std::min(next, endpoints_.retry_at(r.endpoint));
         break;
       case SlotState::kOpen: {
         const absl::Time age_due = AgeDue(r);
@@ -949,7 +1084,7 @@ absl::Time PoolState::NextTick(absl::Time now) const {
   }
   if (!in_service()) return next;
   if (paused()) next = std::min(next, paused_until_);
-  if (failing_ && retry_at_ > now) next = std::min(next, retry_at_);
+  next = std::min(next, endpoints_.NextChange(now));
   if (connect_at() > now) next = std::min(next, connect_at());
   if (options_.shrink_below > 0 && count(SlotState::kOpen) > 0) {
     next = std::min(next, check_began_ + options_.shrink_interval);

@@ -22,6 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "pool/core/decision_log.h"
+#include "pool/core/endpoint_set.h"
 #include "pool/core/events.h"
 #include "pool/core/histogram.h"
 #include "pool/core/options.h"
@@ -90,19 +91,23 @@ class PoolState {
     absl::Time since = absl::InfinitePast();      // Entered this state.
     absl::Time opened_at = absl::InfinitePast();  // First OPEN.
     absl::Time last_used =
-        absl::InfinitePast();                 // Exact to one tick; of a replacement that was not used, the old one's.
-    double age_draw = 0;                      // -1..1, drawn once: redrawing at each check would bias ages down.
-    bool recycle = false;                     // Replace it as soon as max_surge allows.
-    int replaces = -1;                        // CONNECTING: the slot whose place it will take.
-    int replaced_by = -1;                     // OPEN, CHECKING: the slot that will take its place.
-    bool by_choice = false;                   // DRAINING: replaced, so it takes a max_surge place...
-    bool routine = false;                     // CHECKING, and nobody suspects it.
-    bool lingering = false;                   // ...until drain_grace is over.
-    bool owes_one = false;                    // DRAINING, closed first (max_surge 0): one is to be opened after it.
-    bool makes_up = false;                    // CONNECTING, BACKOFF: it is the one that was owed.
-    bool outdated = false;                    // CONNECTING: made with another back-off than the present one.
-    CloseReason reason = CloseReason::kIdle;  // DRAINING: why.
-    std::optional<absl::Duration> max_idle;   // Its own, instead of options.max_idle.
+        absl::InfinitePast();  // Exact to one tick; of a replacement that was not used, the old one's.
+    double age_draw = 0;       // -1..1, drawn once: redrawing at each check would bias ages down.
+    bool recycle = false;      // Replace it as soon as max_surge allows.
+    int replaces = -1;         // CONNECTING: the slot whose place it will take.
+    int replaced_by = -1;      // OPEN, CHECKING: the slot that will take its place.
+    bool by_choice = false;    // DRAINING: replaced, so it takes a max_surge place...
+    bool routine = false;      // CHECKING, and nobody suspects it.
+    bool lingering = false;    // ...until drain_grace is over.
+    bool owes_one = false;     // DRAINING, closed first (max_surge 0): one is to be opened after it.
+    bool makes_up = false;     // CONNECTING, BACKOFF: it is the one that was owed.
+    bool outdated = false;     // CONNECTING: made with another back-off than the present one.
+    bool rebalance = false;    // Its replacement is at another endpoint, which has too few.
+    uint64_t endpoint = 0;     // Not CLOSED: its id.
+    uint32_t handicap = 0;     // OPEN: leases that are added when slots are compared.
+    absl::Time penalised_until = absl::InfinitePast();
+    CloseReason reason = CloseReason::kIdle;        // DRAINING: why.
+    std::optional<absl::Duration> max_idle;         // Its own, instead of options.max_idle.
     absl::Time carried_at = absl::InfinitePast();   // When it was last seen to carry a call: unlike last_used.
     absl::Time answered_at = absl::InfinitePast();  // When it opened, or last answered a probe.
     absl::Duration connect_time;                    // How long its last dial took to open it.
@@ -153,6 +158,11 @@ class PoolState {
   // different times, so this is an upper bound of the true peak.
   void OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Time now);
 
+  // The calls of one connection since the last time. Before OnTick, and before its OnClosed.
+  void OnCalls(uint32_t slot, const CallCounts& calls, absl::Time now);
+  // The target's endpoints from now on; valid (EndpointSet::Validate).
+  void SetEndpoints(const std::vector<Endpoint>& endpoints, absl::Time now);
+
   void Recycle(absl::Time now);
   // What is dialled from now on is another target: nothing that was learnt by failing at the old one holds.
   void Redirected(absl::Time now);
@@ -201,15 +211,18 @@ class PoolState {
 
   const absl::Status& last_dial_error() const { return last_dial_error_; }  // OK if none since the pool began.
   // No dial before this, unless a call insists; InfinitePast when the last dial went well.
-  absl::Time retry_at() const { return failing_ ? retry_at_ : absl::InfinitePast(); }
-  // The first failure since a dial went well; InfinitePast when the last one did.
-  absl::Time failing_since() const { return failing_ ? failing_since_ : absl::InfinitePast(); }
+  absl::Time retry_at() const { return endpoints_.retry_at(); }
+  // Since when every endpoint fails; InfinitePast while one does not.
+  absl::Time failing_since() const { return endpoints_.failing_since(); }
   // The same for max_connects_per_second; not after now when it allows one.
   absl::Time connect_at() const;
   uint64_t dial_failures() const { return dial_failures_; }
   // How long the dials took. Those that a transport begins by itself while it backs off are not known, nor counted.
   const Histogram& connects() const { return connects_; }
   const Histogram& failed_connects() const { return failed_connects_; }
+  const EndpointSet& endpoints() const { return endpoints_; }
+  // What a call that found no server adds to its connection's leases for a while, when slots are compared.
+  uint32_t penalty() const;
 
   // It is open, and has neither carried a call nor answered for validate_after_idle.
   bool IsQuiet(uint32_t slot, absl::Time now) const;
@@ -228,8 +241,18 @@ class PoolState {
 
  private:
   void MoveTo(uint32_t slot, SlotState state, absl::Time now);
-  bool OpenOne(int replaces, absl::Time now, std::string why);
+  // `to` is the endpoint, 0 where it is to be picked; `insist` picks one whose back-off is not over.
+  bool OpenOne(int replaces, absl::Time now, std::string why, uint64_t to = 0, bool insist = false);
   bool OpenOrdinary(Decision::Cause cause, absl::Time now);
+  bool Replace(uint32_t slot, uint64_t to, absl::Time now);
+  CloseReason ReasonToReplace(const Record& record) const;
+  void OnEndpointsChanged(absl::Time now);
+  bool MayDialAnother(uint64_t endpoint, absl::Time now) const;
+  void TickHandicaps(const std::vector<SlotUse>& use, absl::Time now);
+  uint32_t HandicapOf(const Record& record, absl::Time now) const;
+  // Puts first those whose endpoints have most connections for their weight, and would with each that went before.
+  // Those of one endpoint keep their order.
+  void FullestFirst(std::vector<uint32_t>& slots) const;
   // `why` has the cause and the inputs of the decision.
   void OpenUpTo(int connections, Decision why, absl::Time now);
   int ConnectionsFor(int64_t leases) const;
@@ -237,13 +260,12 @@ class PoolState {
   std::string Why(Decision::Cause cause) const;
   // Those that are due cannot be replaced now.
   void NoteNotReplaced(Limit limit, int64_t limit_value, int due, int under_way, absl::Time now);
-  bool BacksOff(absl::Time now) const;
+  bool BacksOff(absl::Time now) const { return endpoints_.BacksOff(now); }
   bool HeldBack(absl::Time now) const;
   bool MayDial(absl::Time now) const { return !BacksOff(now) && !HeldBack(now); }
   // How long it took; zero if that is not known.
   absl::Duration DialEnded(uint32_t slot, Histogram& times, absl::Time now);
-  void NoteFailure(const absl::Status& why, absl::Time began, absl::Time now);
-  void BackOffFurther(absl::Time now);
+  void NoteFailure(uint32_t slot, const absl::Status& why, absl::Time began, absl::Time now);
   void BeginDrain(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);
   void EnterDraining(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail, absl::Time now);
   void DrainAll(CloseReason reason, absl::Time now);
@@ -270,13 +292,10 @@ class PoolState {
   std::vector<Record> records_;
   std::array<int, kSlotStates> counts_{};
 
-  // The target, as the dials found it.
-  bool failing_ = false;  // The last dial failed, or what it opened was lost at once.
-  absl::Time failing_since_ = absl::InfinitePast();
-  int failures_ = 0;  // In a row; sets the back-off.
-  absl::Time retry_at_ = absl::InfinitePast();
-  absl::Time last_opened_ = absl::InfinitePast();
-  absl::Time failed_at_ = absl::InfinitePast();  // When failures_ was last raised.
+  EndpointSet endpoints_;
+  double level_ = 0;       // Leases for each unit of share; falls slowly.
+  double best_share_ = 1;  // Of an open connection.
+
   absl::Status last_dial_error_;
   uint64_t dial_failures_ = 0;
   Probes probes_;

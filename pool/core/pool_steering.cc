@@ -239,6 +239,7 @@ absl::StatusOr<PoolOptions> Pool::InForce(const Sources& sources) {
 
 void Pool::ApplyOptions() {
   table_.SetSelection(state_.options().selection, static_cast<uint32_t>(state_.target()));
+  penalty_.store(state_.penalty(), std::memory_order_relaxed);
   SetWatch();
 }
 
@@ -275,6 +276,19 @@ absl::Status Pool::ChangeSources(const std::function<void(Sources&)>& change) {
     Perform(effects);
     return absl::OkStatus();
   }
+}
+
+absl::Status Pool::SetEndpoints(const std::vector<Endpoint>& endpoints) {
+  const absl::Status valid = EndpointSet::Validate(endpoints);
+  if (!valid.ok()) return valid;
+  return Steer([&](PoolState& state, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (state.admin() == PoolAdminState::kDestroyed) {
+      return absl::FailedPreconditionError(absl::StrCat("endpoints of pool \"", name_, "\": it was destroyed"));
+    }
+    state.SetEndpoints(endpoints, now);
+    SetAlarm();  // Also if there is nothing to do yet: an endpoint may be back whose back-off ends later.
+    return absl::OkStatus();
+  });
 }
 
 void Pool::Recycle() {

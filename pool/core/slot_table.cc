@@ -1,6 +1,7 @@
 #include "pool/core/slot_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
@@ -60,10 +61,10 @@ Slot* SlotTable::TryLendFirst(SelectionPolicy policy) {
   const uint64_t turn = policy == SelectionPolicy::kPack ? 0 : turns_.fetch_add(1, std::memory_order_relaxed) + 1;
   const uint64_t pack_up_to = pack_up_to_.load(std::memory_order_relaxed);
   // The lower, the sooner.
-  const auto rank = [&](const Slot& slot, SlotWord word, uint32_t i) -> uint64_t {
+  const auto rank = [&](const Slot& slot, SlotWord word, uint64_t load, uint32_t i) -> uint64_t {
     switch (policy) {
       case SelectionPolicy::kPack:
-        return word.leases() < pack_up_to ? slot.index : kMaxSlots + uint64_t{word.leases()};
+        return load == word.leases() && load < pack_up_to ? slot.index : kMaxSlots + load;
       case SelectionPolicy::kRoundRobin:
         return (i + count - turn % count) % count;
       case SelectionPolicy::kLeastRecentlyUsed:
@@ -78,17 +79,29 @@ Slot* SlotTable::TryLendFirst(SelectionPolicy policy) {
   // turn.
   constexpr int kLooks = 8;
   for (int look = 0; look < kLooks; ++look) {
-    Slot* first = nullptr;
-    uint64_t lowest = 0;
+    // Where there are turns, one with a handicap takes its own once it carries, with that added, no more than the
+    // lightest one without.
+    constexpr uint64_t kNone = ~uint64_t{0};
+    Slot *first = nullptr, *late = nullptr;
+    uint64_t lowest = 0, lightest = kNone;
+    auto lowest_late = std::make_pair(kNone, kNone);
     for (uint32_t i = 0; i < count; ++i) {
       Slot* slot = hints->at(i);
       const SlotWord word = slot->Load();
       if (!slot::Lend(word)) continue;
-      const uint64_t ranked = rank(*slot, word, i);
+      const uint64_t load = LoadOf(slot, word), ranked = rank(*slot, word, load, i);
+      if (turn != 0 && load > word.leases()) {
+        if (late != nullptr && std::make_pair(load, ranked) >= lowest_late) continue;
+        late = slot;
+        lowest_late = {load, ranked};
+        continue;
+      }
+      lightest = std::min(lightest, load);
       if (first != nullptr && ranked >= lowest) continue;
       first = slot;
       lowest = ranked;
     }
+    if (late != nullptr && lowest_late < std::make_pair(lightest, lowest)) first = late;
     if (first == nullptr) return nullptr;
     if (!TryLendOn(first, first->Load())) continue;
     if (turn != 0) first->turn.store(turn, std::memory_order_relaxed);
@@ -104,7 +117,7 @@ ABSL_ATTRIBUTE_HOT Slot* SlotTable::TryLend(PickRandom* random) {
   if (last.table == id_) {
     const SlotWord word = last.slot->Load();
     // Nobody carries fewer than none: most often no other slot is looked at, nor the list of them.
-    if (word.leases() == 0 && TryLendOn(last.slot, word)) return last.slot;
+    if (LoadOf(last.slot, word) == 0 && TryLendOn(last.slot, word)) return last.slot;
   }
   Slot* chosen = TryLendListed(last.table == id_ ? last.slot : nullptr, random);
   if (chosen != nullptr) last = {id_, chosen};
@@ -127,7 +140,7 @@ Slot* SlotTable::TryLendListed(Slot* remembered, PickRandom* random) {
     Slot* a = remembered != nullptr ? remembered : hints->at(i);
     Slot* b = hints->at(j) != a ? hints->at(j) : hints->at(i);
     SlotWord word_a = a->Load(), word_b = b->Load();
-    if (!slot::Lend(word_a) || (slot::Lend(word_b) && word_b.leases() < word_a.leases())) {
+    if (!slot::Lend(word_a) || (slot::Lend(word_b) && LoadOf(b, word_b) < LoadOf(a, word_a))) {
       std::swap(a, b);
       std::swap(word_a, word_b);
     }
@@ -146,12 +159,12 @@ Slot* SlotTable::GetOrAdd(uint32_t index) {
   if (index == size_) {
     if (size_ % kChunk == 0) {
       chunks_.push_back(std::make_unique<Slot[]>(kChunk));
-      holds_.push_back(std::make_unique<HistogramRecorder[]>(kChunk));
+      tallies_.push_back(std::make_unique<SlotTally[]>(kChunk));
     }
     Slot* added = &chunks_.back()[size_ % kChunk];
     added->index = index;
     added->pool = pool_;
-    added->holds = &holds_.back()[size_ % kChunk];
+    added->tally = &tallies_.back()[size_ % kChunk];
     ++size_;
   }
   return Get(index);

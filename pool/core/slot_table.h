@@ -21,12 +21,22 @@
 #include "pool/core/histogram.h"
 #include "pool/core/options.h"
 #include "pool/core/pick_random.h"
+#include "pool/core/slot_calls.h"
 #include "pool/core/slot_word.h"
 
 namespace chanpool {
 
 class Connection;
 class Pool;
+
+// What is counted of one slot and its acquirers do not touch, in lines of its own.
+struct alignas(64) SlotTally {
+  SlotCalls calls;
+  // How long the sampled leases on it were held, ever: written when one of them goes back.
+  HistogramRecorder holds;
+  // Leases granted under the lock, ever.
+  std::atomic<uint64_t> lent_slow{0};
+};
 
 // One place for one connection: a cache line of its own, so that two connections never contend for one.
 struct alignas(64) Slot {
@@ -36,16 +46,14 @@ struct alignas(64) Slot {
   // The most leases at one time since housekeeping last looked. A lost race makes it one acquire too low.
   std::atomic<uint32_t> peak{0};
   uint32_t index = 0;
-  // Leases granted under the lock, ever.
-  std::atomic<uint64_t> lent_slow{0};
   // When the fast path last lent it, by the table's own count of such times. Kept by the policies that take turns.
   std::atomic<uint64_t> turn{0};
   // Set before the slot lends and until it is CLOSED: whoever holds a lease may read it.
   std::atomic<Connection*> connection{nullptr};
   Pool* pool = nullptr;
-  // How long the sampled leases on it were held, ever: a line of its own, written when one of them goes back. Null in a
-  // slot without a table.
-  HistogramRecorder* holds = nullptr;
+  // Leases that are added to the word's when slots are compared: a hint, kept by housekeeping, raised by reports.
+  std::atomic<uint32_t> handicap{0};
+  SlotTally* tally = nullptr;  // Null in a slot without a table.
 
   SlotWord Load() const { return SlotWord(word.load(std::memory_order_acquire)); }
 };
@@ -53,7 +61,12 @@ static_assert(sizeof(Slot) == 64, "one cache line");
 
 // On either path. Under the lock; exact while nobody is about to take a place.
 inline uint64_t LeasesEver(const Slot& slot) {
-  return slot.lent.load(std::memory_order_acquire) + slot.lent_slow.load(std::memory_order_relaxed);
+  return slot.lent.load(std::memory_order_acquire) + slot.tally->lent_slow.load(std::memory_order_relaxed);
+}
+
+// What two slots are compared by; `word` is the slot's.
+inline uint64_t LoadOf(const Slot* slot, SlotWord word) {
+  return uint64_t{word.leases()} + slot->handicap.load(std::memory_order_relaxed);
 }
 
 // A word before and after a change that succeeded.
@@ -77,7 +90,8 @@ class SlotTable {
 
   // A place on an open slot; null when none has room, or when somebody waits. Which one is SetSelection's choice; at
   // first, and with kLeastLoaded:
-  //   - the slot that this thread used last, unless it carries somebody and another, drawn at random, carries fewer. So
+  //   - the slot that this thread used last, unless it carries somebody (its handicap counts) and another, drawn at
+  //     random, carries fewer. So
   //     a caller alone stays on one warm connection, whose words its core already has; as many connections are in use
   //     as there are calls at a time; and loads stay level (two choices, one of them remembered);
   //   - without such a slot, or when it has no room: the less loaded of two random ones, ties by chance;
@@ -122,7 +136,7 @@ class SlotTable {
       if (!next) return std::nullopt;
       if (slot->word.compare_exchange_weak(bits, next->bits(), std::memory_order_acq_rel, std::memory_order_acquire)) {
         if (next->leases() > SlotWord(bits).leases()) {
-          slot->lent_slow.fetch_add(next->leases() - SlotWord(bits).leases(), std::memory_order_relaxed);
+          slot->tally->lent_slow.fetch_add(next->leases() - SlotWord(bits).leases(), std::memory_order_relaxed);
           RaisePeak(slot, next->leases());
         }
         return SlotChange{SlotWord(bits), *next};
@@ -146,7 +160,8 @@ class SlotTable {
   void List(Slot* slot);
   void Unlist(Slot* slot);
 
-  // The listed slot with the fewest leases to which `change` applies, after applying it; null if none.
+  // The listed slot with the fewest leases, handicaps added, to which `change` applies, after applying it; null if
+  // none.
   template <typename Change>
   Slot* LendLeastLoaded(Change change) {
     return LendLeastLoaded(change, [](const Slot*) { return true; });
@@ -158,7 +173,7 @@ class SlotTable {
       Slot* best = nullptr;
       for (Slot* slot : listed_) {
         const SlotWord word = slot->Load();
-        if (!change(word) || (best != nullptr && word.leases() >= best->Load().leases())) continue;
+        if (!change(word) || (best != nullptr && LoadOf(slot, word) >= LoadOf(best, best->Load()))) continue;
         if (admits(slot)) best = slot;
       }
       // Between the look and the change others may only have filled it up: each retry follows somebody's success.
@@ -200,7 +215,7 @@ class SlotTable {
   Pool* const pool_;
   uint32_t size_ = 0;
   std::vector<std::unique_ptr<Slot[]>> chunks_;
-  std::vector<std::unique_ptr<HistogramRecorder[]>> holds_;  // Of each chunk.
+  std::vector<std::unique_ptr<SlotTally[]>> tallies_;  // As the chunks.
   std::vector<Slot*> listed_;
   std::vector<std::unique_ptr<Hints>> hints_of_all_times_;
   alignas(64) std::atomic<uint64_t> turns_{0};  // A line of its own: written by each call, of three policies.

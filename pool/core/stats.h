@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "pool/core/endpoint.h"
 #include "pool/core/events.h"
 #include "pool/core/histogram.h"
 #include "pool/core/pool_state.h"
@@ -169,6 +170,9 @@ PoolHealth HealthOf(const PoolStats& stats, absl::Time now);
 // One connection, as an operator sees it.
 struct ConnectionStats {
   ConnectionId id;
+  uint64_t endpoint = 0;  // Its id; of one that is not in the list any more while the connection drains.
+  std::string address;    // As it was dialled; empty in a pool that was told no endpoints.
+  uint32_t handicap = 0;  // Leases that are added when it is compared with others: slow start, weight, penalty.
   SlotState state = SlotState::kClosed;
   CloseReason reason = CloseReason::kIdle;  // While draining.
   uint32_t leases = 0;

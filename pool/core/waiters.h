@@ -24,7 +24,7 @@ class AsyncAcquire;
 // Which connection a caller wants: LeaseOptions, as they are kept.
 struct Wishes {
   bool fresh = false;           // One that never lent. A waiter stands in the line of those who want that.
-  std::optional<uint64_t> key;  // HashOfKey of its affinity key. Of no account while it waits.
+  std::optional<uint64_t> key;  // StableHash of its affinity key. Of no account while it waits.
 };
 
 struct Waiter {

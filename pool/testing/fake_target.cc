@@ -11,6 +11,7 @@ struct FakeTarget::Network {
   enum class Phase { kNew, kHanging, kOpen, kFailed };
   struct Entry {
     ConnectionId id;
+    std::string address;
     PoolOptions options;
     std::weak_ptr<ConnectionListener> listener;
     Phase phase = Phase::kNew;
@@ -37,21 +38,29 @@ struct FakeTarget::Network {
       MutexLock lock(&mu);
       ++dials;
       entry->phase = Phase::kHanging;
-      if (dial == Dial::kHang) return;
+      ++dials_at[entry->address];
+      if (DialAt(entry->address) == Dial::kHang) return;
       report = End(entry.get());
     }
     report.Make();
   }
 
   Report End(Entry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
-    const bool lost = dial == Dial::kFlap;
-    const bool opened = dial == Dial::kAccept || lost;
+    const Dial how = DialAt(entry->address);
+    const bool lost = how == Dial::kFlap;
+    const bool opened = how == Dial::kAccept || lost;
     entry->phase = opened && !lost ? Phase::kOpen : Phase::kFailed;
     const absl::Status why = lost ? absl::UnavailableError("hung up at once") : refusal;
     return {entry->listener.lock(), entry->id, opened, why, lost};
   }
 
-  std::vector<ConnectionId> In(Phase phase) const;
+  Dial DialAt(const std::string& address) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    const auto found = dial_at.find(address);
+    return found == dial_at.end() ? dial : found->second;
+  }
+
+  // Of one endpoint; null: of all.
+  std::vector<ConnectionId> In(Phase phase, const std::string* address = nullptr) const;
 
   mutable Mutex mu;
   Dial dial ABSL_GUARDED_BY(mu) = Dial::kAccept;
@@ -59,16 +68,19 @@ struct FakeTarget::Network {
   absl::Status refusal ABSL_GUARDED_BY(mu) = absl::UnavailableError("connection refused");
   std::list<std::shared_ptr<Entry>> entries ABSL_GUARDED_BY(mu);
   int dials ABSL_GUARDED_BY(mu) = 0;
+  std::map<std::string, Dial> dial_at ABSL_GUARDED_BY(mu);
+  std::map<std::string, int> dials_at ABSL_GUARDED_BY(mu);
   int destroyed ABSL_GUARDED_BY(mu) = 0;
   int cancels ABSL_GUARDED_BY(mu) = 0;
 };
 
 class FakeTarget::FakeConnection : public Connection {
  public:
-  FakeConnection(std::shared_ptr<Network> network, ConnectionId id, const PoolOptions& options,
-                 std::weak_ptr<ConnectionListener> listener)
+  FakeConnection(std::shared_ptr<Network> network, const std::string& address, ConnectionId id,
+                 const PoolOptions& options, std::weak_ptr<ConnectionListener> listener)
       : network_(std::move(network)), entry_(std::make_shared<Network::Entry>()) {
     entry_->id = id;
+    entry_->address = address;
     entry_->options = options;
     entry_->listener = std::move(listener);
     MutexLock lock(&network_->mu);
@@ -112,7 +124,11 @@ class FakeTarget::FakeConnector : public Connector {
   explicit FakeConnector(std::shared_ptr<Network> network) : network_(std::move(network)) {}
   std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
                                      std::weak_ptr<ConnectionListener> listener) override {
-    return std::make_unique<FakeConnection>(network_, id, options, std::move(listener));
+    return CreateTo(Endpoint(), id, options, std::move(listener));
+  }
+  std::unique_ptr<Connection> CreateTo(const Endpoint& endpoint, ConnectionId id, const PoolOptions& options,
+                                       std::weak_ptr<ConnectionListener> listener) override {
+    return std::make_unique<FakeConnection>(network_, endpoint.address, id, options, std::move(listener));
   }
 
  private:
@@ -126,6 +142,11 @@ std::unique_ptr<Connector> FakeTarget::NewConnector() { return std::make_unique<
 void FakeTarget::SetDial(Dial dial) {
   MutexLock lock(&network_->mu);
   network_->dial = dial;
+}
+
+void FakeTarget::SetDial(const std::string& address, Dial dial) {
+  MutexLock lock(&network_->mu);
+  network_->dial_at[address] = dial;
 }
 
 void FakeTarget::SetProbe(Probe probe) {
@@ -142,8 +163,8 @@ int FakeTarget::Answer() {
   std::vector<Network::Report> reports;
   {
     MutexLock lock(&network_->mu);
-    if (network_->dial == Dial::kHang) return 0;
     for (const auto& entry : network_->entries) {
+      if (network_->DialAt(entry->address) == Dial::kHang) continue;
       if (entry->phase == Network::Phase::kHanging) reports.push_back(network_->End(entry.get()));
     }
   }
@@ -158,7 +179,7 @@ bool FakeTarget::Answer(ConnectionId id) {
     const auto found = std::find_if(network_->entries.begin(), network_->entries.end(), [id](const auto& entry) {
       return entry->id == id && entry->phase == Network::Phase::kHanging;
     });
-    if (found == network_->entries.end() || network_->dial == Dial::kHang) return false;
+    if (found == network_->entries.end() || network_->DialAt((*found)->address) == Dial::kHang) return false;
     report = network_->End(found->get());
   }
   report.Make();
@@ -195,18 +216,25 @@ bool FakeTarget::Lose(ConnectionId id, const absl::Status& why) {
   return true;
 }
 
+int FakeTarget::LoseAt(const std::string& address, const absl::Status& why) {
+  int lost = 0;
+  for (const ConnectionId id : open_at(address)) lost += Lose(id, why);
+  return lost;
+}
+
 int FakeTarget::LoseAll(const absl::Status& why) {
   int lost = 0;
   for (const ConnectionId id : open()) lost += Lose(id, why);
   return lost;
 }
 
-std::vector<ConnectionId> FakeTarget::Network::In(Phase phase) const {
+std::vector<ConnectionId> FakeTarget::Network::In(Phase phase, const std::string* address) const {
   std::vector<ConnectionId> ids;
   {
     MutexLock lock(&mu);
     for (const auto& entry : entries) {
-      if (entry->phase == phase) ids.push_back(entry->id);
+      if (entry->phase != phase) continue;
+      if (address == nullptr || entry->address == *address) ids.push_back(entry->id);
     }
   }
   std::sort(ids.begin(), ids.end(), [](ConnectionId a, ConnectionId b) {
@@ -216,6 +244,9 @@ std::vector<ConnectionId> FakeTarget::Network::In(Phase phase) const {
 }
 
 std::vector<ConnectionId> FakeTarget::open() const { return network_->In(Network::Phase::kOpen); }
+std::vector<ConnectionId> FakeTarget::open_at(const std::string& address) const {
+  return network_->In(Network::Phase::kOpen, &address);
+}
 std::vector<ConnectionId> FakeTarget::dialling() const { return network_->In(Network::Phase::kHanging); }
 
 int FakeTarget::hanging() const {
@@ -239,6 +270,12 @@ int FakeTarget::alive() const {
 int FakeTarget::dials() const {
   MutexLock lock(&network_->mu);
   return network_->dials;
+}
+
+int FakeTarget::dials_at(const std::string& address) const {
+  MutexLock lock(&network_->mu);
+  const auto found = network_->dials_at.find(address);
+  return found == network_->dials_at.end() ? 0 : found->second;
 }
 
 int FakeTarget::destroyed() const {

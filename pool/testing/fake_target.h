@@ -9,6 +9,7 @@
 
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -35,6 +36,8 @@ class FakeTarget {
   std::unique_ptr<Connector> NewConnector();
 
   void SetDial(Dial dial);
+  // The same for one endpoint, whatever holds for the others. A slow one hangs until it is let accept, and Answer().
+  void SetDial(const std::string& address, Dial dial);
   void SetProbe(Probe probe);
   void SetRefusal(absl::Status why);
 
@@ -48,9 +51,11 @@ class FakeTarget {
   // Breaks what is open: one connection (false if it is not open), or all (their number).
   bool Lose(ConnectionId id, const absl::Status& why);
   int LoseAll(const absl::Status& why);
+  int LoseAt(const std::string& address, const absl::Status& why);  // Those to one endpoint.
 
   // Present state.
-  std::vector<ConnectionId> open() const;      // In the order of their ids.
+  std::vector<ConnectionId> open() const;  // In the order of their ids.
+  std::vector<ConnectionId> open_at(const std::string& address) const;
   int hanging() const;                         // Dials without an answer.
   std::vector<ConnectionId> dialling() const;  // Those, in the order of their ids.
   // What each living connection was made with, in the order in which they were made.
@@ -58,6 +63,7 @@ class FakeTarget {
   int alive() const;  // Connection objects, whatever their state.
   // Counters.
   int dials() const;
+  int dials_at(const std::string& address) const;
   int destroyed() const;
   int cancels() const;
 

@@ -54,13 +54,14 @@ Meaning MeaningOf(PoolEvent::Kind kind) {
   return {v1::EVENT_TYPE_UNSPECIFIED, v1::SEVERITY_INFO, "", false, false};
 }
 
-// A lost connection or a failed probe is nobody's wish.
+// A lost connection, a failed probe or an outlier is nobody's wish.
 v1::Severity SeverityOf(const PoolEvent& event, const Meaning& meaning) {
   if (!meaning.with_reason) return meaning.severity;
   switch (event.reason) {
     case CloseReason::kLost:
     case CloseReason::kConnectFailed:
     case CloseReason::kProbeFailed:
+    case CloseReason::kEjected:
       return v1::SEVERITY_WARNING;
     default:
       return meaning.severity;

@@ -119,6 +119,10 @@ constexpr Row kRows[] = {
     CHANPOOL_DURATION(leak_after),
     CHANPOOL_DURATION(validate_after_idle),
     CHANPOOL_DURATION(validate_every),
+    CHANPOOL_SCALAR(subset_size),
+    CHANPOOL_DURATION(slow_start),
+    CHANPOOL_SCALAR(max_ejected),
+    CHANPOOL_DURATION(ejection_time),
 };
 
 #undef CHANPOOL_SCALAR

@@ -93,6 +93,10 @@ pools:
     leak_after: 5m
     validate_after_idle: 1m
     validate_every: infinite
+    subset_size: 20
+    slow_start: 30s
+    max_ejected: 0.2
+    ejection_time: 1m
   - name: billing
     target: unix:/run/billing.sock
     max_age: infinite

@@ -190,9 +190,10 @@ class StatsFamilies {
 }  // namespace
 
 const std::vector<std::string>& KnownCloseReasons() {
-  static const auto* reasons =
-      new std::vector<std::string>{"idle",         "max_age", "recycled", "lost",           "connect_failed",
-                                   "probe_failed", "shrunk",  "drained",  "pool_destroyed", "discarded"};
+  static const auto* reasons = new std::vector<std::string>{
+      "idle",      "max_age", "recycled",       "lost",      "connect_failed",   "probe_failed",
+      "shrunk",    "drained", "pool_destroyed", "discarded", "endpoint_removed", "ejected",
+      "rebalanced"};
   return *reasons;
 }
 

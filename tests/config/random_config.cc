@@ -176,6 +176,10 @@ class Generator {
     if (Maybe()) *options.mutable_leak_after() = Duration(absl::Milliseconds(1), longest);
     if (Maybe()) *options.mutable_validate_after_idle() = Duration(absl::Milliseconds(1), longest);
     if (Maybe()) *options.mutable_validate_every() = Duration(absl::Milliseconds(1), longest);
+    if (Maybe()) options.set_subset_size(Number(0, 1000000));
+    if (Maybe()) *options.mutable_slow_start() = Duration(absl::ZeroDuration(), longest);
+    if (Maybe()) options.set_max_ejected(Number(0, 1000) / 1e3);
+    if (Maybe()) *options.mutable_ejection_time() = Duration(absl::Milliseconds(1), longest);
   }
 
   std::mt19937& random_;

@@ -10,7 +10,7 @@ namespace chanpool {
 namespace {
 
 void Note(HotKeys& keys, const std::string& key, int times = 1) {
-  for (int i = 0; i < times; ++i) keys.Note(key, HashOfKey(key));
+  for (int i = 0; i < times; ++i) keys.Note(key, StableHash(key));
 }
 
 TEST(HotKeysTest, WhoAsksMostComesFirst) {
@@ -20,7 +20,7 @@ TEST(HotKeysTest, WhoAsksMostComesFirst) {
   const std::vector<KeyStats> seen = keys.Read();
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[0].text, "often");
-  EXPECT_EQ(seen[0].hash, HashOfKey("often"));
+  EXPECT_EQ(seen[0].hash, StableHash("often"));
   EXPECT_EQ(seen[0].count, 3u);
   EXPECT_EQ(seen[0].error, 0u) << "while all fit nothing is guessed";
   EXPECT_EQ(seen[0].one_in, HotKeys::kSampling);

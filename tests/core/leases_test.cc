@@ -176,7 +176,7 @@ TEST(KeyChoiceTest, TheKeysOfAFullConnectionSpreadOverAllOthers) {
   std::array<int, 8> second{};
   int firsts = 0;
   for (uint64_t k = 0; k < 8000; ++k) {
-    const uint64_t key = HashOfKey(absl::StrCat("key ", k));
+    const uint64_t key = StableHash(absl::StrCat("key ", k));
     std::vector<std::pair<uint64_t, uint32_t>> order;
     for (uint32_t slot = 0; slot < 8; ++slot) order.push_back({Rank(key, slot), slot});
     std::sort(order.rbegin(), order.rend());

@@ -49,7 +49,11 @@ TEST(OptionsTest, DefaultsAreThoseOfTheDocumentation) {
             "selection: least_loaded\n"
             "leak_after: inf\n"
             "validate_after_idle: inf\n"
-            "validate_every: inf\n");
+            "validate_every: inf\n"
+            "subset_size: 0\n"
+            "slow_start: 0\n"
+            "max_ejected: 0.1\n"
+            "ejection_time: 30s\n");
 }
 
 // --- The table ----------------------------------------------------------------------------------------------------
@@ -112,6 +116,8 @@ TEST(OptionsTest, TheEndsOfEveryRangeAreValid) {
   low.shrink_interval = absl::Milliseconds(1);
   low.shrink_cooldown = absl::ZeroDuration();
   low.max_shrink_step = 1;
+  low.max_ejected = 0;
+  low.ejection_time = absl::Milliseconds(1);
   EXPECT_EQ(low.Validate(), absl::OkStatus());
 
   PoolOptions high;
@@ -126,6 +132,9 @@ TEST(OptionsTest, TheEndsOfEveryRangeAreValid) {
   high.shrink_below = 1;
   high.shrink_cooldown = absl::InfiniteDuration();
   high.max_shrink_step = kMaxConnections;
+  high.subset_size = 1'000'000;
+  high.slow_start = absl::Hours(24);
+  high.max_ejected = 1;
   EXPECT_EQ(high.Validate(), absl::OkStatus());
 }
 
@@ -190,6 +199,14 @@ std::vector<BadValue> BadValues() {
       {"validate_after_idle", "0", "at least 1ms",
        [](PoolOptions& o) { o.validate_after_idle = absl::ZeroDuration(); }},
       {"validate_every", "-1s", "at least 1ms", [=](PoolOptions& o) { o.validate_every = negative; }},
+      {"subset_size", "-1", "at least 0", [](PoolOptions& o) { o.subset_size = -1; }},
+      {"slow_start", "-1s", "at least 0", [](PoolOptions& o) { o.slow_start = absl::Seconds(-1); }},
+      {"slow_start", "infinite", "1m, or 0 for none", [](PoolOptions& o) { o.slow_start = absl::InfiniteDuration(); }},
+      {"max_ejected", "1.5", "at most 1", [](PoolOptions& o) { o.max_ejected = 1.5; }},
+      {"max_ejected", "-0.1", "at least 0 (none)", [](PoolOptions& o) { o.max_ejected = -0.1; }},
+      {"ejection_time", "0", "at least 1ms", [](PoolOptions& o) { o.ejection_time = absl::ZeroDuration(); }},
+      {"ejection_time", "infinite", "30s, or max_ejected 0",
+       [](PoolOptions& o) { o.ejection_time = absl::InfiniteDuration(); }},
   };
 }
 

@@ -217,6 +217,45 @@ TEST_F(SelectionTest, PackingFillsTheLowestToItsTargetAndThenLevelsTheRest) {
   EXPECT_EQ(Indices(lent), (std::vector<uint32_t>{0, 0, 1, 1, 2, 2, 0, 1, 2, 0, 1, 2}));
 }
 
+TEST_F(SelectionTest, PackingFillsOneWithAHandicapAfterTheOthers) {
+  for (int i = 0; i < 3; ++i) AddOpen(/*limit=*/4, /*leases=*/0);
+  table_.Get(0)->handicap = 1;
+  table_.SetSelection(SelectionPolicy::kPack, /*pack_up_to=*/2);
+
+  std::vector<Slot*> lent;
+  while (Slot* slot = table_.TryLend(&random_)) lent.push_back(slot);
+  EXPECT_EQ(Indices(lent), (std::vector<uint32_t>{1, 1, 2, 2, 0, 0, 1, 2, 0, 1, 2, 0}));
+}
+
+TEST_F(SelectionTest, OneWithAHandicapTakesItsTurnOnceItCarriesAsMuchLessThanTheOthers) {
+  for (const SelectionPolicy policy :
+       {SelectionPolicy::kRoundRobin, SelectionPolicy::kLeastRecentlyUsed, SelectionPolicy::kMostRecentlyUsed}) {
+    SlotTable table(nullptr);
+    for (uint32_t i = 0; i < 3; ++i) {
+      Slot* slot = table.GetOrAdd(i);
+      SlotTable::Update(slot, [](SlotWord word) { return slot::Reuse(word, /*limit=*/20); });
+      SlotTable::Update(slot, [](SlotWord word) { return slot::Open(word, 0, false); });
+      table.List(slot);
+    }
+    table.Get(2)->handicap = 5;
+    table.SetSelection(policy, 20);
+
+    for (int n = 0; n < 10; ++n) ASSERT_NE(table.TryLend(&random_), nullptr);
+    EXPECT_EQ(table.Get(2)->Load().leases(), 0u) << ToString(policy);
+    while (table.TryLend(&random_) != nullptr) {
+    }
+    EXPECT_EQ(table.Get(2)->Load().leases(), 20u) << ToString(policy) << ": it is the only one with room";
+  }
+}
+
+TEST_F(SlotTableTest, OneWithAHandicapCarriesSoManyFewer) {
+  for (int i = 0; i < 4; ++i) AddOpen(/*limit=*/100, /*leases=*/0);
+  table_.Get(3)->handicap = 10;
+
+  for (int n = 0; n < 4 * 20 - 10; ++n) ASSERT_NE(table_.TryLend(&random_), nullptr);
+  EXPECT_NEAR(table_.Get(3)->Load().leases(), 10, 3) << "seed " << kSeed;
+}
+
 TEST_F(SelectionTest, NoPolicyLendsPastSomebodyWhoWaits) {
   for (int i = 0; i < 2; ++i) SlotTable::Update(AddOpen(/*limit=*/2, /*leases=*/0), slot::MarkSlow);
   for (const SelectionPolicy policy : {SelectionPolicy::kPack, SelectionPolicy::kRoundRobin,

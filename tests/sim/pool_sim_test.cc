@@ -107,6 +107,13 @@ ConnectionStats Connected(ConnectionId id, SlotState state, uint32_t leases) {
   return row;
 }
 
+EndpointStats At(uint64_t id, const std::string& address) {
+  EndpointStats row;
+  row.endpoint.id = id;
+  row.endpoint.address = address;
+  return row;
+}
+
 // A healthy pool: two connections of four places, five leases of which one is above a limit.
 PoolView Healthy() {
   PoolView v;
@@ -127,6 +134,9 @@ PoolView Healthy() {
   v.stats.released = 3;
   v.stats.overcommitted = 1;
   v.connections = {Connected({0, 2}, SlotState::kOpen, 5), Connected({1, 1}, SlotState::kOpen, 1)};
+  v.endpoints = {At(7, "a"), At(8, "b"), At(9, "c")};
+  v.connections[0].endpoint = 7, v.connections[0].address = "a";
+  v.connections[1].endpoint = 8, v.connections[1].address = "b";
   v.held = 6;
   v.acquires = 9;
   v.alive = 2;
@@ -256,6 +266,24 @@ TEST(PoolSimTest, EveryRuleCanFail) {
          was.stats.retry_at = is.stats.retry_at = absl::UnixEpoch();
          is.permitted_connecting = 2;
          is.stats.connections_connecting = 2, is.stats.connections = 4, is.stats.opened = 5, is.alive = 4;
+         for (const uint32_t slot : {2u, 3u}) {
+           is.connections.push_back(Connected({slot, 1}, SlotState::kConnecting, 0));
+           is.connections.back().endpoint = 7, is.connections.back().address = "a";
+         }
+       }},
+      {"serves a removed endpoint", [](PoolView&, PoolView& v) { v.connections[1].endpoint = 5; }},
+      {"is at another address", [](PoolView&, PoolView& v) { v.connections[1].endpoint = 7; }},
+      {"serves a spare endpoint", [](PoolView&, PoolView& v) { v.endpoints[1].state = EndpointState::kSpare; }},
+      {"serves an ejected endpoint", [](PoolView&, PoolView& v) { v.endpoints[1].state = EndpointState::kEjected; }},
+      {"none that works is left",
+       [](PoolView&, PoolView& v) {
+         v.endpoints[0].state = EndpointState::kEjected;
+         v.endpoints[1].state = v.endpoints[2].state = EndpointState::kBackoff;
+       }},
+      {"endpoints are ejected, max_ejected allows 1",
+       [](PoolView&, PoolView& v) {
+         v.endpoints.push_back(At(10, "d"));
+         v.endpoints[2].state = v.endpoints[3].state = EndpointState::kEjected;
        }},
       {"before the back-off was over",
        [](PoolView& was, PoolView& is) {

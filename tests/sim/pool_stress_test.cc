@@ -110,6 +110,10 @@ class Arena {
     o.leak_after = draw(2) == 0 ? absl::Milliseconds(1) : absl::InfiniteDuration();
     o.validate_after_idle = draw(2) == 0 ? absl::Milliseconds(1) : absl::InfiniteDuration();
     o.validate_every = draw(2) == 0 ? absl::Milliseconds(2) : absl::InfiniteDuration();
+    o.subset_size = draw(3);
+    o.slow_start = absl::Milliseconds(draw(3));
+    o.max_ejected = draw(2);
+    o.ejection_time = absl::Milliseconds(1 + draw(3));
     o.overflow = draw(2) == 0 ? OverflowPolicy::kReject : OverflowPolicy::kOvercommit;
     return o;
   }
@@ -189,6 +193,9 @@ void Live(Arena* arena, uint64_t seed, absl::Time until, std::atomic<int64_t>* a
         std::swap(held[random() % held.size()], held.back());
         held.pop_back();
       }
+      if (!held.empty() && one_in(2)) {
+        held.back().ReportCall(static_cast<CallOutcome>(random() % 5), absl::Microseconds(random() % 2000));
+      }
       if (!held.empty() && one_in(40)) held.back().Suspect();
       if (!held.empty() && one_in(40)) held.back().Discard();
       if (!held.empty() && one_in(40)) held.back().SetMaxIdle(absl::Milliseconds(1));
@@ -243,6 +250,8 @@ void Live(Arena* arena, uint64_t seed, absl::Time until, std::atomic<int64_t>* a
       case 17:
         (void)pool.Stats();
         (void)pool.Connections();
+        (void)pool.Endpoints();
+        (void)pool.Warnings();
         (void)pool.Connectivity();
         (void)pool.LongLeases();
         break;
@@ -257,6 +266,18 @@ void Live(Arena* arena, uint64_t seed, absl::Time until, std::atomic<int64_t>* a
         break;
       case 21:
         (void)pool.Unpause();
+        break;
+      case 22: {
+        std::vector<Endpoint> endpoints;
+        for (const char* address : {"a", "b", "c"}) {
+          if (one_in(2)) endpoints.push_back({address, 1 + static_cast<int>(random() % 3)});
+        }
+        (void)pool.SetEndpoints(endpoints);
+        break;
+      }
+      case 23:
+        life->target.SetDial("a", one_in(2) ? FakeTarget::Dial::kRefuse : FakeTarget::Dial::kAccept);
+        life->target.LoseAt("b", absl::UnavailableError("reset"));
         break;
       default:
         break;

@@ -52,6 +52,23 @@ std::string Times(const PoolView& v) {
   return "";
 }
 
+// An endpoint whose ejection ended has no back-off to wait for.
+bool SomeReturned(const PoolView& before, const PoolView& after) {
+  for (const EndpointStats& was : before.endpoints) {
+    if (was.state != EndpointState::kEjected) continue;
+    for (const EndpointStats& is : after.endpoints) {
+      if (is.endpoint.id == was.endpoint.id && is.state != EndpointState::kEjected) return true;
+    }
+  }
+  return false;
+}
+
+int Dials(const PoolView& view, uint64_t endpoint) {
+  return static_cast<int>(std::count_if(view.connections.begin(), view.connections.end(), [&](const auto& row) {
+    return row.state == SlotState::kConnecting && row.endpoint == endpoint;
+  }));
+}
+
 std::string Gauges(const PoolView& v) {
   const PoolStats& s = v.stats;
   // A lease that is granted and not delivered yet belongs to an AcquireAsync that has not ended.
@@ -91,6 +108,26 @@ std::string Gauges(const PoolView& v) {
   return "";
 }
 
+std::string Endpoints(const PoolView& v) {
+  bool some_ejected = false, some_left = v.endpoints.empty();
+  for (const EndpointStats& row : v.endpoints) {
+    const bool used = row.state != EndpointState::kSpare && row.state != EndpointState::kEjected;
+    some_ejected |= row.state == EndpointState::kEjected;
+    some_left |= used && (row.state == EndpointState::kHealthy || row.connections > 0);
+  }
+  if (some_ejected && !some_left) return "an endpoint is ejected, and none that works is left";
+  for (const ConnectionStats& row : v.connections) {
+    if (row.state == SlotState::kDraining || v.endpoints.empty()) continue;
+    const auto found = std::find_if(v.endpoints.begin(), v.endpoints.end(),
+                                    [&](const EndpointStats& e) { return e.endpoint.id == row.endpoint; });
+    if (found == v.endpoints.end()) return absl::StrCat(row.id.ToString(), " serves a removed endpoint");
+    if (found->endpoint.address != row.address) return absl::StrCat(row.id.ToString(), " is at another address");
+    if (found->state == EndpointState::kSpare) return absl::StrCat(row.id.ToString(), " serves a spare endpoint");
+    if (found->state == EndpointState::kEjected) return absl::StrCat(row.id.ToString(), " serves an ejected endpoint");
+  }
+  return "";
+}
+
 std::string Identities(const PoolView& v) {
   const PoolStats& s = v.stats;
   if (s.acquired != s.hits + s.misses) return "acquired != hits + misses";
@@ -118,6 +155,21 @@ std::string Identities(const PoolView& v) {
   if (ends + s.waiters < v.acquires || ends + s.waiters > v.acquires + s.cancelled) return "acquires and ends differ";
   if (s.cancelled < v.ended_cancelled) return "more acquires were cancelled than counted";
   return "";
+}
+
+int Ejected(const PoolView& v) {
+  return static_cast<int>(std::count_if(v.endpoints.begin(), v.endpoints.end(),
+                                        [](const EndpointStats& row) { return row.state == EndpointState::kEjected; }));
+}
+
+std::string Ejections(const PoolView& before, const PoolView& after) {
+  const auto used = std::count_if(after.endpoints.begin(), after.endpoints.end(),
+                                  [](const EndpointStats& row) { return row.state != EndpointState::kSpare; });
+  const double ratio = after.options.max_ejected;
+  const int allowed = ratio == 0 ? 0 : std::max(1, static_cast<int>(ratio * static_cast<double>(used)));
+  // What was ejected before an option or the list changed may stay.
+  if (Ejected(after) <= std::max(allowed, Ejected(before))) return "";
+  return absl::StrCat(Ejected(after), " endpoints are ejected, max_ejected allows ", allowed, " of ", used);
 }
 
 std::string Changes(const PoolView& before, const PoolView& after) {
@@ -158,11 +210,13 @@ std::string Changes(const PoolView& before, const PoolView& after) {
 
   const bool failing = was.retry_at != absl::InfinitePast() && is.retry_at != absl::InfinitePast();
   if (failing && after.opened_reports == before.opened_reports) {
-    if (is.connections_connecting > std::max(1, was.connections_connecting)) {
+    for (const ConnectionStats& row : after.connections) {
+      if (Dials(after, row.endpoint) <= std::max(1, Dials(before, row.endpoint))) continue;
       return "more than one dial at a time while the target fails";
     }
     const bool same_wait = is.retry_at == was.retry_at;  // Each failure draws a new one.
-    if (!after.may_insist && same_wait && after.now < is.retry_at && after.dials > before.dials) {
+    if (!after.may_insist && !after.may_dial_others && !SomeReturned(before, after) && same_wait &&
+        after.now < is.retry_at && after.dials > before.dials) {
       return "dialled before the back-off was over";
     }
   }
@@ -183,7 +237,8 @@ std::string Describe(const PoolView& view) {
 }
 
 std::string Violation(const PoolView& before, const PoolView& after) {
-  for (std::string broken : {Gauges(after), Identities(after), Times(after), Changes(before, after)}) {
+  for (std::string broken : {Gauges(after), Endpoints(after), Identities(after), Times(after), Ejections(before, after),
+                             Changes(before, after)}) {
     if (!broken.empty()) return absl::StrCat(broken, "\n  ", Describe(after), "\n  before: ", Describe(before));
   }
   return "";

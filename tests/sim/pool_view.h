@@ -25,6 +25,7 @@ struct PoolView {
   // As the pool tells it.
   PoolStats stats;
   std::vector<ConnectionStats> connections;
+  std::vector<EndpointStats> endpoints;
   PoolOptions options;
   int decisions = 0;  // That it can tell.
 
@@ -46,6 +47,7 @@ struct PoolView {
   bool may_insist = false;         // A call that waits for ready may dial before the back-off is over.
   bool may_resume = false;
   std::map<std::pair<uint32_t, uint32_t>, uint32_t> returned;  // Leases given back: slot, generation, how many.
+  bool may_dial_others = false;                                // The endpoints changed: a new one has no back-off.
 
   absl::Time paused_until = absl::InfinitePast();  // As the pauses ask: never later.
 

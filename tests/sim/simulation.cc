@@ -17,10 +17,13 @@ namespace {
 constexpr size_t kManyLeases = 24;
 // Lives that may wait for their last lease.
 constexpr size_t kManyLives = 4;
+constexpr int kAddresses = 5;
 // A seed is drawn below this.
 constexpr uint64_t kAnySeed = uint64_t{1} << 32;
 
 const ScriptWriter kNobody;
+
+std::string AddressOf(int endpoint) { return absl::StrCat("10.0.0.", endpoint, ":50051"); }
 
 std::string EventName(PoolEvent::Kind kind) { return absl::StrCat("event ", ToString(kind)); }
 std::string ReasonName(CloseReason reason) { return absl::StrCat("closed: ", ToString(reason)); }
@@ -112,6 +115,9 @@ const std::vector<Simulation::Step>& Simulation::Steps() {
       {"report_too_late", 5, &Simulation::ReportTooLate},
       {"report_twice", 5, &Simulation::ReportTwice},
       {"settle", 1, &Simulation::Settle},
+      {"set_endpoints", 6, &Simulation::SetEndpoints},
+      {"kill_endpoint", 8, &Simulation::KillEndpoint},
+      {"slow_endpoint", 20, &Simulation::SlowEndpoint},
   };
   return *steps;
 }
@@ -258,6 +264,7 @@ PoolView Simulation::Look() {
   PoolView view = leave_;
   view.stats = life_->pool->Stats();
   view.connections = life_->pool->Connections();
+  view.endpoints = life_->pool->Endpoints();
   view.options = life_->pool->options();
   // Copies up to 512 of them: not after each step.
   view.decisions =
@@ -650,12 +657,17 @@ PoolOptions Simulation::AnyOptions() {
   o.shrink_interval = Pick({absl::Milliseconds(50), absl::Milliseconds(300), absl::Seconds(1)});
   o.shrink_cooldown = Pick({absl::ZeroDuration(), absl::Milliseconds(200), absl::Seconds(30)});
   o.max_shrink_step = Pick({1, 2, 4096});
+  o.subset_size = Pick({0, 0, 1, 2});
+  o.slow_start = Pick({absl::ZeroDuration(), absl::Milliseconds(50), absl::Seconds(10)});
+  o.max_ejected = Pick({0.0, 0.1, 0.1, 1.0});
+  o.ejection_time = Pick({absl::Milliseconds(100), absl::Seconds(30)});
   const absl::Status valid = o.Validate();
   if (!valid.ok()) broken_ = absl::StrCat("options: ", valid.message());
   return o;
 }
 
 void Simulation::Reconfigure() {
+  leave_.may_dial_others = true;  // The subset may change.
   leave_.may_change_limits = true;
   const int was = life_->pool->options().max_leases_per_connection;
   const PoolOptions options = AnyOptions();
@@ -786,6 +798,7 @@ void Simulation::TryToConnect() { life_->pool->TryToConnect(); }
 
 // The target is well for a while: whatever happened before, the pool must come back.
 void Simulation::Settle() {
+  for (int i = 0; i < kAddresses; ++i) life_->target.SetDial(AddressOf(i), FakeTarget::Dial::kAccept);
   life_->target.SetDial(FakeTarget::Dial::kAccept);
   life_->target.SetProbe(FakeTarget::Probe::kAnswer);
   life_->target.Answer();
@@ -809,6 +822,66 @@ void Simulation::Settle() {
     broken_ = absl::StrCat("the target is well, callers wait, and ", stats.connections_open, " of ",
                            options.max_connections, " connections are open");
   }
+  const std::string uneven = HowUneven();
+  if (!uneven.empty()) broken_ = absl::StrCat("the target is well, and there are ", uneven);
+}
+
+// --- Endpoints ----------------------------------------------------------------------------------------------------
+
+std::string Simulation::AnyAddress() { return AddressOf(static_cast<int>(Draw(kAddresses))); }
+
+void Simulation::SetEndpoints() {
+  leave_.may_dial_others = true;
+  std::vector<Endpoint> endpoints;
+  for (int i = 0; i < kAddresses; ++i) {
+    if (OneIn(2)) endpoints.push_back({AddressOf(i), OneIn(2) ? 1 : 1 + static_cast<int>(Draw(5))});
+  }
+  if (life_->pool->SetEndpoints(endpoints).ok() == endpoints.empty()) broken_ = "endpoints: taken, or not";
+}
+
+void Simulation::KillEndpoint() {
+  const std::string address = AnyAddress();
+  life_->target.SetDial(address, Pick({FakeTarget::Dial::kRefuse, FakeTarget::Dial::kHang, FakeTarget::Dial::kAccept}));
+  if (OneIn(2)) life_->target.LoseAt(address, absl::UnavailableError("killed"));
+}
+
+// Calls on one endpoint take long or fail, those on the others are well.
+void Simulation::SlowEndpoint() {
+  const std::string bad = AnyAddress();
+  const CallOutcome outcome = Pick({CallOutcome::kAnswered, CallOutcome::kFailed, CallOutcome::kUnavailable,
+                                    CallOutcome::kOverloaded, CallOutcome::kUnknown});
+  std::map<std::pair<uint32_t, uint32_t>, std::string> addresses;
+  for (const ConnectionStats& row : life_->pool->Connections()) {
+    addresses[{row.id.slot, row.id.generation}] = row.address;
+  }
+  for (Lease& lease : leases_) {
+    if (lease.life != life_) continue;
+    const ConnectionId id = lease.place.id();
+    const bool is_bad = addresses[{id.slot, id.generation}] == bad;
+    for (uint64_t n = Draw(60); n > 0; --n) {
+      lease.place.ReportCall(is_bad ? outcome : CallOutcome::kAnswered,
+                             is_bad ? absl::Seconds(1) : absl::Milliseconds(2));
+    }
+  }
+}
+
+std::string Simulation::HowUneven() const {
+  const PoolStats stats = life_->pool->Stats();
+  const PoolOptions options = life_->pool->options();
+  // What is under way takes the places that repairs need, and a rate has its own time.
+  if (!InService(stats.state) || options.max_connects_per_second > 0) return "";
+  if (stats.connections_replacing + stats.connections_connecting + stats.connections_checking > 0) return "";
+  const std::vector<EndpointStats> rows = life_->pool->Endpoints();
+  for (const EndpointStats& full : rows) {
+    for (const EndpointStats& empty : rows) {
+      if (empty.state != EndpointState::kHealthy || full.connections_open == 0) continue;
+      if ((full.connections - 1) * empty.endpoint.weight <= empty.connections * full.endpoint.weight) continue;
+      return absl::StrCat(full.connections, " connections to ", full.endpoint.address, " of weight ",
+                          full.endpoint.weight, ", ", empty.connections, " to ", empty.endpoint.address, " of weight ",
+                          empty.endpoint.weight);
+    }
+  }
+  return "";
 }
 
 }  // namespace chanpool

@@ -191,6 +191,12 @@ class Simulation {
   void ReportTooLate();
   void ReportTwice();
   void Settle();
+  void SetEndpoints();
+  void KillEndpoint();
+  void SlowEndpoint();
+  std::string AnyAddress();
+  // Whether the connections of a pool that has come to rest are where they should be.
+  std::string HowUneven() const;
 
   const uint64_t seed_ = 0;
   Script script_;              // To be replayed.

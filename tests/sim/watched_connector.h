@@ -29,9 +29,13 @@ class WatchedConnector : public Connector {
 
   std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
                                      std::weak_ptr<ConnectionListener> listener) override {
+    return CreateTo(Endpoint(), id, options, std::move(listener));
+  }
+  std::unique_ptr<Connection> CreateTo(const Endpoint& endpoint, ConnectionId id, const PoolOptions& options,
+                                       std::weak_ptr<ConnectionListener> listener) override {
     ++asked_->created;
     auto tap = std::make_shared<Tap>(std::move(listener), asked_);
-    return std::make_unique<Watched>(behind_->Create(id, options, tap), tap, asked_);
+    return std::make_unique<Watched>(behind_->CreateTo(endpoint, id, options, tap), tap, asked_);
   }
 
  private:
