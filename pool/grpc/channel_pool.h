@@ -31,7 +31,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "pool/core/clock.h"
+#include "pool/core/decision_log.h"
 #include "pool/core/events.h"
+#include "pool/core/explain.h"
+#include "pool/core/hot_keys.h"
 #include "pool/core/lease_options.h"
 #include "pool/core/lease_watch.h"
 #include "pool/core/options.h"
@@ -202,6 +205,15 @@ class ChannelPool {
   std::vector<ConnectionStats> Connections() const { return pool_->Connections(); }
   // The leases out for longer than leak_after, oldest first, at most `most`, each with the line that borrowed it.
   std::vector<LongLease> LongLeases(size_t most = 100) const { return pool_->LongLeases(most); }
+
+  // Which limit binds, since when, how one knows, what to turn; a size from rate times hold time; what not to dial for
+  // each call has saved. Of the last half minute to minute.
+  Explanation Explain() const { return pool_->Explain(); }
+  // What was decided about its size and its callers, from which numbers, and why not more: the last
+  // DecisionLog::kMaxDecisions entries, the oldest first.
+  std::vector<Decision> Decisions() const { return pool_->Decisions(); }
+  // The affinity keys that ask most, the one that asks most first, from a sample.
+  std::vector<KeyStats> Keys() const { return pool_->Keys(); }
 
   // `callback` (not null) gets each event in order, on the closer thread; it must not block. Ends with the
   // Subscription, which does not wait for one that is about to begin. Beyond EventFeed::kMaxSubscribers the

@@ -624,6 +624,40 @@ TEST_F(ChannelPoolTest, ALeaseThatIsOutForTooLongIsListedWithTheLineThatBorrowed
   EXPECT_EQ(leases[0].connection, lease.connection());
 }
 
+TEST_F(ChannelPoolTest, AFullPoolExplainsItselfAndTellsWhatItDecided) {
+  PoolOptions options;
+  options.max_connections = options.max_leases_per_connection = 1;
+  options.overflow = OverflowPolicy::kReject;
+  Make(options);
+  LeaseOptions by_key;
+  by_key.affinity_key = "customer 7";
+  const Lease lease = pool_->Acquire(In(kLimit), by_key).value();
+  EXPECT_THAT(Call(pool_->channel()), StatusIs(grpc::StatusCode::RESOURCE_EXHAUSTED));
+  EXPECT_EQ(pool_->Explain().findings[0].limit, Limit::kMaxConnections);
+  EXPECT_EQ(pool_->Explain().findings[0].value, "2");
+  const std::vector<Decision> decisions = pool_->Decisions();
+  ASSERT_FALSE(decisions.empty());
+  EXPECT_EQ(decisions.back().limit, Limit::kMaxLeasesPerConnection) << decisions.back().ToString();
+  EXPECT_EQ(decisions.back().kind, Decision::Kind::kRefused);
+  for (int i = 0; i < 4'000; ++i) (void)pool_->TryAcquire(by_key);
+  ASSERT_EQ(pool_->Keys().size(), 1u);
+  EXPECT_EQ(pool_->Keys()[0].text, "customer 7");
+}
+
+TEST_F(ChannelPoolTest, TheTimesOfCallsAreInTheStatistics) {
+  Make(PoolOptions());
+  ASSERT_THAT(Call(pool_->channel()), IsOk());
+  const PoolStats before = pool_->Stats();
+  EXPECT_EQ(before.connects.count(), 1u);
+  for (int i = 0; i < 2'000; ++i) ASSERT_THAT(Call(pool_->channel()), IsOk());
+  const PoolStats stats = pool_->Stats();
+  EXPECT_GT(stats.holds.histogram.count(), 0u);
+  EXPECT_GT(stats.holds.histogram.Mean(), absl::Microseconds(1)) << "a call's lease is held until its status";
+  uint64_t timed = stats.fast_hits;
+  for (const Histogram& waits : stats.slow_waits) timed += waits.count();
+  EXPECT_EQ(timed, stats.acquired);
+}
+
 TEST_F(ChannelPoolTest, ALeaseOutlivesItsPool) {
   MakeReady(1, 3);
   auto lease = std::make_unique<Lease>(pool_->Acquire(In(kLimit)).value());
