@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "chanpool/admin/v1/version.h"
+#include "server/admin/explain_view.h"
 #include "server/admin/managed_pool.h"
 #include "server/admin/nearest_name.h"
 #include "server/admin/page.h"
@@ -77,6 +78,20 @@ absl::Status NoConfiguration() {
   return ErrorBuilder(absl::StatusCode::kFailedPrecondition, "NO_CONFIGURATION", why)
       .Precondition("NO_CONFIGURATION", "instance", why)
       .Build();
+}
+
+// Of a row that was heard from an application, with all that there is.
+void ClearHistograms(v1::PoolStats& row) {
+  row.clear_fast_waits();
+  row.clear_slow_waits();
+  row.clear_holds();
+  row.clear_connects();
+  row.clear_failed_connects();
+}
+
+// The newest sorts first.
+std::string NewestFirstKey(const Decision& decision) {
+  return absl::StrFormat("%020d", std::numeric_limits<uint64_t>::max() - decision.sequence);
 }
 
 // Puts our details on what came without: from a pool, say.
@@ -285,14 +300,49 @@ void PoolAdmin::ListConnections(const v1::ListConnectionsRequest& request, const
   reply(std::move(response));
 }
 
-absl::StatusOr<std::vector<v1::PoolStats>> PoolAdmin::Stats(const std::vector<std::string>& names) {
+void PoolAdmin::ExplainPool(const v1::ExplainPoolRequest& request, const CallContext& context,
+                            Reply<v1::ExplainPoolResponse> reply) {
+  RequestChecks checks;
+  const ResourceName name = checks.PoolName("name", request.name());
+  if (!checks.ok()) return reply(checks.ToStatus());
+  if (!name.process.empty()) return PassOn(name.process, "ExplainPool", request, context, std::move(reply));
+  const auto managed = FindPool(name.id);
+  if (!managed.ok()) return reply(managed.status());
+  v1::ExplainPoolResponse response;
+  *response.mutable_explanation() = ShowExplanation(**managed);
+  reply(std::move(response));
+}
+
+void PoolAdmin::ListDecisions(const v1::ListDecisionsRequest& request, const CallContext& context,
+                              Reply<v1::ListDecisionsResponse> reply) {
+  RequestChecks checks;
+  const ResourceName name = checks.PoolName("parent", request.parent());
+  if (!checks.ok()) return reply(checks.ToStatus());
+  if (!name.process.empty()) return PassOn(name.process, "ListDecisions", request, context, std::move(reply));
+  Page page(absl::StrCat("ListDecisions ", request.parent()), request.page_size(), request.page_token(), checks);
+  if (!checks.ok()) return reply(checks.ToStatus());
+  const auto managed = FindPool(name.id);
+  if (!managed.ok()) return reply(managed.status());
+  const Pool& pool = (*managed)->pool();
+  const absl::Duration wall_minus_pool = pool.clock()->WallNow() - pool.clock()->Now();
+  const std::vector<Decision> decisions = pool.Decisions();
+  v1::ListDecisionsResponse response;
+  for (auto decision = decisions.rbegin(); decision != decisions.rend(); ++decision) {
+    if (!page.Takes(NewestFirstKey(*decision))) continue;
+    *response.add_decisions() = ShowDecision(*decision, wall_minus_pool);
+  }
+  response.set_next_page_token(page.next());
+  reply(std::move(response));
+}
+
+absl::StatusOr<std::vector<v1::PoolStats>> PoolAdmin::Stats(const std::vector<std::string>& names, bool histograms) {
   RequestChecks checks;
   if (names.size() > kMaxNamed) {
     checks.Wrong("pools", absl::StrCat(names.size(), " names; give at most ", kMaxNamed, ", or none for all"));
   }
   for (size_t i = 0; i < names.size() && checks.ok(); ++i) checks.PoolName(absl::StrCat("pools[", i, "]"), names[i]);
   if (!checks.ok()) return checks.ToStatus();
-  std::vector<v1::PoolStats> stats = StatsOfPresent(names);
+  std::vector<v1::PoolStats> stats = StatsOfPresent(names, histograms);
   for (const std::string& name : names) {
     if (std::none_of(stats.begin(), stats.end(), [&](const auto& row) { return row.name() == name; })) {
       return NoSuchPool(name);
@@ -301,19 +351,21 @@ absl::StatusOr<std::vector<v1::PoolStats>> PoolAdmin::Stats(const std::vector<st
   return stats;
 }
 
-std::vector<v1::PoolStats> PoolAdmin::StatsOfPresent(const std::vector<std::string>& names) {
+std::vector<v1::PoolStats> PoolAdmin::StatsOfPresent(const std::vector<std::string>& names, bool histograms) {
   const auto wanted = [&names](const std::string& name) {
     return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
   };
   std::vector<v1::PoolStats> stats;
   for (const auto& managed : registry_->List()) {
-    if (wanted(managed->name())) stats.push_back(ShowStats(*managed));
+    if (wanted(managed->name())) stats.push_back(ShowStats(*managed, histograms));
   }
   if (remote_ != nullptr) {
     std::vector<v1::PoolStats> others = remote_->Stats();
     SortByName(others);
     for (v1::PoolStats& row : others) {
-      if (wanted(row.name())) stats.push_back(std::move(row));
+      if (!wanted(row.name())) continue;
+      if (!histograms) ClearHistograms(row);
+      stats.push_back(std::move(row));
     }
   }
   return stats;
@@ -321,7 +373,7 @@ std::vector<v1::PoolStats> PoolAdmin::StatsOfPresent(const std::vector<std::stri
 
 void PoolAdmin::GetStats(const v1::GetStatsRequest& request, const CallContext& /*context*/,
                          Reply<v1::GetStatsResponse> reply) {
-  absl::StatusOr<std::vector<v1::PoolStats>> stats = Stats(Names(request.pools()));
+  absl::StatusOr<std::vector<v1::PoolStats>> stats = Stats(Names(request.pools()), request.include_histograms());
   if (!stats.ok()) return reply(stats.status());
   v1::GetStatsResponse response;
   for (v1::PoolStats& row : *stats) *response.add_stats() = std::move(row);

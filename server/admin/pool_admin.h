@@ -71,6 +71,10 @@ class PoolAdmin {
   void ListConnections(const v1::ListConnectionsRequest& request, const CallContext& context,
                        Reply<v1::ListConnectionsResponse> reply);
   void GetStats(const v1::GetStatsRequest& request, const CallContext& context, Reply<v1::GetStatsResponse> reply);
+  void ExplainPool(const v1::ExplainPoolRequest& request, const CallContext& context,
+                   Reply<v1::ExplainPoolResponse> reply);
+  void ListDecisions(const v1::ListDecisionsRequest& request, const CallContext& context,
+                     Reply<v1::ListDecisionsResponse> reply);
   void GetConfig(const v1::GetConfigRequest& request, const CallContext& context, Reply<v1::GetConfigResponse> reply);
   void UpdatePool(const v1::UpdatePoolRequest& request, const CallContext& context,
                   Reply<v1::UpdatePoolResponse> reply);
@@ -90,9 +94,10 @@ class PoolAdmin {
 
   // --- For the watches --------------------------------------------------------------------------------------------
   // As GetStats, at once: of the pools named, or of all. kNotFound for the first that is not there.
-  absl::StatusOr<std::vector<v1::PoolStats>> Stats(const std::vector<std::string>& names);
+  // With `histograms` also how long things took.
+  absl::StatusOr<std::vector<v1::PoolStats>> Stats(const std::vector<std::string>& names, bool histograms);
   // The same without those that are not there any more.
-  std::vector<v1::PoolStats> StatsOfPresent(const std::vector<std::string>& names);
+  std::vector<v1::PoolStats> StatsOfPresent(const std::vector<std::string>& names, bool histograms);
   // SERVING, NOT_SERVING, or neither: for "", the service's name, "pools/orders" and "processes/shop/pools/orders".
   enum class Serving { kYes, kNo, kUnknown };
   Serving ServingOf(absl::string_view service);

@@ -91,6 +91,8 @@ const std::map<std::string, PoolAdminService::Row>& Rows() {
       {"GetPool", {Serve(&PoolAdmin::GetPool), nullptr}},
       {"ListConnections", {Serve(&PoolAdmin::ListConnections), nullptr}},
       {"GetStats", {Serve(&PoolAdmin::GetStats), nullptr}},
+      {"ExplainPool", {Serve(&PoolAdmin::ExplainPool), nullptr}},
+      {"ListDecisions", {Serve(&PoolAdmin::ListDecisions), nullptr}},
       {"GetConfig", {Serve(&PoolAdmin::GetConfig), nullptr}},
       {"UpdatePool", {Serve(&PoolAdmin::UpdatePool), nullptr}},
       {"ReloadConfig", {Serve(&PoolAdmin::ReloadConfig), nullptr}},

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "server/admin/explain_view.h"
 #include "server/admin/pool_options_proto.h"
 #include "server/admin/proto_time.h"
 
@@ -180,7 +181,7 @@ v1::Pool ShowPool(ManagedPool& managed, const ManagedPool::Facts& facts) {
   return shown;
 }
 
-v1::PoolStats ShowStats(ManagedPool& managed) {
+v1::PoolStats ShowStats(ManagedPool& managed, bool histograms) {
   Pool& pool = managed.pool();
   const PoolStats stats = pool.Stats();
   const int idle = Idle(stats, pool.Connections());
@@ -220,6 +221,18 @@ v1::PoolStats ShowStats(ManagedPool& managed) {
     (*shown.mutable_closed_by_reason())[ToString(static_cast<CloseReason>(reason))] = stats.closed_by_reason[reason];
   }
   shown.set_last_dial_error(std::string(stats.last_dial_error.message()));
+  shown.set_fast_hits(stats.fast_hits);
+  shown.set_connections_used(stats.connections_used);
+  shown.set_leases_peak_bound(stats.leases_peak_bound);
+  if (!histograms) return shown;
+  *shown.mutable_fast_waits() = ShowHistogram(stats.fast_waits);
+  for (int outcome = 0; outcome < kAcquireOutcomes; ++outcome) {
+    (*shown.mutable_slow_waits())[ToString(static_cast<AcquireOutcome>(outcome))] =
+        ShowHistogram(stats.slow_waits[outcome]);
+  }
+  *shown.mutable_holds() = ShowHistogram(stats.holds);
+  *shown.mutable_connects() = ShowHistogram(stats.connects);
+  *shown.mutable_failed_connects() = ShowHistogram(stats.failed_connects);
   return shown;
 }
 
@@ -233,6 +246,13 @@ v1::Connection ShowConnection(const ConnectionStats& row, const std::string& poo
   *shown.mutable_age() = ToProto(row.age);
   *shown.mutable_in_state() = ToProto(row.in_state);
   if (row.state == SlotState::kDraining) shown.set_drain_reason(ToString(row.reason));
+  shown.set_acquired(row.acquired);
+  *shown.mutable_idle() = ToProto(row.idle);
+  if (row.connect_time > absl::ZeroDuration()) *shown.mutable_connect_time() = ToProto(row.connect_time);
+  if (const auto mean = row.holds.histogram.Mean()) {
+    *shown.mutable_mean_hold() = ToProto(*mean);
+    shown.set_holds(row.holds.histogram.count());
+  }
   return shown;
 }
 

@@ -1,7 +1,7 @@
 // A pool as operators see it: what it is doing, how well, and why not better.
 //
 //   chanpool::admin::v1::Pool shown = ShowPool(*managed);
-//   chanpool::admin::v1::PoolStats numbers = ShowStats(*managed);
+//   chanpool::admin::v1::PoolStats numbers = ShowStats(*managed, /*histograms=*/false);
 //
 // Health says what is the case (a place for the next caller?), admin_state what was decided.
 #ifndef CHANPOOL_SERVER_ADMIN_POOL_VIEW_H_
@@ -23,7 +23,8 @@ chanpool::admin::v1::Pool ShowPool(ManagedPool& managed);
 // With these options, overrides and etag in the place of its own: as it would be.
 chanpool::admin::v1::Pool ShowPool(ManagedPool& managed, const ManagedPool::Facts& facts);
 
-chanpool::admin::v1::PoolStats ShowStats(ManagedPool& managed);
+// With `histograms` also how long things took.
+chanpool::admin::v1::PoolStats ShowStats(ManagedPool& managed, bool histograms);
 
 // `pool` is its resource name.
 chanpool::admin::v1::Connection ShowConnection(const ConnectionStats& row, const std::string& pool);

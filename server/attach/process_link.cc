@@ -348,8 +348,10 @@ void ProcessLink::AskForPools(std::shared_ptr<Heard> so_far, const std::string& 
 }
 
 void ProcessLink::AskForStats(std::shared_ptr<Heard> so_far) {
+  GetStatsRequest request;
+  request.set_include_histograms(true);  // For /metrics.
   Ask<GetStatsRequest, GetStatsResponse>(
-      GetStatsRequest(), [this](auto... call) { stub_->async()->GetStats(call...); },
+      request, [this](auto... call) { stub_->async()->GetStats(call...); },
       [this, so_far](GetStatsResponse& all) {
         if (!Count(all.SpaceUsedLong(), *so_far)) return;
         Collect(*all.mutable_stats(), IsPoolResource, options_.name, kMaxPools, so_far->stats);

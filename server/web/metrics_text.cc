@@ -5,8 +5,10 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -27,6 +29,13 @@ constexpr std::pair<chanpool::admin::v1::Health, const char*> kHealths[] = {
     {chanpool::admin::v1::HEALTH_UNAVAILABLE, "unavailable"},
 };
 
+// As PoolStats.slow_waits has them, and as chanpool_acquire_failures_total calls them.
+constexpr std::pair<const char*, const char*> kOutcomes[] = {{"ok", "ok"},
+                                                             {"timed_out", "timeout"},
+                                                             {"rejected", "rejected"},
+                                                             {"cancelled", "cancelled"},
+                                                             {"unavailable", "unavailable"}};
+
 using chanpool::admin::v1::Instance;
 using chanpool::admin::v1::Pool;
 using chanpool::admin::v1::PoolStats;
@@ -44,6 +53,7 @@ class Families {
  public:
   MetricFamily& Gauge(const char* name, const char* help) { return Add(MetricType::Gauge, name, help); }
   MetricFamily& Counter(const char* name, const char* help) { return Add(MetricType::Counter, name, help); }
+  MetricFamily& Histogram(const char* name, const char* help) { return Add(MetricType::Histogram, name, help); }
 
   std::string Text() const {
     return prometheus::TextSerializer().Serialize(std::vector<MetricFamily>(families_.begin(), families_.end()));
@@ -61,6 +71,35 @@ void Put(MetricFamily& family, Labels labels, double value) {
   ClientMetric& metric = family.metric.emplace_back();
   metric.label = std::move(labels);
   (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+}
+
+// What another process says may be anything: what is no histogram is left out.
+bool IsHistogram(const chanpool::admin::v1::Histogram& histogram) {
+  constexpr int kMaxBounds = 64;
+  const auto& bounds = histogram.explicit_bounds();
+  if (bounds.size() > kMaxBounds || histogram.bucket_counts_size() != bounds.size() + 1) return false;
+  for (int i = 0; i < bounds.size(); ++i) {
+    if (!std::isfinite(bounds[i]) || (i > 0 && bounds[i] <= bounds[i - 1])) return false;
+  }
+  return true;
+}
+
+// Of a sample: what all together would be.
+void PutHistogram(MetricFamily& family, Labels labels, const chanpool::admin::v1::Histogram& histogram) {
+  if (!IsHistogram(histogram)) return;
+  const uint64_t weight = std::max<uint32_t>(1, histogram.one_in());
+  ClientMetric& metric = family.metric.emplace_back();
+  metric.label = std::move(labels);
+  uint64_t cumulative = 0;
+  for (int i = 0; i < histogram.bucket_counts_size(); ++i) {
+    cumulative += histogram.bucket_counts(i) * weight;
+    const bool last = i == histogram.explicit_bounds_size();
+    metric.histogram.bucket.push_back(
+        {cumulative, last ? std::numeric_limits<double>::infinity() : histogram.explicit_bounds(i)});
+  }
+  metric.histogram.sample_count = cumulative;
+  metric.histogram.sample_sum = static_cast<double>(weight) * (static_cast<double>(histogram.sum().seconds()) +
+                                                               static_cast<double>(histogram.sum().nanos()) * 1e-9);
 }
 
 Labels With(const Labels& labels, const char* name, absl::string_view value) {
@@ -127,7 +166,16 @@ class StatsFamilies {
             families.Counter("chanpool_overcommitted_total", "Places that were lent above a connection's limit.")),
         opens_(families.Counter("chanpool_connection_opens_total", "Dials that began.")),
         open_failures_(families.Counter("chanpool_connection_open_failures_total", "Dials that failed.")),
-        closes_(families.Counter("chanpool_connection_closes_total", "Connections that were closed, by reason.")) {}
+        closes_(families.Counter("chanpool_connection_closes_total", "Connections that were closed, by reason.")),
+        acquire_times_(families.Histogram("chanpool_acquire_duration_seconds",
+                                          "How long acquires took, by how they ended. path=\"fast\": granted at once "
+                                          "without a lock, estimated from a "
+                                          "sample of one in 64; path=\"slow\": all others, each timed.")),
+        hold_times_(families.Histogram(
+            "chanpool_hold_duration_seconds",
+            "How long places were held until they were given back, estimated from a sample of one in 64.")),
+        connect_times_(families.Histogram("chanpool_connect_duration_seconds",
+                                          "How long dials took that opened a connection, or failed, each timed.")) {}
 
   void Add(const PoolStats& stats, const Labels& pool) {
     const auto state = [&](const char* name, uint32_t count) { Put(connections_, With(pool, "state", name), count); };
@@ -156,6 +204,7 @@ class StatsFamilies {
     Put(opens_, pool, static_cast<double>(stats.opened()));
     Put(open_failures_, pool, static_cast<double>(stats.dial_failures()));
     AddCloses(stats, pool);
+    AddTimes(stats, pool);
   }
 
  private:
@@ -172,6 +221,23 @@ class StatsFamilies {
     Put(closes_, With(pool, "reason", "other"), static_cast<double>(other));
   }
 
+  // The outcomes of another process are its own words, too.
+  void AddTimes(const PoolStats& stats, const Labels& pool) {
+    const auto acquires = [&](const char* path, const char* outcome, const chanpool::admin::v1::Histogram& times) {
+      PutHistogram(acquire_times_, With(With(pool, "path", path), "outcome", outcome), times);
+    };
+    if (stats.has_fast_waits()) acquires("fast", "ok", stats.fast_waits());
+    for (const auto& [outcome, label] : kOutcomes) {
+      const auto found = stats.slow_waits().find(outcome);
+      if (found != stats.slow_waits().end()) acquires("slow", label, found->second);
+    }
+    if (stats.has_holds()) PutHistogram(hold_times_, pool, stats.holds());
+    if (stats.has_connects()) PutHistogram(connect_times_, With(pool, "outcome", "ok"), stats.connects());
+    if (stats.has_failed_connects()) {
+      PutHistogram(connect_times_, With(pool, "outcome", "failed"), stats.failed_connects());
+    }
+  }
+
   MetricFamily& connections_;
   MetricFamily& min_;
   MetricFamily& max_;
@@ -185,6 +251,9 @@ class StatsFamilies {
   MetricFamily& opens_;
   MetricFamily& open_failures_;
   MetricFamily& closes_;
+  MetricFamily& acquire_times_;
+  MetricFamily& hold_times_;
+  MetricFamily& connect_times_;
 };
 
 }  // namespace

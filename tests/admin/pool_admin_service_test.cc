@@ -4,6 +4,7 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +22,7 @@ using ::chanpool::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 const google::protobuf::ServiceDescriptor& Service() {
@@ -322,6 +324,100 @@ TEST_F(PoolAdminServiceTest, StatsCountWhatCallersDid) {
   request.add_pools("pools/none");
   v1::GetStatsResponse response;
   EXPECT_THAT(Call(&Stub::GetStats, request, &response), StatusIs(grpc::StatusCode::NOT_FOUND));
+}
+
+TEST_F(PoolAdminServiceTest, TimesAreInTheStatisticsOfThoseWhoAskForThem) {
+  const auto pool = AddPool("orders");
+  { const Place place = *pool->AcquireNow(false); }
+  v1::GetStatsRequest request;
+  const v1::PoolStats without = Get(&Stub::GetStats, request).stats(0);
+  EXPECT_FALSE(without.has_fast_waits() || without.has_holds() || without.has_connects());
+  EXPECT_THAT(without.slow_waits(), IsEmpty());
+  EXPECT_EQ(without.connections_used(), 1u);
+
+  request.set_include_histograms(true);
+  const v1::PoolStats with = Get(&Stub::GetStats, request).stats(0);
+  EXPECT_EQ(with.fast_waits().one_in(), 64u) << "a sample, and says so";
+  EXPECT_EQ(with.holds().one_in(), 64u);
+  EXPECT_THAT(with.slow_waits(), SizeIs(kAcquireOutcomes));
+  const v1::Histogram& dials = with.connects();
+  EXPECT_EQ(dials.one_in(), 1u);
+  ASSERT_EQ(dials.bucket_counts_size(), dials.explicit_bounds_size() + 1);
+  EXPECT_EQ(dials.explicit_bounds(0), 1e-5) << "seconds";
+  uint64_t count = 0;
+  for (const uint64_t bucket : dials.bucket_counts()) count += bucket;
+  EXPECT_EQ(count, 1u);
+}
+
+TEST_F(PoolAdminServiceTest, AFullPoolIsExplained) {
+  PoolOptions options = SmallPool();
+  options.max_connections = 1;
+  const auto pool = AddPool("orders", options);
+  std::vector<Place> places;
+  while (Place place = pool->TryAcquire()) places.push_back(std::move(place));
+  ASSERT_FALSE(places.empty());
+  (void)pool->AcquireAsync(absl::InfiniteFuture(), [](const absl::StatusOr<Place>&) {});
+  v1::ExplainPoolRequest request;
+  request.set_name("pools/orders");
+  const v1::Explanation full = Get(&Stub::ExplainPool, request).explanation();
+  EXPECT_EQ(full.name(), "pools/orders");
+  EXPECT_EQ(full.health(), v1::HEALTH_OVERLOADED);
+  ASSERT_GE(full.findings_size(), 1);
+  EXPECT_EQ(full.findings(0).limit(), "max_connections");
+  EXPECT_EQ(full.findings(0).knob(), "max_connections");
+  EXPECT_EQ(full.findings(0).value(), "2");
+  EXPECT_THAT(full.findings(0).evidence(), HasSubstr("1 waiting"));
+  EXPECT_EQ(full.findings(0).since_time().seconds(), absl::ToUnixSeconds(clock_.WallNow()));
+  EXPECT_EQ(full.savings().opened(), 1u);
+
+  request.set_name("pools/none");
+  v1::ExplainPoolResponse response;
+  EXPECT_THAT(Call(&Stub::ExplainPool, request, &response), StatusIs(grpc::StatusCode::NOT_FOUND));
+}
+
+TEST_F(PoolAdminServiceTest, AffinityKeysAreToldByTheirHashAlone) {
+  const auto pool = AddPool("orders");
+  LeaseOptions by_key;
+  by_key.affinity_key = "customer 7";
+  for (int i = 0; i < 4'000; ++i) (void)pool->TryAcquire(by_key);
+  v1::ExplainPoolRequest request;
+  request.set_name("pools/orders");
+  const v1::Explanation shown = Get(&Stub::ExplainPool, request).explanation();
+  ASSERT_EQ(shown.hot_keys_size(), 1);
+  EXPECT_THAT(shown.hot_keys(0).hash(), SizeIs(16));
+  EXPECT_EQ(shown.hot_keys(0).one_in(), 64u);
+  EXPECT_THAT(shown.DebugString(), Not(HasSubstr("customer")));
+}
+
+TEST_F(PoolAdminServiceTest, DecisionsAreListedNewestFirstPageByPage) {
+  PoolOptions options = SmallPool();
+  options.max_connections = 1;
+  options.max_waiters = 0;
+  const auto pool = AddPool("orders", options);
+  std::vector<Place> places;
+  while (Place place = pool->TryAcquire()) places.push_back(std::move(place));
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(pool->Acquire(absl::InfiniteFuture()).ok());
+  v1::ListDecisionsRequest request;
+  request.set_parent("pools/orders");
+  const v1::ListDecisionsResponse all = Get(&Stub::ListDecisions, request);
+  ASSERT_GE(all.decisions_size(), 2);
+  EXPECT_EQ(all.decisions(0).kind(), "refused");
+  EXPECT_EQ(all.decisions(0).limit(), "max_waiters");
+  EXPECT_EQ(all.decisions(0).count(), 3u);
+  EXPECT_THAT(all.decisions(0).text(), HasSubstr("max_waiters 0 is the limit"));
+  EXPECT_EQ(all.decisions(0).last_time().seconds(), absl::ToUnixSeconds(clock_.WallNow()));
+
+  std::vector<uint64_t> one_by_one;
+  request.set_page_size(1);
+  do {
+    const v1::ListDecisionsResponse page = Get(&Stub::ListDecisions, request);
+    ASSERT_EQ(page.decisions_size(), 1);
+    one_by_one.push_back(page.decisions(0).sequence());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  ASSERT_EQ(one_by_one.size(), static_cast<size_t>(all.decisions_size()));
+  for (size_t i = 0; i < one_by_one.size(); ++i) EXPECT_EQ(one_by_one[i], all.decisions(i).sequence());
+  EXPECT_EQ(one_by_one.back(), 1u);
 }
 
 // --- Configuration ------------------------------------------------------------------------------------------------

@@ -83,14 +83,24 @@ TEST(ProcessNamesTest, DecidesOnEveryStringOfEveryMethod) {
       "ConfigDiagnostic.path",
       "CancelOperationRequest.reason",
       "Connection.drain_reason",
+      "Decision.cause",
+      "Decision.kind",
+      "Decision.limit",
+      "Decision.text",
       "DrainPoolRequest.reason",
       "Event.actor",
       "Event.message",
       "FieldChange.new_value",
       "FieldChange.old_value",
       "FieldChange.path",
+      "Finding.adds",
+      "Finding.evidence",
+      "Finding.knob",
+      "Finding.limit",
+      "Finding.value",
       "GetConfigResponse.path",
       "GetConfigResponse.yaml",
+      "HotKey.hash",
       "Instance.config_path",
       "Instance.grpc_version",
       "Instance.instance_id",
@@ -99,6 +109,8 @@ TEST(ProcessNamesTest, DecidesOnEveryStringOfEveryMethod) {
       "Instance.version",
       "ListConnectionsRequest.page_token",
       "ListConnectionsResponse.next_page_token",
+      "ListDecisionsRequest.page_token",
+      "ListDecisionsResponse.next_page_token",
       "ListOperationsRequest.page_token",
       "ListOperationsResponse.next_page_token",
       "ListPoolsRequest.page_token",
@@ -114,6 +126,7 @@ TEST(ProcessNamesTest, DecidesOnEveryStringOfEveryMethod) {
       "Pool.etag",
       "Pool.target",
       "PoolStats.ClosedByReasonEntry.key",
+      "PoolStats.SlowWaitsEntry.key",
       "PoolStats.last_dial_error",
       "RecyclePoolRequest.reason",
       "Reload.message",
@@ -157,7 +170,7 @@ TEST(ProcessNamesTest, TakesTheProcessOutOfEveryRequestAndPutsItBack) {
     FromProcess("shop", *request);
     EXPECT_EQ(request->SerializeAsString(), before) << Service().method(i)->name();
   }
-  EXPECT_EQ(names, 12);
+  EXPECT_EQ(names, 14);
 }
 
 TEST(ProcessNamesTest, PutsTheProcessIntoEveryResponse) {
