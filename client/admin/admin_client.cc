@@ -192,6 +192,16 @@ absl::StatusOr<v1::GetPoolResponse> AdminClient::GetPool(const v1::GetPoolReques
   return Call(*connection_, &v1::PoolAdmin::Stub::GetPool, request, timeout);
 }
 
+absl::StatusOr<v1::ExplainPoolResponse> AdminClient::ExplainPool(const v1::ExplainPoolRequest& request,
+                                                                 absl::Duration timeout) {
+  return Call(*connection_, &v1::PoolAdmin::Stub::ExplainPool, request, timeout);
+}
+
+absl::StatusOr<v1::ListDecisionsResponse> AdminClient::ListDecisions(const v1::ListDecisionsRequest& request,
+                                                                     absl::Duration timeout) {
+  return Call(*connection_, &v1::PoolAdmin::Stub::ListDecisions, request, timeout);
+}
+
 absl::StatusOr<v1::ListConnectionsResponse> AdminClient::ListConnections(const v1::ListConnectionsRequest& request,
                                                                          absl::Duration timeout) {
   return Call(*connection_, &v1::PoolAdmin::Stub::ListConnections, request, timeout);

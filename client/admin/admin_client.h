@@ -55,6 +55,9 @@ class AdminClient {
   absl::StatusOr<v1::ListConnectionsResponse> ListConnections(const v1::ListConnectionsRequest& request,
                                                               absl::Duration timeout);
   absl::StatusOr<v1::GetStatsResponse> GetStats(const v1::GetStatsRequest& request, absl::Duration timeout);
+  absl::StatusOr<v1::ExplainPoolResponse> ExplainPool(const v1::ExplainPoolRequest& request, absl::Duration timeout);
+  absl::StatusOr<v1::ListDecisionsResponse> ListDecisions(const v1::ListDecisionsRequest& request,
+                                                          absl::Duration timeout);
   std::unique_ptr<ResponseStream<v1::WatchStatsResponse>> WatchStats(const v1::WatchStatsRequest& request,
                                                                      absl::Duration timeout);
   std::unique_ptr<ResponseStream<v1::WatchEventsResponse>> WatchEvents(const v1::WatchEventsRequest& request,

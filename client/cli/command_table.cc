@@ -115,12 +115,49 @@ std::vector<Command> MakeCommands() {
                       64,
                       Names::kPools,
                       "show counters and gauges",
-                      "Counters only grow while the process lives. For rates: poolctl top.",
+                      "Counters only grow while the process lives. For rates: poolctl top. With --times: how long\n"
+                      "acquires, holds and dials took. \"~\" before a count: estimated from a sample, 1 in 64. A\n"
+                      "quantile is known to a bucket: \"<= 25ms\" is its upper bound.",
                       kLists,
-                      {},
-                      {{"stats", "of all pools"}, {"stats orders billing -o json", "of two, for a program"}},
+                      {{"times", 0, "", "show how long things took, instead of counters"}},
+                      {{"stats", "of all pools"},
+                       {"stats orders --times", "means and quantiles of one"},
+                       {"stats orders billing -o json", "of two, for a program"}},
                       {"show stats"},
                       &GetStats});
+  commands.push_back(
+      {"explain",
+       kSee,
+       "POOL",
+       1,
+       1,
+       Names::kPools,
+       "show which limit holds a pool back, and what to turn",
+       "What binds most comes first, with the numbers that say so and since when. Sizing is rate x hold\n"
+       "time of the last half minute or minute; saved are dials that were not made. Hot keys are affinity\n"
+       "keys by their hash: their text stays in the process.",
+       kMessages,
+       {},
+       {{"explain orders", "why do its callers wait?"}, {"explain shop/orders -o json", "for a program"}},
+       {},
+       &ExplainPool,
+       {"explain pool"}});
+  commands.push_back({"decisions",
+                      kSee,
+                      "POOL",
+                      1,
+                      1,
+                      Names::kPools,
+                      "show what a pool decided about its size and its callers",
+                      "The last 512, newest first: from which numbers, with which outcome, and why not more. What\n"
+                      "repeats is one line with how often (TIMES).",
+                      "table|wide|json|yaml",
+                      {},
+                      {{"decisions orders", "why has it so many connections?"},
+                       {"decisions orders -o wide", "with since when, and the limit"}},
+                      {},
+                      &Decisions,
+                      {"get decisions"}});
   commands.push_back(
       {"events",
        kSee,

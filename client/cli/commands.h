@@ -20,6 +20,9 @@ Table OperationTable(Session& session, const std::vector<v1::Operation>& operati
 absl::StatusOr<int> GetInstance(Session& session, const Invocation& invocation);
 absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation);
 absl::StatusOr<int> DescribePool(Session& session, const Invocation& invocation);
+// explain_commands.cc
+absl::StatusOr<int> ExplainPool(Session& session, const Invocation& invocation);
+absl::StatusOr<int> Decisions(Session& session, const Invocation& invocation);
 // events_command.cc, top_command.cc
 absl::StatusOr<int> Events(Session& session, const Invocation& invocation);
 absl::StatusOr<int> Top(Session& session, const Invocation& invocation);

@@ -1,5 +1,6 @@
 // get pools, get connections, get operations, get instance, stats.
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "client/cli/nearest.h"
 #include "client/cli/pool_cells.h"
 #include "client/cli/resource_names.h"
+#include "client/cli/times_text.h"
 #include "client/cli/units.h"
 #include "client/cli/visible_text.h"
 
@@ -216,7 +218,10 @@ absl::StatusOr<int> GetConnections(Session& session, const Invocation& invocatio
   std::vector<Column> columns = {
       {"POOL"},        {"ID"}, {"STATE"}, {"LEASES", kRight}, {"PEAK", kRight}, {"AGE", kRight}, {"IN-STATE", kRight},
       {"DRAIN-REASON"}};
-  if (wide) columns.push_back({"NAME"});
+  if (wide) {
+    for (const char* title : {"ACQUIRED", "IDLE", "MEAN-HOLD", "CONNECT"}) columns.push_back({title, kRight});
+    columns.push_back({"NAME"});
+  }
   Table table(columns);
   for (const v1::Connection& connection : *connections) {
     const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(connection.name(), "/connections/");
@@ -231,7 +236,13 @@ absl::StatusOr<int> GetConnections(Session& session, const Invocation& invocatio
         {connection.has_in_state() ? Age(FromProto(connection.in_state())) : ""},
         {Visible(connection.drain_reason())},
     };
-    if (wide) row.push_back({Visible(connection.name())});
+    if (wide) {
+      row.push_back({Text(connection.has_acquired(), connection.acquired())});
+      row.push_back({connection.has_idle() ? Age(FromProto(connection.idle())) : ""});
+      row.push_back({connection.has_mean_hold() ? Elapsed(FromProto(connection.mean_hold())) : ""});
+      row.push_back({connection.has_connect_time() ? Elapsed(FromProto(connection.connect_time())) : ""});
+      row.push_back({Visible(connection.name())});
+    }
     table.Add(std::move(row));
   }
   PrintTable(session, table, "there are no connections");
@@ -352,6 +363,38 @@ absl::StatusOr<int> GetInstance(Session& session, const Invocation& /*invocation
   return kExitOk;
 }
 
+namespace {
+
+// What took how long, a line for each; what never happened is left out.
+Table TimesTable(const std::vector<v1::PoolStats>& all) {
+  std::vector<Column> columns = {{"NAME", Align::kLeft, /*elastic=*/true}, {"WHAT"}};
+  for (const char* title : {"COUNT", "MEAN", "P50", "P90", "P99"}) columns.push_back({title, kRight});
+  Table table(columns);
+  for (const v1::PoolStats& stats : all) {
+    const auto add = [&](const std::string& what, const v1::Histogram& histogram) {
+      const TimesText times(histogram);
+      if (times.mean().empty()) return;
+      table.Add({{absl::StrCat(Visible(ShortName(stats.name())), stats.stale() ? " (STALE)" : ""),
+                  stats.stale() ? Tone::kBad : Tone::kPlain},
+                 {what},
+                 {times.count()},
+                 {times.mean()},
+                 {times.AtMost(0.5)},
+                 {times.AtMost(0.9)},
+                 {times.AtMost(0.99)}});
+    };
+    add("acquire, fast", stats.fast_waits());
+    const std::map<std::string, v1::Histogram> in_order(stats.slow_waits().begin(), stats.slow_waits().end());
+    for (const auto& [outcome, times] : in_order) add(absl::StrCat("acquire, ", Visible(outcome)), times);
+    add("hold", stats.holds());
+    add("dial", stats.connects());
+    add("dial, failed", stats.failed_connects());
+  }
+  return table;
+}
+
+}  // namespace
+
 absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation) {
   v1::GetStatsRequest request;
   for (const std::string& arg : invocation.args) {
@@ -359,12 +402,17 @@ absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation) {
     if (!pool.ok()) return UsageError(pool.status().message());
     request.add_pools(*pool);
   }
+  request.set_include_histograms(invocation.Has("times"));
   const absl::StatusOr<AdminClient*> client = session.client();
   if (!client.ok()) return client.status();
   const absl::StatusOr<v1::GetStatsResponse> response = (*client)->GetStats(request, session.timeout());
   if (!response.ok()) return response.status();
   const std::vector<v1::PoolStats> all(response->stats().begin(), response->stats().end());
   if (PrintedForPrograms(session, all)) return kExitOk;
+  if (invocation.Has("times")) {
+    PrintTable(session, TimesTable(all), "nothing was timed yet");
+    return kExitOk;
+  }
   const bool wide = session.format() == Format::kWide;
   std::vector<Column> columns = {{"NAME", Align::kLeft, /*elastic=*/true}};
   for (const char* title : {"CONNS", "LEASES", "WAITERS", "ACQUIRED", "REJECTED", "TIMED-OUT", "DIAL-FAIL"}) {

@@ -72,7 +72,23 @@ class FakePoolAdmin::Service : public v1::PoolAdmin::Service {
   }
   grpc::Status GetStats(grpc::ServerContext*, const v1::GetStatsRequest* request,
                         v1::GetStatsResponse* response) override {
-    return Answer("GetStats", *request, [&] { FillPage(fake_->stats, [&] { return response->add_stats(); }); });
+    return Answer("GetStats", *request, [&] {
+      FillPage(fake_->stats, [&] { return response->add_stats(); });
+      if (request->include_histograms()) return;
+      for (v1::PoolStats& one : *response->mutable_stats()) {
+        one.clear_fast_waits(), one.clear_slow_waits(), one.clear_holds(), one.clear_connects();
+      }
+    });
+  }
+  grpc::Status ExplainPool(grpc::ServerContext*, const v1::ExplainPoolRequest* request,
+                           v1::ExplainPoolResponse* response) override {
+    if (fake_->pool(request->name()) == nullptr) return NoPool(request->name());
+    return Answer("ExplainPool", *request, [&] { *response->mutable_explanation() = fake_->explanation; });
+  }
+  grpc::Status ListDecisions(grpc::ServerContext*, const v1::ListDecisionsRequest* request,
+                             v1::ListDecisionsResponse* response) override {
+    return Answer("ListDecisions", *request,
+                  [&] { FillPage(fake_->decisions, [&] { return response->add_decisions(); }); });
   }
   grpc::Status WatchStats(grpc::ServerContext* context, const v1::WatchStatsRequest* request,
                           grpc::ServerWriter<v1::WatchStatsResponse>* writer) override {
@@ -241,6 +257,43 @@ FakePoolAdmin::FakePoolAdmin() {
              closed: 23 dial_failures: 0 connections_lingering: 0 snapshot_time )",
           At(0))),
   };
+  explanation = Parsed<v1::Explanation>(absl::StrCat(
+      R"(name: "pools/billing" health: HEALTH_OVERLOADED
+         findings { limit: "max_connections" evidence: "400/400 leases on 4 connections, 3 waiting, max_connections is 4"
+                    knob: "max_connections" value: "6" adds: "200 places" since_time )",
+      At(35), R"( }
+         findings { limit: "paused" evidence: "the pool is paused for 4s more" knob: "Unpause" adds: "0 places now" }
+         findings { limit: "inactive" evidence: "the pool is DRAINED" knob: "Resume" adds: "up to 400 places" }
+         findings { limit: "connecting" evidence: "1 connection is on the way" }
+         sizing { acquired: 39600 over { seconds: 33 } acquires_per_second: 1200 mean_hold { nanos: 340000000 }
+                  holds: 619 in_flight: 408 target: 80 connections: 6 understated: true }
+         savings { acquired: 51234 opened: 9 connections: 51225 dials: 7 mean_connect { nanos: 2500000 }
+                   time { seconds: 128 nanos: 62500000 } }
+         hot_keys { hash: "00c0ffee00c0ffee" requests: 120 error: 4 one_in: 64 }
+         hot_keys { hash: "0123456789abcdef" requests: 3 error: 0 one_in: 64 }
+         snapshot_time )",
+      At(0)));
+  decisions = {
+      Parsed<v1::Decision>(absl::StrCat(
+          R"(sequence: 12 kind: "not opened" cause: "callers" limit: "max_connections" limit_value: 4 demand: 403
+             ratio: 1 target: 80 wanted: 6 have: 4 count: 812
+             text: "not opened (callers): wanted 6 = ceil(403 / 80), have 4: max_connections 4 is the limit"
+             first_time )",
+          At(35), " last_time ", At(1))),
+      Parsed<v1::Decision>(absl::StrCat(
+          R"(sequence: 11 kind: "opened" cause: "callers" limit: "nothing" demand: 250 ratio: 1 target: 80 wanted: 4
+             have: 1 count: 1 text: "opened (callers): wanted 4 = ceil(250 / 80), had 1" first_time )",
+          At(36), " last_time ", At(36))),
+  };
+  const auto times = [](const std::string& counts, int64_t seconds, uint32_t one_in) {
+    return Parsed<v1::Histogram>(absl::StrCat("explicit_bounds: [0.00001, 0.001, 0.025, 10] bucket_counts: [", counts,
+                                              "] sum { seconds: ", seconds, " nanos: 500000000 } one_in: ", one_in));
+  };
+  *stats[0].mutable_fast_waits() = times("780, 1, 0, 0, 0", 0, 64);
+  (*stats[0].mutable_slow_waits())["ok"] = times("0, 1000, 234, 0, 0", 3, 1);
+  (*stats[0].mutable_slow_waits())["timed_out"] = times("0, 0, 0, 3, 2", 59, 1);
+  *stats[0].mutable_holds() = times("0, 100, 600, 100, 0", 272, 64);
+  *stats[0].mutable_connects() = times("0, 0, 7, 0, 0", 0, 1);
   // The second tick is a second later.
   v1::WatchStatsResponse tick;
   tick.set_tick_seq(1);

@@ -43,7 +43,9 @@ class FakePoolAdmin {
 
   std::vector<v1::Pool> pools;
   std::vector<v1::Connection> connections;
-  std::vector<v1::PoolStats> stats;
+  std::vector<v1::PoolStats> stats;  // Their histograms only for those who ask.
+  v1::Explanation explanation;
+  std::vector<v1::Decision> decisions;
   std::vector<v1::WatchStatsResponse> ticks;
   std::vector<v1::WatchEventsResponse> events;
   std::vector<v1::Operation> operations;

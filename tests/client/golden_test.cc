@@ -44,7 +44,9 @@ const std::map<std::string, std::vector<std::string>>& Arguments() {
       {"get operations", {""}},
       {"get instance", {""}},
       {"describe pool", {"orders"}},
-      {"stats", {""}},
+      {"stats", {"", "--times"}},
+      {"explain", {"billing"}},
+      {"decisions", {"billing"}},
       {"events", {""}},
       {"top", {"--once", "--batch -n 2"}},
       {"set", {"orders max_connections=40 --ttl 30m", "orders max_idle- --dry-run"}},
@@ -135,8 +137,9 @@ TEST(GoldenTest, HelpAndTablesFitEightyColumns) {
     ASSERT_EQ(run.Run(help), 0);
     for (const absl::string_view line : absl::StrSplit(run.out(), '\n')) EXPECT_LE(line.size(), 80u) << line;
   }
-  for (const std::string words : {"get pools", "get connections", "get operations", "stats", "top --once", "reload",
-                                  "get instance", "describe pool billing"}) {
+  for (const std::string words :
+       {"get pools", "get connections", "get operations", "stats", "stats --times", "decisions billing", "top --once",
+        "reload", "get instance", "describe pool billing"}) {
     CommandRun run;
     run.env.terminal = &run.terminal;
     run.variables["POOLCTL_COLOR"] = "never";

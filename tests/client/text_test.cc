@@ -4,6 +4,7 @@
 #include "client/cli/json_text.h"
 #include "client/cli/nearest.h"
 #include "client/cli/table.h"
+#include "client/cli/times_text.h"
 #include "client/cli/units.h"
 #include "client/cli/visible_text.h"
 #include "gtest/gtest.h"
@@ -83,6 +84,35 @@ TEST(UnitsTest, NumbersKeepThreeDigits) {
   EXPECT_EQ(Short(999.6), "1.0k");
   EXPECT_EQ(Short(18'249), "18.2k");
   EXPECT_EQ(Short(3'400'000), "3.4M");
+}
+
+TEST(TimesTextTest, AQuantileIsTheBoundThatItDoesNotExceed) {
+  chanpool::admin::v1::Histogram histogram;
+  for (const double bound : {0.00001, 0.025, 10.0}) histogram.add_explicit_bounds(bound);
+  for (const uint64_t count : {50, 40, 9, 1}) histogram.add_bucket_counts(count);
+  histogram.mutable_sum()->set_seconds(2);
+  histogram.set_one_in(1);
+  const TimesText times(histogram);
+  EXPECT_EQ(times.count(), "100");
+  EXPECT_EQ(times.mean(), "20ms");
+  EXPECT_EQ(times.AtMost(0.5), "<= 10us");
+  EXPECT_EQ(times.AtMost(0.51), "<= 25ms");
+  EXPECT_EQ(times.AtMost(0.99), "<= 10s");
+  EXPECT_EQ(times.AtMost(1), "> 10s");
+  histogram.set_one_in(64);
+  EXPECT_EQ(TimesText(histogram).count(), "~6400") << "estimated, and says so";
+  EXPECT_EQ(TimesText(histogram).mean(), "20ms");
+}
+
+TEST(TimesTextTest, WhatIsNoHistogramIsEmpty) {
+  chanpool::admin::v1::Histogram histogram;
+  EXPECT_EQ(TimesText(histogram).count(), "");
+  EXPECT_EQ(TimesText(histogram).AtMost(0.5), "");
+  histogram.add_explicit_bounds(1);
+  histogram.add_bucket_counts(7);
+  EXPECT_EQ(TimesText(histogram).mean(), "") << "a bucket is missing";
+  histogram.add_bucket_counts(0);
+  EXPECT_EQ(TimesText(histogram).count(), "7");
 }
 
 TEST(JsonTextTest, LaysOutAndTranslatesToYaml) {
