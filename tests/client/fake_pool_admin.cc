@@ -289,9 +289,10 @@ FakePoolAdmin::FakePoolAdmin() {
     return Parsed<v1::Histogram>(absl::StrCat("explicit_bounds: [0.00001, 0.001, 0.025, 10] bucket_counts: [", counts,
                                               "] sum { seconds: ", seconds, " nanos: 500000000 } one_in: ", one_in));
   };
+  // One outcome each: the order of a map is chance.
   *stats[0].mutable_fast_waits() = times("780, 1, 0, 0, 0", 0, 64);
   (*stats[0].mutable_slow_waits())["ok"] = times("0, 1000, 234, 0, 0", 3, 1);
-  (*stats[0].mutable_slow_waits())["timed_out"] = times("0, 0, 0, 3, 2", 59, 1);
+  (*stats[1].mutable_slow_waits())["timed_out"] = times("0, 0, 0, 3, 2", 59, 1);
   *stats[0].mutable_holds() = times("0, 100, 600, 100, 0", 272, 64);
   *stats[0].mutable_connects() = times("0, 0, 7, 0, 0", 0, 1);
   // The second tick is a second later.

@@ -74,7 +74,7 @@ const std::vector<Rpc>& Rpcs() {
         {R"({"pools": ["nonsense"]})", kInvalidArgument, "FIELD_INVALID"}}},
       {"ExplainPool",
        R"({"name": "pools/orders"})",
-       "\"limit\": \"nothing\"",
+       "\"findings\"",
        {{R"({"name": "pools/none"})", kNotFound, "POOL_NOT_FOUND"},
         {R"({"name": "nonsense"})", kInvalidArgument, "FIELD_INVALID"}}},
       {"ListDecisions",
