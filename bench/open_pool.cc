@@ -51,6 +51,8 @@ OpenPool::OpenPool(int connections, int leases_per_connection) {
   config.options.min_connections = connections;
   config.options.max_connections = connections;
   config.options.max_leases_per_connection = leases_per_connection;
+  // All at once: each opens inside its Start, and would begin the next one there, thousands of calls deep.
+  config.options.max_connecting = connections;
   config.connector = std::make_unique<CountedConnector>();
   config.clock = RealClock();
   static auto* const closer = new ThreadCloser;
