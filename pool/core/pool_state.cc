@@ -283,6 +283,15 @@ void PoolState::NoteOvercommitted(int64_t demand, absl::Time now) {
   decisions_.Note(over, now);
 }
 
+void PoolState::NoteReplaced(Decision::Cause cause, int due, int under_way, absl::Time now) {
+  Decision replaced;
+  replaced.kind = Decision::Kind::kReplaced;
+  replaced.cause = cause;
+  replaced.wanted = due;
+  replaced.have = under_way;
+  decisions_.Note(replaced, now);
+}
+
 void PoolState::NoteNotReplaced(Limit limit, int64_t limit_value, int due, int under_way, absl::Time now) {
   Decision late;
   late.kind = Decision::Kind::kNotReplaced;
@@ -663,18 +672,11 @@ void PoolState::StartReplacements(absl::Time now) {
     if (replacements_begun_ >= per_period) {
       return NoteNotReplaced(Limit::kReplacementRate, per_period, static_cast<int>(due.size()), under_way, now);
     }
-    if (!MayDial(now)) {
+    if (!MayDial(now) || !Replace(slot, /*to=*/0, now)) {
       const auto [limit, limit_value] = NoDial(now);
       return NoteNotReplaced(limit, limit_value, static_cast<int>(due.size()), under_way, now);
     }
-    Decision replaced;
-    replaced.kind = Decision::Kind::kReplaced;
-    replaced.cause = Decision::Cause::kAge;
-    replaced.wanted = static_cast<int64_t>(due.size());
-    replaced.have = under_way;
-    decisions_.Note(replaced, now);
-    if (!Replace(slot, /*to=*/0, now)) return;
-    ++under_way;
+    NoteReplaced(Decision::Cause::kAge, static_cast<int>(due.size()), under_way++, now);
     ++replacements_begun_;
   }
   // Then the spread, with what is left of the budget.
@@ -688,18 +690,12 @@ void PoolState::StartReplacements(absl::Time now) {
       if (!oldest || r.opened_at < records_[*oldest].opened_at) oldest = slot;
     }
     if (!oldest) return;
-    Decision moved;
-    moved.kind = Decision::Kind::kReplaced;
-    moved.cause = Decision::Cause::kSpread;
-    moved.wanted = 1;
-    moved.have = under_way;
-    decisions_.Note(moved, now);
     records_[*oldest].rebalance = true;
     if (!Replace(*oldest, move->to, now)) {
       records_[*oldest].rebalance = false;
       return;
     }
-    ++under_way;
+    NoteReplaced(Decision::Cause::kSpread, /*due=*/1, under_way++, now);
     ++replacements_begun_;
   }
 }

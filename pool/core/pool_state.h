@@ -258,7 +258,8 @@ class PoolState {
   int ConnectionsFor(int64_t leases) const;
   int64_t PeakBound(const std::vector<SlotUse>& use, int64_t demand) const;
   std::string Why(Decision::Cause cause) const;
-  // Those that are due cannot be replaced now.
+  // One of those that are due was, beside `under_way`; or those that are due cannot be now.
+  void NoteReplaced(Decision::Cause cause, int due, int under_way, absl::Time now);
   void NoteNotReplaced(Limit limit, int64_t limit_value, int due, int under_way, absl::Time now);
   bool BacksOff(absl::Time now) const { return endpoints_.BacksOff(now); }
   bool HeldBack(absl::Time now) const;
