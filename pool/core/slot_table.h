@@ -184,7 +184,7 @@ class SlotTable {
   const std::vector<Slot*>& listed() const { return listed_; }
 
  private:
-  static constexpr uint32_t kChunk = 16;
+  static constexpr uint32_t kChunk = 4;
 
   // A published copy of listed_. Readers may see an old one, so none is freed before the table; each is twice as large
   // as the one before, so all together cost no more than the largest.
