@@ -4,9 +4,8 @@
 //   connection->Start();           // later, from any thread: listener->OnOpened(id), or OnFailed(id, why)
 //
 // A transport (pool/grpc, ...) implements Connector and Connection; pool/testing has fakes. The pool calls them without
-// its lock, so they may block briefly and may report from inside a call. (One that opens inside Start() begins what
-// max_connecting held back there as well, some 2 KB of stack each: thousands of connections in a row need max_connecting
-// as high.)
+// its lock, so they may block briefly and may report from inside a call. (One that opens inside Start() begins there
+// what max_connecting held back, some 2 KB of stack each: thousands in a row need max_connecting as high.)
 #ifndef CHANPOOL_POOL_CORE_CONNECTOR_H_
 #define CHANPOOL_POOL_CORE_CONNECTOR_H_
 
