@@ -80,7 +80,11 @@ def look(copy, bugs, verbose):
         results = {(bug.name, check.name): workers.submit(run, copy, check, bug.number)
                    for bug in bugs for check in CHECKS if check.sees is None or bug.path in check.sees}
         width = max(len(bug.name) for bug in bugs)
-        print(f"{'bug':{width}}  " + "  ".join(f"{check.name:8}" for check in CHECKS) + "  written for it alone")
+        columns = [max(len("00 tests"), len(check.name)) for check in CHECKS]
+
+        def line(cells):
+            return "  ".join(f"{cell:{column}}" for cell, column in zip(cells, columns))
+        print(f"{'bug':{width}}  {line(check.name for check in CHECKS)}  written for it alone")
         for bug in bugs:
             found = {check.name: results[bug.name, check.name].result() for check in CHECKS
                      if (bug.name, check.name) in results}
@@ -91,7 +95,7 @@ def look(copy, bugs, verbose):
             if not any(how.how for how in found.values()):
                 missed.append(bug)
                 alone = "MISSED"
-            print(f"{bug.name:{width}}  " + "  ".join(f"{cell:8}" for cell in cells) + f"  {alone}", flush=True)
+            print(f"{bug.name:{width}}  {line(cells)}  {alone}", flush=True)
             if verbose:
                 for name, how in found.items():
                     for test in how.tests:
