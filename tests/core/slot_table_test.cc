@@ -527,7 +527,7 @@ TEST_F(SlotTableTest, TheSlotThatGotTheLeaseIsTheOneThatIsLentWhileTheOnlyListed
   // One of two is listed, or both, and never the same for long. Each carries a lease, so that the thread's last slot is
   // not taken without a look at the list.
   Slot* slots[] = {AddOpen(/*limit=*/1000, /*leases=*/1), AddOpen(/*limit=*/1000, /*leases=*/1)};
-  constexpr int kSwaps = 5000000;
+  constexpr int kSwaps = 20000000;
   std::atomic<bool> done{false};
   std::thread lender([&] {
     PickRandom random(kSeed);
