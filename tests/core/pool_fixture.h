@@ -1,4 +1,7 @@
 // A pool over a fake target, clock and closer, whose sums are right when its test ends.
+//
+//   class MyTest : public PoolFixture {};
+//   class MyTest : public PoolFixtureWith<MyClock, MyCloser> {};      // Kinds of FakeClock and ManualCloser.
 #ifndef CHANPOOL_TESTS_CORE_POOL_FIXTURE_H_
 #define CHANPOOL_TESTS_CORE_POOL_FIXTURE_H_
 
@@ -13,7 +16,8 @@
 
 namespace chanpool {
 
-class PoolFixture : public ::testing::Test {
+template <typename TestClock, typename TestCloser>
+class PoolFixtureWith : public ::testing::Test {
  protected:
   void TearDown() override {
     EXPECT_EQ(pool_->CheckInvariants(), absl::OkStatus());
@@ -52,11 +56,13 @@ class PoolFixture : public ::testing::Test {
     return async;
   }
 
-  FakeClock clock_;
+  TestClock clock_;
   FakeTarget target_;
-  ManualCloser closer_;
+  TestCloser closer_;
   std::shared_ptr<Pool> pool_;
 };
+
+using PoolFixture = PoolFixtureWith<FakeClock, ManualCloser>;
 
 }  // namespace chanpool
 #endif  // CHANPOOL_TESTS_CORE_POOL_FIXTURE_H_

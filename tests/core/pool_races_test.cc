@@ -7,10 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "pool/core/pool.h"
-#include "pool/testing/closers.h"
-#include "pool/testing/fake_clock.h"
-#include "pool/testing/fake_target.h"
+#include "tests/core/pool_fixture.h"
 
 namespace chanpool {
 namespace {
@@ -43,25 +40,14 @@ class AskingCloser : public ManualCloser {
   Pool* pool = nullptr;
 };
 
-class PoolRacesTest : public testing::Test {
+class PoolRacesTest : public PoolFixtureWith<MeddlingClock, AskingCloser> {
  protected:
   PoolRacesTest() {
     PoolOptions options;
     options.max_connections = options.max_leases_per_connection = 1;
     options.max_age = options.max_idle = absl::InfiniteDuration();
-    pool_ = Pool::Create({"orders", options, target_.NewConnector(), &clock_, &closer_, /*seed=*/1});
+    Start(options);
   }
-  ~PoolRacesTest() override {
-    EXPECT_EQ(pool_->CheckInvariants(), absl::OkStatus());
-    pool_->Destroy();
-    closer_.RunAll();
-  }
-  absl::Time In(absl::Duration time) { return clock_.WallNow() + time; }
-
-  MeddlingClock clock_;
-  FakeTarget target_;
-  AskingCloser closer_;
-  std::shared_ptr<Pool> pool_;
 };
 
 TEST_F(PoolRacesTest, AWaiterLooksAgainBeforeItQueues) {

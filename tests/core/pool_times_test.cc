@@ -9,10 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "pool/core/pick_random.h"
-#include "pool/core/pool.h"
-#include "pool/testing/closers.h"
-#include "pool/testing/fake_clock.h"
-#include "pool/testing/fake_target.h"
+#include "tests/core/pool_fixture.h"
 
 namespace chanpool {
 namespace {
@@ -28,17 +25,12 @@ PoolOptions OneConnection() {
   return options;
 }
 
-class PoolTimesTest : public testing::Test {
+class PoolTimesTest : public PoolFixture {
  protected:
-  ~PoolTimesTest() override {
-    pool_->Destroy();
-    closer_.RunAll();
-  }
   void Start(const PoolOptions& options) {
     ThisThreadsRandom() = PickRandom(1);
-    pool_ = Pool::Create({"orders", options, target_.NewConnector(), &clock_, &closer_, /*seed=*/1});
+    PoolFixture::Start(options);
   }
-  absl::Time In(absl::Duration time) { return clock_.WallNow() + time; }
   std::vector<Place> TakeBoth() {
     std::vector<Place> places;
     for (int i = 0; i < 2; ++i) places.push_back(*pool_->AcquireNow(false));
@@ -55,10 +47,6 @@ class PoolTimesTest : public testing::Test {
     return stats_.slow_waits[static_cast<int>(outcome)];
   }
 
-  FakeClock clock_;
-  FakeTarget target_;
-  ManualCloser closer_;
-  std::shared_ptr<Pool> pool_;
   PoolStats stats_;
 };
 
