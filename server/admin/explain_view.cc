@@ -38,14 +38,13 @@ v1::Savings ShowSavings(const Savings& savings) {
 
 v1::Explanation ShowExplanation(ManagedPool& managed) {
   Pool& pool = managed.pool();
-  const PoolStats stats = pool.Stats();
   const Explanation explanation = pool.Explain();
   const absl::Duration wall_minus_pool = pool.clock()->WallNow() - pool.clock()->Now();
 
   v1::Explanation shown;
   shown.set_name(managed.name());
   *shown.mutable_snapshot_time() = ToProto(explanation.at + wall_minus_pool);
-  shown.set_health(ShowHealth(stats, explanation.at));
+  shown.set_health(ShowHealth(pool.state(), explanation.health));
   for (const Finding& finding : explanation.findings) *shown.add_findings() = ShowFinding(finding, wall_minus_pool);
   if (explanation.sizing) *shown.mutable_sizing() = ShowSizing(*explanation.sizing);
   *shown.mutable_savings() = ShowSavings(explanation.savings);

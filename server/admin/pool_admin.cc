@@ -397,10 +397,8 @@ PoolAdmin::Serving PoolAdmin::ServingOf(absl::string_view service) {
   }
   if (stopping()) return Serving::kNo;
   if (managed == nullptr) return Serving::kYes;
-  const PoolStats stats = managed->pool().Stats();
-  const bool serves = stats.state == PoolAdminState::kActive &&
-                      ShowHealth(stats, managed->pool().clock()->Now()) != v1::HEALTH_UNAVAILABLE;
-  return serves ? Serving::kYes : Serving::kNo;
+  // Of a pool that drains or is paused, too, that is its health.
+  return managed->pool().Stats().health == PoolHealth::kUnavailable ? Serving::kNo : Serving::kYes;
 }
 
 // --- Configuration ------------------------------------------------------------------------------------------------

@@ -70,9 +70,9 @@ v1::AdminState AdminStateOf(const PoolStats& stats) {
   return v1::ADMIN_STATE_UNSPECIFIED;
 }
 
-v1::Health ShowHealth(const PoolStats& stats, absl::Time now) {
-  if (stats.state != PoolAdminState::kActive) return v1::HEALTH_UNSPECIFIED;
-  switch (HealthOf(stats, now)) {
+v1::Health ShowHealth(PoolAdminState state, PoolHealth health) {
+  if (state != PoolAdminState::kActive) return v1::HEALTH_UNSPECIFIED;
+  switch (health) {
     case PoolHealth::kHealthy:
       return v1::HEALTH_HEALTHY;
     case PoolHealth::kDegraded:
@@ -155,7 +155,7 @@ v1::Pool ShowPool(ManagedPool& managed, const ManagedPool::Facts& facts) {
   for (const v1::Override& override : facts.overrides) *shown.add_overrides() = override;
   if (facts.keepalive.has_time()) *shown.mutable_keepalive() = facts.keepalive;
   shown.set_admin_state(AdminStateOf(stats));
-  shown.set_health(ShowHealth(stats, now));
+  shown.set_health(ShowHealth(stats.state, stats.health));
   for (std::string& condition : ConditionsOf(stats, facts.options, now)) shown.add_conditions(std::move(condition));
 
   v1::Size& size = *shown.mutable_size();

@@ -31,7 +31,7 @@ chanpool::admin::v1::Connection ShowConnection(const ConnectionStats& row, const
 
 // The rules, of plain numbers. `now` is of the pool's clock.
 chanpool::admin::v1::AdminState AdminStateOf(const PoolStats& stats);
-chanpool::admin::v1::Health ShowHealth(const PoolStats& stats, absl::Time now);
+chanpool::admin::v1::Health ShowHealth(PoolAdminState state, PoolHealth health);
 std::vector<std::string> ConditionsOf(const PoolStats& stats, const PoolOptions& options, absl::Time now);
 
 }  // namespace chanpool::admin

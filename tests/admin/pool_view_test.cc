@@ -21,6 +21,10 @@ PoolStats Open(int connections, int64_t leases, int64_t free) {
   return stats;
 }
 
+v1::Health ShowHealth(const PoolStats& stats, absl::Time now) {
+  return admin::ShowHealth(stats.state, HealthOf(stats, now));
+}
+
 TEST(PoolViewTest, APoolWithAPlaceIsHealthy) {
   EXPECT_EQ(ShowHealth(Open(2, 3, 1), kNow), v1::HEALTH_HEALTHY);
   EXPECT_THAT(ConditionsOf(Open(2, 3, 1), PoolOptions(), kNow), IsEmpty());
