@@ -138,7 +138,8 @@ Slot* SlotTable::TryLendListed(Slot* remembered, PickRandom* random) {
     uint32_t j = random->Below(count - 1);
     if (j >= i) ++j;
     Slot* a = remembered != nullptr ? remembered : hints->at(i);
-    Slot* b = hints->at(j) != a ? hints->at(j) : hints->at(i);
+    Slot* b = hints->at(j);
+    if (b == a) b = hints->at(i);
     SlotWord word_a = a->Load(), word_b = b->Load();
     if (!slot::Lend(word_a) || (slot::Lend(word_b) && LoadOf(b, word_b) < LoadOf(a, word_a))) {
       std::swap(a, b);

@@ -91,9 +91,9 @@ class SlotTable {
   // A place on an open slot; null when none has room, or when somebody waits. Which one is SetSelection's choice; at
   // first, and with kLeastLoaded:
   //   - the slot that this thread used last, unless it carries somebody (its handicap counts) and another, drawn at
-  //     random, carries fewer. So
-  //     a caller alone stays on one warm connection, whose words its core already has; as many connections are in use
-  //     as there are calls at a time; and loads stay level (two choices, one of them remembered);
+  //     random, carries fewer. So a caller alone stays on one warm connection, whose words its core already has; as
+  //     many connections are in use as there are calls at a time; and loads stay level (two choices, one of them
+  //     remembered);
   //   - without such a slot, or when it has no room: the less loaded of two random ones, ties by chance;
   //   - after two misses the first one with room.
   Slot* TryLend(PickRandom* random);
@@ -199,8 +199,8 @@ class SlotTable {
     const uint32_t capacity;
     std::atomic<uint32_t> count{0};
     std::unique_ptr<std::atomic<Slot*>[]> slots;
-    std::unique_ptr<std::atomic<uint32_t>[]>
-        indexes;  // Of the slots: beside a slot's word an index costs a cache miss.
+    // The slots' own: to read one beside its slot's word would cost a cache miss.
+    std::unique_ptr<std::atomic<uint32_t>[]> indexes;
   };
 
   // One of the listed, `remembered` among them unless it is null.
