@@ -179,7 +179,7 @@ void OfWaiters(int rounds) {
     for (size_t i = 0; i < sizes.size(); ++i) {
       // A mean of as many for each.
       Waiting sum;
-      const int times = sizes.back() / sizes[i] > 1000 ? 1000 : sizes.back() / sizes[i];
+      const int times = std::min(1000, sizes.back() / sizes[i]);
       for (int n = 0; n < times; ++n) {
         const Waiting one = Wait(pool, sizes[i]);
         sum = {sum.queue_ns + one.queue_ns, sum.grant_ns + one.grant_ns, sum.cancel_ns + one.cancel_ns,

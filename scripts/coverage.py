@@ -45,15 +45,19 @@ def run(program, profiles):
     return program.name, ran.returncode, ran.stdout
 
 
+def objects(programs):
+    """As llvm-cov takes them."""
+    return [programs[0], *(argument for program in programs[1:] for argument in ("-object", program))]
+
+
 def measure(programs, profile):
     """By file of pool/core, and "" for all of them: {"lines": {"count", "covered", "percent"}, "branches": ...}."""
-    objects = [argument for program in programs[1:] for argument in ("-object", program)]
-    report = json.loads(output_of("llvm-cov-14", "export", "-summary-only", f"-instr-profile={profile}", programs[0],
-                                  *objects))
+    report = json.loads(output_of("llvm-cov-14", "export", "-summary-only", f"-instr-profile={profile}",
+                                  *objects(programs)))
     found = {}
     for file in report["data"][0]["files"]:
         name = file["filename"].partition(f"{SOURCES}/")[2]
-        if name and name != "planted.h":
+        if name:
             found[name] = {what: file["summary"][what] for what in PROMISED}
     sums = {}
     for what in PROMISED:
@@ -92,10 +96,9 @@ def main():
                         *map(str, pathlib.Path(profiles).glob("*.profraw"))], check=True)
         found = measure(programs, profile)
         if options.html:
-            objects = [argument for program in programs[1:] for argument in ("-object", program)]
             output_of("llvm-cov-14", "show", "-format=html", f"-output-dir={pathlib.Path(options.html).absolute()}",
                       "-show-branches=count", f"-path-equivalence=/proc/self/cwd,{ROOT}", f"-instr-profile={profile}",
-                      programs[0], *objects, f"{ROOT}/{SOURCES}")
+                      *objects(programs), f"{ROOT}/{SOURCES}")
     print_table(found)
     missed = [what for what, promised in PROMISED.items() if found[""][what]["percent"] < promised]
     print("coverage of pool/core: " + ", ".join(f"{what} {found[''][what]['percent']:.1f} %" for what in PROMISED)

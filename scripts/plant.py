@@ -28,7 +28,6 @@ cc_library(
 )
 '''
 
-
 VARIABLE = "CHANPOOL_PLANTED"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # A copy stays, so that the next run builds what has changed; its Bazel server does not.
