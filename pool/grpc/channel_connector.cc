@@ -58,8 +58,8 @@ bool BalancesByPickFirst(absl::string_view service_config) {
   return true;
 }
 
-grpc::ChannelArguments Arguments(const DialOptions& dial, const PoolOptions& options) {
-  grpc::ChannelArguments arguments = dial.arguments;
+grpc::ChannelArguments Arguments(const ChannelPoolOptions& dial, const PoolOptions& options) {
+  grpc::ChannelArguments arguments = dial.channel_arguments;
   // No sharing of connections between channels (eight default channels share one socket, measured), and no idle close
   // behind the pool's back.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -80,8 +80,10 @@ grpc::ChannelArguments Arguments(const DialOptions& dial, const PoolOptions& opt
 
 // Whether gRPC can read the target and `arguments`. If not, it makes a channel that fails for ever, in a state that
 // never changes: a watch on it would never end, and keep it. Any other channel begins IDLE.
-bool IsRead(const DialOptions& dial, const grpc::ChannelArguments& arguments) {
-  const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(dial.target, dial.credentials, arguments);
+bool IsRead(const ChannelPoolOptions& dial, const grpc::ChannelArguments& arguments) {
+  const std::shared_ptr<grpc::ChannelCredentials> credentials =
+      dial.credentials != nullptr ? dial.credentials : grpc::InsecureChannelCredentials();
+  const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(dial.target, credentials, arguments);
   return channel->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_IDLE;
 }
 
@@ -332,7 +334,7 @@ void ChannelConnection::Probe(absl::Duration timeout) {
 
 // --- ChannelConnector ---------------------------------------------------------------------------------------------
 
-absl::Status ChannelConnector::Validate(const DialOptions& dial) {
+absl::Status ChannelConnector::Validate(const ChannelPoolOptions& dial) {
   if (dial.target.empty()) {
     return absl::InvalidArgumentError("target: \"\" names no server; set a gRPC name, such as dns:///orders:50051");
   }
@@ -352,8 +354,11 @@ absl::Status ChannelConnector::Validate(const DialOptions& dial) {
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, "ChannelPoolOptions::keepalive alone", true},
       {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, "ChannelPoolOptions::keepalive alone", true},
   };
+  for (const auto& interceptor : dial.interceptors) {
+    if (interceptor == nullptr) return absl::InvalidArgumentError("interceptors: one is null; leave it out");
+  }
   const bool keepalive = dial.keepalive.time != absl::InfiniteDuration();
-  const grpc_channel_args arguments = dial.arguments.c_channel_args();
+  const grpc_channel_args arguments = dial.channel_arguments.c_channel_args();
   for (size_t i = 0; i < arguments.num_args; ++i) {
     const grpc_arg& argument = arguments.args[i];
     const absl::string_view key = argument.key;
@@ -384,7 +389,7 @@ absl::Status ChannelConnector::Validate(const DialOptions& dial) {
     return absl::InvalidArgumentError(absl::StrCat("keepalive.timeout: ", absl::FormatDuration(dial.keepalive.timeout),
                                                    " is shorter than 1ms; set 20s"));
   }
-  if (IsRead(dial, dial.arguments)) return absl::OkStatus();
+  if (IsRead(dial, dial.channel_arguments)) return absl::OkStatus();
   if (IsRead(dial, grpc::ChannelArguments())) {
     return absl::InvalidArgumentError(
         absl::StrCat("channel_arguments: gRPC makes no channel with them; what it checks is ", GRPC_ARG_SERVICE_CONFIG,
@@ -395,20 +400,28 @@ absl::Status ChannelConnector::Validate(const DialOptions& dial) {
                                                  "dns:///orders:50051, ipv4:10.0.0.1:50051 or unix:/run/orders.sock"));
 }
 
-void ChannelConnector::SetDial(DialOptions dial) {
-  // What was there ends after the lock: it may hold the last reference to a user's credentials or interceptors.
-  MutexLock lock(&mu_);
-  std::swap(dial_, dial);
+ChannelConnector::ChannelConnector(ChannelPoolOptions options) : options_(std::move(options)) {
+  if (options_.credentials == nullptr) options_.credentials = grpc::InsecureChannelCredentials();
 }
 
-DialOptions ChannelConnector::dial() const {
+void ChannelConnector::SetOptions(ChannelPoolOptions options) {
+  if (options.credentials == nullptr) options.credentials = grpc::InsecureChannelCredentials();
+  // What was there ends after the lock: it may hold the last reference to a user's credentials or interceptors.
   MutexLock lock(&mu_);
-  return dial_;
+  options.name = options_.name;
+  options.pool = options_.pool;
+  options.clock = options_.clock;
+  std::swap(options_, options);
+}
+
+ChannelPoolOptions ChannelConnector::options() const {
+  MutexLock lock(&mu_);
+  return options_;
 }
 
 std::unique_ptr<Connection> ChannelConnector::Create(ConnectionId id, const PoolOptions& options,
                                                      std::weak_ptr<ConnectionListener> listener) {
-  const DialOptions dial = this->dial();
+  const ChannelPoolOptions dial = this->options();
   auto calls = std::make_shared<CallsInFlight>(/*alone=*/dial.interceptors.empty());
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories;
   factories.push_back(CallsInFlight::NewInterceptorFactory(calls));

@@ -1,7 +1,7 @@
 // Makes gRPC channels that are one TCP connection each, and reports what becomes of them.
 //
-//   absl::Status valid = ChannelConnector::Validate(dial);       // names the argument that fights the pool
-//   auto connector = std::make_unique<ChannelConnector>(dial);
+//   absl::Status valid = ChannelConnector::Validate(options);       // names the argument that fights the pool
+//   auto connector = std::make_unique<ChannelConnector>(options);
 //
 // A channel stands for one connection only until its socket is lost: then gRPC redials by itself, past any back-off of
 // the pool's, and after a GOAWAY opens a second socket beside the first. So each channel is watched, and the first
@@ -10,14 +10,9 @@
 #define CHANPOOL_POOL_GRPC_CHANNEL_CONNECTOR_H_
 
 #include <grpcpp/channel.h>
-#include <grpcpp/security/credentials.h>
-#include <grpcpp/support/channel_arguments.h>
-#include <grpcpp/support/client_interceptor.h>
 
 #include <memory>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -26,19 +21,10 @@
 #include "pool/core/options.h"
 #include "pool/core/pool.h"
 #include "pool/grpc/calls_in_flight.h"
-#include "pool/grpc/keepalive.h"
+#include "pool/grpc/channel_pool_options.h"
 #include "pool/grpc/method_tags.h"
 
 namespace chanpool {
-
-// Everything that a channel is made from, besides the pool's options.
-struct DialOptions {
-  std::string target;
-  std::shared_ptr<grpc::ChannelCredentials> credentials;  // Not null.
-  grpc::ChannelArguments arguments;
-  std::vector<std::shared_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors;
-  KeepaliveOptions keepalive;
-};
 
 // One channel, one TCP connection. Thread-safe.
 class ChannelConnection : public Connection {
@@ -94,15 +80,15 @@ absl::StatusOr<Place> AcquireUsable(Acquire acquire) {
 class ChannelConnector : public Connector {
  public:
   // kInvalidArgument for an argument that the pool sets itself, or that would make a channel several connections, and
-  // for a target that gRPC cannot read.
-  static absl::Status Validate(const DialOptions& dial);
+  // for a target that gRPC cannot read. Does not look at name, pool and clock.
+  static absl::Status Validate(const ChannelPoolOptions& options);
 
-  // `dial` is valid.
-  explicit ChannelConnector(DialOptions dial) : dial_(std::move(dial)) {}
+  // `options` are valid.
+  explicit ChannelConnector(ChannelPoolOptions options);
 
-  // For connections made from now on. Valid as well.
-  void SetDial(DialOptions dial);
-  DialOptions dial() const;
+  // For connections made from now on. Valid as well; name, pool and clock stay.
+  void SetOptions(ChannelPoolOptions options);
+  ChannelPoolOptions options() const;
 
   // Of `options`, a channel takes connect_timeout and the back-off.
   std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
@@ -110,7 +96,7 @@ class ChannelConnector : public Connector {
 
  private:
   mutable Mutex mu_;
-  DialOptions dial_ ABSL_GUARDED_BY(mu_);
+  ChannelPoolOptions options_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace chanpool

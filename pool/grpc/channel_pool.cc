@@ -29,16 +29,6 @@ std::vector<std::string> Warnings(const ChannelPoolOptions& options) {
   return warnings;
 }
 
-DialOptions DialOf(const ChannelPoolOptions& options) {
-  DialOptions dial;
-  dial.target = options.target;
-  dial.credentials = options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials();
-  dial.arguments = options.channel_arguments;
-  dial.interceptors = options.interceptors;
-  dial.keepalive = options.keepalive;
-  return dial;
-}
-
 }  // namespace
 
 // --- Lease --------------------------------------------------------------------------------------------------------
@@ -71,15 +61,12 @@ absl::Status ChannelPool::Validate(const ChannelPoolOptions& options) {
   }
   absl::Status valid = options.pool.Validate();
   if (!valid.ok()) return valid;
-  for (const auto& interceptor : options.interceptors) {
-    if (interceptor == nullptr) return absl::InvalidArgumentError("interceptors: one is null; leave it out");
-  }
-  return ChannelConnector::Validate(DialOf(options));
+  return ChannelConnector::Validate(options);
 }
 
 absl::StatusOr<std::shared_ptr<ChannelPool>> ChannelPool::Create(ChannelPoolOptions options) {
   if (absl::Status valid = Validate(options); !valid.ok()) return valid;
-  auto owned = std::make_unique<ChannelConnector>(DialOf(options));
+  auto owned = std::make_unique<ChannelConnector>(options);
   ChannelConnector* const connector = owned.get();
   Pool::Config config;
   config.name = options.name.empty() ? options.target : options.name;
@@ -91,21 +78,15 @@ absl::StatusOr<std::shared_ptr<ChannelPool>> ChannelPool::Create(ChannelPoolOpti
   return std::shared_ptr<ChannelPool>(new ChannelPool(Pool::Create(std::move(config)), connector, Warnings(options)));
 }
 
-std::string ChannelPool::target() const { return connector_->dial().target; }
+ChannelPoolOptions ChannelPool::channel_options() const { return connector_->options(); }
 
-absl::Status ChannelPool::CheckRedirect(const std::string& target, const KeepaliveOptions& keepalive) const {
-  DialOptions dial = connector_->dial();
-  dial.target = target;
-  dial.keepalive = keepalive;
-  return ChannelConnector::Validate(dial);
+absl::Status ChannelPool::CheckRedirect(const ChannelPoolOptions& options) {
+  return ChannelConnector::Validate(options);
 }
 
-absl::Status ChannelPool::Redirect(std::string target, KeepaliveOptions keepalive) {
-  if (absl::Status valid = CheckRedirect(target, keepalive); !valid.ok()) return valid;
-  DialOptions dial = connector_->dial();
-  dial.target = std::move(target);
-  dial.keepalive = keepalive;
-  connector_->SetDial(std::move(dial));
+absl::Status ChannelPool::Redirect(ChannelPoolOptions options) {
+  if (absl::Status valid = CheckRedirect(options); !valid.ok()) return valid;
+  connector_->SetOptions(std::move(options));
   pool_->Redirected();  // After: whatever is made from here on dials the new target.
   return absl::OkStatus();
 }

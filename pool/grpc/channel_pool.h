@@ -16,9 +16,6 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/impl/channel_interface.h>
-#include <grpcpp/security/credentials.h>
-#include <grpcpp/support/channel_arguments.h>
-#include <grpcpp/support/client_interceptor.h>
 
 #include <functional>
 #include <memory>
@@ -30,7 +27,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "pool/core/clock.h"
 #include "pool/core/decision_log.h"
 #include "pool/core/events.h"
 #include "pool/core/explain.h"
@@ -40,39 +36,11 @@
 #include "pool/core/options.h"
 #include "pool/core/pool.h"
 #include "pool/core/stats.h"
-#include "pool/grpc/keepalive.h"
+#include "pool/grpc/channel_pool_options.h"
 
 namespace chanpool {
 
 class ChannelConnector;
-
-// Everything that makes a pool. Only `target` has no default.
-struct ChannelPoolOptions {
-  // What the pool is called in messages and metrics. Default: the target.
-  std::string name;
-
-  // Any gRPC name: "dns:///orders:50051", "orders:50051", "unix:/run/orders.sock", "ipv4:10.0.0.1:50051".
-  std::string target;
-
-  // Default null: insecure.
-  std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr;
-
-  // As for grpc::CreateCustomChannel. What the pool sets itself, or what would make one channel several connections
-  // (a load-balancing policy other than pick_first), is refused by name.
-  grpc::ChannelArguments channel_arguments = grpc::ChannelArguments();
-
-  // Run on every call, in this order. Shared by all connections of the pool, so they must be thread-safe.
-  std::vector<std::shared_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors = {};
-
-  // HTTP/2 pings. Default off.
-  KeepaliveOptions keepalive = KeepaliveOptions();
-
-  // How many connections, how many calls on each, and all time-outs.
-  PoolOptions pool = PoolOptions();
-
-  // Default null: the process's clock. Outlives the pool and its leases.
-  Clock* clock = nullptr;
-};
 
 // A place on one connection, given back by its destructor. Movable; used by one thread at a time; may outlive its pool.
 class Lease {
@@ -186,11 +154,12 @@ class ChannelPool {
   // max_connections drain. What an operator has overridden (Pool::Override) is applied on top.
   absl::Status Reconfigure(PoolOptions options);
 
-  // Another target, or other pings. Connections are replaced, new before old, within max_surge; no call is cut; what
-  // still dials the old target begins anew. kInvalidArgument as Create; then nothing has changed.
-  absl::Status Redirect(std::string target, KeepaliveOptions keepalive);
+  // Another target, other pings, credentials, ...: all of `options` but name, pool and clock, which stay. Connections
+  // are replaced, new before old, within max_surge; no call is cut; what still dials the old target begins anew.
+  // kInvalidArgument as Create; then nothing has changed.
+  absl::Status Redirect(ChannelPoolOptions options);
   // What Redirect would say, changing nothing.
-  absl::Status CheckRedirect(const std::string& target, const KeepaliveOptions& keepalive) const;
+  static absl::Status CheckRedirect(const ChannelPoolOptions& options);
 
   // Replaces every connection, new before old, within max_surge. Does not wait.
   void Recycle();
@@ -198,7 +167,10 @@ class ChannelPool {
   // --- Observing --------------------------------------------------------------------------------------------------
 
   const std::string& name() const { return pool_->name(); }
-  std::string target() const;
+  std::string target() const { return channel_options().target; }
+  // What new connections are made from: as given to Create, with all that Redirect changed. Its `pool` is not kept up
+  // to date: options() is.
+  ChannelPoolOptions channel_options() const;
   // In force: what the owner has set, with an operator's override on top.
   PoolOptions options() const { return pool_->options(); }
   PoolStats Stats() const { return pool_->Stats(); }

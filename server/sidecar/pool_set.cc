@@ -1,33 +1,22 @@
 #include "server/sidecar/pool_set.h"
 
 #include <google/protobuf/util/message_differencer.h>
-#include <google/protobuf/util/time_util.h>
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/admin/managed_pool.h"
 #include "server/config/effective_options.h"
+#include "server/sidecar/channel_options.h"
 
 namespace chanpool::sidecar {
 namespace {
 
 using ::chanpool::config::v1::Config;
 using ::chanpool::config::v1::PoolConfig;
-using ::google::protobuf::util::TimeUtil;
 
-KeepaliveOptions ToKeepaliveOptions(const chanpool::config::v1::Keepalive& keepalive) {
-  KeepaliveOptions options;
-  if (keepalive.has_time()) options.time = absl::Milliseconds(TimeUtil::DurationToMilliseconds(keepalive.time()));
-  if (keepalive.has_timeout()) {
-    options.timeout = absl::Milliseconds(TimeUtil::DurationToMilliseconds(keepalive.timeout()));
-  }
-  options.permit_without_calls = keepalive.permit_without_calls();
-  return options;
-}
-
-bool SameDial(const PoolSet::Wanted& a, const PoolSet::Wanted& b) {
-  return a.target == b.target && google::protobuf::util::MessageDifferencer::Equals(a.keepalive, b.keepalive);
+bool SameChannel(const PoolSet::Wanted& a, const PoolSet::Wanted& b) {
+  return google::protobuf::util::MessageDifferencer::Equals(a.channel, b.channel);
 }
 
 absl::Status Named(const std::string& name, const absl::Status& status) {
@@ -44,14 +33,17 @@ PoolSet::~PoolSet() {
 absl::StatusOr<PoolSet::Plan> PoolSet::Prepare(const Config& config, bool dry_run) const {
   Plan plan;
   for (const PoolConfig& pool : config.pools()) {
-    plan.wanted[pool.name()] = {pool.target(), pool.keepalive(), config::EffectiveOptions(config, pool)};
+    Wanted& wanted = plan.wanted[pool.name()];
+    wanted.channel = pool;
+    wanted.channel.clear_options();
+    wanted.options = config::EffectiveOptions(config, pool);
   }
   // What may be refused first: a pool that was added dials at once.
   for (const auto& [name, wanted] : plan.wanted) {
     const auto owned = pools_.find(name);
     if (owned == pools_.end()) continue;
-    if (!SameDial(owned->second.as, wanted)) {
-      const absl::Status valid = owned->second.pool->CheckRedirect(wanted.target, ToKeepaliveOptions(wanted.keepalive));
+    if (!SameChannel(owned->second.as, wanted)) {
+      const absl::Status valid = ChannelPool::CheckRedirect(ToChannelPoolOptions(wanted.channel));
       if (!valid.ok()) return Named(name, valid);
     }
     if (owned->second.as.options != wanted.options) {
@@ -64,10 +56,7 @@ absl::StatusOr<PoolSet::Plan> PoolSet::Prepare(const Config& config, bool dry_ru
   }
   for (const auto& [name, wanted] : plan.wanted) {
     if (pools_.count(name) > 0) continue;
-    ChannelPoolOptions options;
-    options.name = name;
-    options.target = wanted.target;
-    options.keepalive = ToKeepaliveOptions(wanted.keepalive);
+    ChannelPoolOptions options = ToChannelPoolOptions(wanted.channel);
     options.pool = wanted.options;
     if (dry_run) {
       if (absl::Status valid = ChannelPool::Validate(options); !valid.ok()) return Named(name, valid);
@@ -112,7 +101,8 @@ absl::StatusOr<PoolSet::Outcome> PoolSet::Apply(Plan plan) {
     const auto added = plan.added.find(name);
     if (added != plan.added.end()) {
       // The name is good, and nobody else registers any.
-      registry_->Add({name, wanted.target, added->second->engine(), wanted.keepalive}).IgnoreError();
+      registry_->Add({name, wanted.channel.target(), added->second->engine(), wanted.channel.keepalive()})
+          .IgnoreError();
       pools_[name] = {added->second, std::move(wanted)};
       outcome.added.push_back(name);
       continue;
@@ -120,9 +110,9 @@ absl::StatusOr<PoolSet::Outcome> PoolSet::Apply(Plan plan) {
     Owned& owned = pools_.at(name);
     // Options first: the connections that a redirect makes have them.
     if (owned.as.options != wanted.options) owned.pool->Reconfigure(wanted.options).IgnoreError();  // Checked.
-    if (!SameDial(owned.as, wanted)) {
-      owned.pool->Redirect(wanted.target, ToKeepaliveOptions(wanted.keepalive)).IgnoreError();  // Checked in Prepare.
-      registry_->SetTarget(name, wanted.target, wanted.keepalive).IgnoreError();
+    if (!SameChannel(owned.as, wanted)) {
+      owned.pool->Redirect(ToChannelPoolOptions(wanted.channel)).IgnoreError();  // Checked in Prepare.
+      registry_->SetTarget(name, wanted.channel.target(), wanted.channel.keepalive()).IgnoreError();
       outcome.recycled.push_back(name);
     }
     owned.as = std::move(wanted);

@@ -35,8 +35,7 @@ class PoolSet {
 
   // What a pool is to be.
   struct Wanted {
-    std::string target;
-    chanpool::config::v1::Keepalive keepalive;
+    chanpool::config::v1::PoolConfig channel;  // Without its options.
     PoolOptions options;
   };
 

@@ -910,6 +910,13 @@ TEST_F(ChannelPoolTest, RecycleReplacesEveryConnection) {
   EXPECT_THAT(Call(pool_->channel()), IsOk());
 }
 
+absl::Status Redirect(ChannelPool& pool, std::string target, KeepaliveOptions keepalive = KeepaliveOptions()) {
+  ChannelPoolOptions options = pool.channel_options();
+  options.target = std::move(target);
+  options.keepalive = keepalive;
+  return pool.Redirect(std::move(options));
+}
+
 TEST_F(ChannelPoolTest, RedirectMovesEveryCallToTheNewTargetAndLosesNone) {
   EchoServer other;
   MakeReady(2, 10);
@@ -919,7 +926,7 @@ TEST_F(ChannelPoolTest, RedirectMovesEveryCallToTheNewTargetAndLosesNone) {
     while (!stop.load()) (Call(pool_->channel()).ok() ? answered : failed).fetch_add(1);
   });
   ASSERT_TRUE(Eventually([&] { return answered.load() > 10; }));
-  EXPECT_THAT(pool_->Redirect(other.target(), KeepaliveOptions()), IsOk());
+  EXPECT_THAT(Redirect(*pool_, other.target()), IsOk());
   EXPECT_EQ(pool_->target(), other.target());
   EXPECT_TRUE(
       Eventually([&] { return EstablishedSocketsTo(server_.port()) == 0 && EstablishedSocketsTo(other.port()) == 2; }));
@@ -937,7 +944,7 @@ TEST_F(ChannelPoolTest, RedirectFromADeadTargetDialsTheNewOneAtOnce) {
   const auto pool = ChannelPool::Create(options);
   ASSERT_TRUE(pool.ok()) << pool.status();
   ASSERT_TRUE(Eventually([&] { return (*pool)->Stats().connections_backoff == 1; }));
-  EXPECT_THAT((*pool)->Redirect(server_.target(), KeepaliveOptions()), IsOk());
+  EXPECT_THAT(Redirect(**pool, server_.target()), IsOk());
   EXPECT_THAT((*pool)->WaitForReady(1, In(kLimit)), IsOk());
   EXPECT_THAT(Call((*pool)->channel()), IsOk());
 }
@@ -945,13 +952,12 @@ TEST_F(ChannelPoolTest, RedirectFromADeadTargetDialsTheNewOneAtOnce) {
 TEST_F(ChannelPoolTest, RedirectToNonsenseChangesNothing) {
   MakeReady(1, 10);
   const std::string before = pool_->target();
-  EXPECT_THAT(pool_->Redirect("ipv4:nonsense", KeepaliveOptions()),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(":")));
-  EXPECT_THAT(pool_->Redirect("", KeepaliveOptions()), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(":")));
+  EXPECT_THAT(Redirect(*pool_, "ipv4:nonsense"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(":")));
+  EXPECT_THAT(Redirect(*pool_, ""), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(":")));
   KeepaliveOptions never;
   never.timeout = absl::ZeroDuration();
   never.time = absl::Minutes(5);
-  EXPECT_THAT(pool_->Redirect(before, never), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(":")));
+  EXPECT_THAT(Redirect(*pool_, before, never), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(":")));
   EXPECT_EQ(pool_->target(), before);
   EXPECT_THAT(Call(pool_->channel()), IsOk());
 }

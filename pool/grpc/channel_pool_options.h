@@ -1,0 +1,53 @@
+// What a pool of gRPC channels is made from.
+//
+//   ChannelPoolOptions options;
+//   options.target = "dns:///orders:50051";
+//   options.pool.max_connections = 20;
+//   absl::Status valid = ChannelPool::Validate(options);
+#ifndef CHANPOOL_POOL_GRPC_CHANNEL_POOL_OPTIONS_H_
+#define CHANPOOL_POOL_GRPC_CHANNEL_POOL_OPTIONS_H_
+
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+#include <grpcpp/support/client_interceptor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pool/core/clock.h"
+#include "pool/core/options.h"
+#include "pool/grpc/keepalive.h"
+
+namespace chanpool {
+
+// Everything that makes a pool. Only `target` has no default.
+struct ChannelPoolOptions {
+  // What the pool is called in messages and metrics. Default: the target.
+  std::string name;
+
+  // Any gRPC name: "dns:///orders:50051", "orders:50051", "unix:/run/orders.sock", "ipv4:10.0.0.1:50051".
+  std::string target;
+
+  // Default null: insecure.
+  std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr;
+
+  // As for grpc::CreateCustomChannel. What the pool sets itself, or what would make one channel several connections
+  // (a load-balancing policy other than pick_first), is refused by name.
+  grpc::ChannelArguments channel_arguments = grpc::ChannelArguments();
+
+  // Run on every call, in this order. Shared by all connections of the pool, so they must be thread-safe.
+  std::vector<std::shared_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors = {};
+
+  // HTTP/2 pings. Default off.
+  KeepaliveOptions keepalive = KeepaliveOptions();
+
+  // How many connections, how many calls on each, and all time-outs.
+  PoolOptions pool = PoolOptions();
+
+  // Default null: the process's clock. Outlives the pool and its leases.
+  Clock* clock = nullptr;
+};
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_GRPC_CHANNEL_POOL_OPTIONS_H_

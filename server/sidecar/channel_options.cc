@@ -1,0 +1,32 @@
+#include "server/sidecar/channel_options.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include "absl/time/time.h"
+
+namespace chanpool::sidecar {
+namespace {
+
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Milliseconds(google::protobuf::util::TimeUtil::DurationToMilliseconds(duration));
+}
+
+KeepaliveOptions ToKeepaliveOptions(const chanpool::config::v1::Keepalive& keepalive) {
+  KeepaliveOptions options;
+  if (keepalive.has_time()) options.time = ToDuration(keepalive.time());
+  if (keepalive.has_timeout()) options.timeout = ToDuration(keepalive.timeout());
+  options.permit_without_calls = keepalive.permit_without_calls();
+  return options;
+}
+
+}  // namespace
+
+ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& config) {
+  ChannelPoolOptions options;
+  options.name = config.name();
+  options.target = config.target();
+  options.keepalive = ToKeepaliveOptions(config.keepalive());
+  return options;
+}
+
+}  // namespace chanpool::sidecar

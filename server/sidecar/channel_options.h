@@ -1,0 +1,16 @@
+// What a pool of the configuration file means for its channels.
+//
+//   ChannelPoolOptions options = ToChannelPoolOptions(pool_config);   // ... options.pool = EffectiveOptions(...)
+#ifndef CHANPOOL_SERVER_SIDECAR_CHANNEL_OPTIONS_H_
+#define CHANPOOL_SERVER_SIDECAR_CHANNEL_OPTIONS_H_
+
+#include "chanpool/config/v1/config.pb.h"
+#include "pool/grpc/channel_pool_options.h"
+
+namespace chanpool::sidecar {
+
+// `config` has been read without errors. All but `pool`, which its defaults decide as well.
+ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& config);
+
+}  // namespace chanpool::sidecar
+#endif  // CHANPOOL_SERVER_SIDECAR_CHANNEL_OPTIONS_H_
