@@ -324,6 +324,11 @@ absl::StatusOr<Place> Pool::AwaitPlace(Waiter* waiter, absl::Time deadline) {
   const std::shared_ptr<Pool> keep = shared_from_this();
   const absl::Time begun = clock_->Now();
   waiter->deadline = clock_->FromWall(deadline);
+  // With more threads than cores a place is often held by one that is not running. Who stood in line for it at once
+  // would be handed it asleep, and so would all who come meanwhile: each lease then costs a change of threads, long
+  // after the shortage is over. So the others get one turn first. Not more: who keeps looking, and is not in line, is
+  // overtaken.
+  std::this_thread::yield();
   Effects effects;
   Slot* slot = nullptr;
   absl::Status refusal;

@@ -164,8 +164,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // What it overcommits goes past the waiters, who get nothing while every connection stays above its limit.
   absl::StatusOr<Place> AcquireNow(bool wait_for_ready);
 
-  // Waits in arrival order until `deadline` (of the wall), also for a pause to end. Fails with kDeadlineExceeded,
-  // kResourceExhausted (max_waiters), kUnavailable (draining or destroyed), kFailedPrecondition (after fork).
+  // Waits in arrival order until `deadline` (of the wall), also for a pause to end; lets other threads run once before
+  // it stands in line. Fails with kDeadlineExceeded, kResourceExhausted (max_waiters), kUnavailable (draining or
+  // destroyed), kFailedPrecondition (after fork).
   absl::StatusOr<Place> Acquire(absl::Time deadline, BorrowSite site = BorrowSite::Here());
   absl::StatusOr<Place> Acquire(absl::Time deadline, const LeaseOptions& options, BorrowSite site = BorrowSite::Here());
 

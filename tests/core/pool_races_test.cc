@@ -1,7 +1,11 @@
 // What another thread does at the worst instant, done there by a clock: the pool reads it outside of its lock, between
 // one look and the next. So a race takes no luck.
+#include <sched.h>
+
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -69,6 +73,40 @@ TEST_F(PoolRacesTest, APlaceFoundAtTheSecondLookIsOneHit) {
 
   EXPECT_EQ(pool_->Stats().hits, 2u);
   EXPECT_EQ(pool_->Stats().released, 1u);
+}
+
+// Of this thread and those that it starts: one of the cores that it may use.
+void KeepToOneCore() {
+  cpu_set_t allowed, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  int core = 0;
+  while (!CPU_ISSET(core, &allowed)) ++core;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+}
+
+// More threads than cores, one place, held for nanoseconds. A thread that is interrupted while it holds it makes all
+// others wait; if they stood in line at once, each would from then on be handed the place asleep, and nobody would find
+// it free again.
+TEST_F(PoolRacesTest, AMomentsShortageDoesNotMakeEveryoneWaitInTurnForEver) {
+  constexpr int kThreads = 8, kLeases = 20'000;
+  KeepToOneCore();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([this] {
+      for (int n = 0; n < kLeases; ++n) {
+        const absl::StatusOr<Place> place = pool_->Acquire(absl::InfiniteFuture());
+        EXPECT_TRUE(place.ok());
+        if (n % 100 == 0) std::this_thread::yield();  // Interrupted.
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  const PoolStats stats = pool_->Stats();
+  EXPECT_EQ(stats.acquired, uint64_t{kThreads} * kLeases);
+  EXPECT_LT(stats.misses, stats.acquired / 2) << "handed over to a caller in line";
 }
 
 TEST_F(PoolRacesTest, ATimeOutThatHasBeenGrantedAPlaceReturnsIt) {

@@ -24,6 +24,7 @@ CHECKS = [
 # The tests that were written because nothing found their bug.
 ALONE = {
     "kDestroysUnderTheLock": "PoolRacesTest.NothingIsLetGoUnderTheLock",
+    "kQueuesAtOnce": "PoolRacesTest.AMomentsShortageDoesNotMakeEveryoneWaitInTurnForEver",
     "kReadsTheHintTwice": "SlotTableTest.TheSlotThatGotTheLeaseIsTheOneThatIsLentWhileTheOnlyListedOneChanges",
     "kTimeOutLosesLease": "PoolRacesTest.ATimeOutThatHasBeenGrantedAPlaceReturnsIt",
 }
