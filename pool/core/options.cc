@@ -114,6 +114,9 @@ absl::Status PoolOptions::Validate() const {
            AtLeast("leak_after", leak_after, kShortest, "1ms"),
            AtLeast("validate_after_idle", validate_after_idle, kShortest, "1ms"),
            AtLeast("validate_every", validate_every, kShortest, "1ms"),
+           AtLeast("probe_after_silence", probe_after_silence, kShortest, "1ms"),
+           AtLeast("probe_timeout", probe_timeout, kShortest, "1ms"),
+           Finite("probe_timeout", probe_timeout, "5s or what the slowest answer takes"),
            InRange("subset_size", subset_size, 0, "0", 1000000, "1000000, more than any target has"),
            AtLeast("slow_start", slow_start, absl::ZeroDuration(), "0"),
            Finite("slow_start", slow_start, "1m, or 0 for none"),
@@ -266,6 +269,8 @@ constexpr OptionInfo kOptions[] = {
     CHANPOOL_OPTION(leak_after, "inf", "duration"),
     CHANPOOL_OPTION(validate_after_idle, "inf", "duration"),
     CHANPOOL_OPTION(validate_every, "inf", "duration"),
+    CHANPOOL_OPTION(probe_after_silence, "inf", "duration"),
+    CHANPOOL_OPTION(probe_timeout, "5s", "duration"),
     CHANPOOL_OPTION(subset_size, "0", "count"),
     CHANPOOL_OPTION(slow_start, "0", "duration"),
     CHANPOOL_OPTION(max_ejected, "0.1", "ratio"),
@@ -283,7 +288,8 @@ bool operator==(const PoolOptions& a, const PoolOptions& b) {
                     o.max_age_jitter, o.drain_grace, o.overflow, o.backoff_initial, o.backoff_max, o.preconnect_ratio,
                     o.max_connecting, o.max_connects_per_second, o.shrink_below, o.shrink_interval, o.shrink_cooldown,
                     o.max_shrink_step, o.selection, o.leak_after, o.validate_after_idle, o.validate_every,
-                    o.subset_size, o.slow_start, o.max_ejected, o.ejection_time);
+                    o.probe_after_silence, o.probe_timeout, o.subset_size, o.slow_start, o.max_ejected,
+                    o.ejection_time);
   };
   return fields(a) == fields(b);
 }

@@ -182,6 +182,17 @@ struct PoolOptions {
   // Default infinite. More: what died without a word is found later. Less: servers may count probes as abuse. Hot.
   absl::Duration validate_every = absl::InfiniteDuration();
 
+  // A connection that carries leases, or whose calls have failed, and that has answered nothing for so long is probed:
+  // somebody may have dropped its packets without a word. While it is asked its calls go on, it lends nothing, and
+  // another is dialled in its stead. Exact as validate_after_idle. Infinite: none is.
+  // Default infinite. Less: a black hole is noticed sooner (at this + probe_timeout, + 1 s at most), and long calls
+  // that are silent by nature cost their servers a probe each time. Hot.
+  absl::Duration probe_after_silence = absl::InfiniteDuration();
+
+  // How long a peer may take to answer a probe; then its connection is closed, and its calls end.
+  // Default 5 s. More: a slow peer is not taken for a dead one; what is dead is noticed later. Hot.
+  absl::Duration probe_timeout = absl::Seconds(5);
+
   // Of the target's endpoints, how many this client uses; which ones depends on its seed, so that a fleet's load is
   // even. At least 3 survive two that are down. Count, 0 to 1,000,000; 0 uses all of them.
   // Default 0. More: more even load and more sockets on every server. Hot: connections to the others drain.

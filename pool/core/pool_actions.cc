@@ -12,7 +12,7 @@
 namespace chanpool {
 namespace {
 
-// Of the connect_timeout after which the state takes silence for death: the transport's own verdict must come first,
+// Of the probe_timeout after which the state takes silence for death: the transport's own verdict must come first,
 // since it can tell a peer without room from a dead one.
 constexpr double kProbePart = 0.9;
 
@@ -256,7 +256,7 @@ void Pool::Perform(Effects& effects) {
         call.connection->Redial();
         break;
       case Effects::Call::Kind::kProbe:
-        call.connection->Probe(kProbePart * options().connect_timeout);
+        call.connection->Probe(kProbePart * options().probe_timeout);
         break;
       case Effects::Call::Kind::kCancelCalls:
         call.connection->CancelCalls(absl::UnavailableError(absl::StrCat(

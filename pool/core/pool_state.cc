@@ -447,6 +447,7 @@ void PoolState::OnOpened(uint32_t slot, absl::Time now) {
   }
   MoveTo(slot, SlotState::kOpen, now);
   r.opened_at = r.answered_at = now;
+  r.failed_unheard = false;
   r.handicap = HandicapOf(r, now);
   r.age_draw = std::uniform_real_distribution<double>(-1, 1)(random_);
   Act(Action::Kind::kPublish, slot);
@@ -519,6 +520,7 @@ void PoolState::OnProbed(uint32_t slot, const absl::Status& result, absl::Time n
     records_[slot].handicap = HandicapOf(records_[slot], now);
     Act(Action::Kind::kPublish, slot);
     records_[slot].answered_at = now;
+    records_[slot].failed_unheard = false;
     if (!records_[slot].routine) TellOf(PoolEvent::Kind::kOpened, slot, now, "answered the probe");
     return;
   }
@@ -748,6 +750,13 @@ bool PoolState::MayDialAnother(uint64_t endpoint, absl::Time now) const {
 void PoolState::OnCalls(uint32_t slot, const CallCounts& calls, absl::Time now) {
   endpoints_.AddCalls(records_[slot].endpoint, calls);
   if (calls.penalised) records_[slot].penalised_until = now + kPenaltyLasts;
+  // Refused for want of room is an answer as well.
+  if (calls.answered + calls.overloaded > 0) {
+    records_[slot].heard_at = now;
+    records_[slot].failed_unheard = false;
+  } else {
+    records_[slot].failed_unheard |= calls.failed > 0;
+  }
 }
 
 uint32_t PoolState::penalty() const {
@@ -971,6 +980,20 @@ void PoolState::TickValidate(const std::vector<SlotUse>& use, absl::Time now) {
   }
 }
 
+// Failures may be the peer's own, and then it answers the probe.
+void PoolState::TickSilence(const std::vector<SlotUse>& use, absl::Time now) {
+  if (options_.probe_after_silence == absl::InfiniteDuration()) return;
+  for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
+    Record& r = records_[slot];
+    if (r.state != SlotState::kOpen) continue;
+    if (use[slot].leases == 0 && !r.failed_unheard) {
+      r.heard_at = now;
+    } else if (now - std::max(r.heard_at, r.answered_at) >= options_.probe_after_silence) {
+      OnSuspected(slot, now, /*routine=*/true);
+    }
+  }
+}
+
 void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
   std::vector<uint32_t> idle;
   for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
@@ -1003,15 +1026,17 @@ void PoolState::TickIdle(const std::vector<SlotUse>& use, absl::Time now) {
 }
 
 void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Time now) {
-  const auto too_slow = absl::DeadlineExceededError(
-      absl::StrCat("no answer within connect_timeout (", absl::FormatDuration(options_.connect_timeout), ")"));
+  const auto too_slow = [](absl::string_view option, absl::Duration value) {
+    return absl::DeadlineExceededError(
+        absl::StrCat("no answer within ", option, " (", absl::FormatDuration(value), ")"));
+  };
   for (uint32_t slot = 0; slot < records_.size(); ++slot) {
     Record& r = records_[slot];
     const absl::Duration in_state = now - r.since;
     if (r.state == SlotState::kConnecting && in_state >= options_.connect_timeout) {
-      OnFailed(slot, too_slow, now);
-    } else if (r.state == SlotState::kChecking && in_state >= options_.connect_timeout) {
-      OnProbed(slot, too_slow, now);
+      OnFailed(slot, too_slow("connect_timeout", options_.connect_timeout), now);
+    } else if (r.state == SlotState::kChecking && in_state >= options_.probe_timeout) {
+      OnProbed(slot, too_slow("probe_timeout", options_.probe_timeout), now);
     } else if (r.state == SlotState::kBackoff && MayDialAnother(r.endpoint, now)) {
       BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "another endpoint is dialled", now);
     } else if (r.state == SlotState::kBackoff && now >= endpoints_.retry_at(r.endpoint)) {
@@ -1036,7 +1061,8 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
       BeginDrain(slot, CloseReason::kEjected, /*by_choice=*/false, ejection.why, now);
     }
   }
-  OnDemand(PeakBound(use, demand), now);
+  TickSilence(use, now);
+  OnDemand(PeakBound(use, demand), now);  // After: it dials in the stead of those that are probed.
   Maintain(now);
   TickShrink(use, now);
   TickValidate(use, now);
@@ -1046,7 +1072,8 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
 
 absl::Time PoolState::NextTick(absl::Time now) const {
   absl::Time next = absl::InfiniteFuture();
-  absl::Duration shortest = std::min({options_.max_idle, options_.validate_after_idle, options_.validate_every});
+  absl::Duration shortest = std::min(
+      {options_.max_idle, options_.validate_after_idle, options_.validate_every, options_.probe_after_silence});
   for (const Record& r : records_) {
     if (r.state == SlotState::kOpen) shortest = std::min(shortest, MaxIdle(r));
   }
@@ -1056,8 +1083,10 @@ absl::Time PoolState::NextTick(absl::Time now) const {
       case SlotState::kClosed:
         break;
       case SlotState::kConnecting:
-      case SlotState::kChecking:
         next = std::min(next, r.since + options_.connect_timeout);
+        break;
+      case SlotState::kChecking:
+        next = std::min(next, r.since + options_.probe_timeout);
         break;
       case SlotState::kBackoff:
         next = std::min(next, endpoints_.retry_at(r.endpoint));

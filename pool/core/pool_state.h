@@ -111,6 +111,8 @@ class PoolState {
     absl::Time carried_at = absl::InfinitePast();   // When it was last seen to carry a call: unlike last_used.
     absl::Time answered_at = absl::InfinitePast();  // When it opened, or last answered a probe.
     absl::Duration connect_time;                    // How long its last dial took to open it.
+    absl::Time heard_at = absl::InfinitePast();     // When a call was last answered, or none was owed an answer.
+    bool failed_unheard = false;                    // A call has failed since, and none was answered.
     bool on_checkout = false;                       // CHECKING, because somebody wanted it after silence.
   };
 
@@ -280,6 +282,7 @@ class PoolState {
   absl::Duration MaxIdle(const Record& record) const { return record.max_idle.value_or(options_.max_idle); }
   void BeginCheck(uint32_t slot, bool routine, absl::Time now);
   absl::Duration Silence(const Record& record, absl::Time now) const;
+  void TickSilence(const std::vector<SlotUse>& use, absl::Time now);
   void TickValidate(const std::vector<SlotUse>& use, absl::Time now);
   void TickIdle(const std::vector<SlotUse>& use, absl::Time now);
   void Act(Action::Kind kind, uint32_t slot, CloseReason reason = CloseReason::kIdle);

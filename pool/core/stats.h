@@ -121,7 +121,7 @@ struct PoolStats {
   uint64_t unavailable = 0;            // Refused because the pool drains or is destroyed, or has no way to the target.
   uint64_t validations = 0;            // Probes before lending after silence: validate_after_idle.
   uint64_t validation_failures = 0;    // Of those, connections that gave no sign of life.
-  uint64_t health_checks = 0;          // Other routine probes: validate_every, Pool::Check.
+  uint64_t health_checks = 0;          // Other routine probes: validate_every, probe_after_silence, Pool::Check.
   uint64_t health_checks_removed = 0;  // Of those, connections that gave no sign of life.
   uint64_t leaks_suspected = 0;        // Leases that were reported as out for longer than leak_after.
   std::array<uint64_t, kCloseReasons>

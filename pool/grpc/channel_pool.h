@@ -54,7 +54,7 @@ class Lease {
   const std::shared_ptr<grpc::Channel>& channel() const;
 
   // Asks the pool to probe this connection before it lends it again. Callers already on it are not cut, unless it
-  // turns out dead: the probe was sent, and nothing came back within connect_timeout. A peer that has no stream free
+  // turns out dead: the probe was sent, and nothing came back within probe_timeout. A peer that has no stream free
   // for the probe may be dead or busy: its connection is replaced, and its calls go on. No effect in a moved-from
   // Lease.
   void Suspect();

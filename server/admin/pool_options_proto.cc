@@ -123,6 +123,8 @@ constexpr Row kRows[] = {
     CHANPOOL_DURATION(slow_start),
     CHANPOOL_SCALAR(max_ejected),
     CHANPOOL_DURATION(ejection_time),
+    CHANPOOL_DURATION(probe_after_silence),
+    CHANPOOL_DURATION(probe_timeout),
 };
 
 #undef CHANPOOL_SCALAR

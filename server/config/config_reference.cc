@@ -93,6 +93,8 @@ pools:
     leak_after: 5m
     validate_after_idle: 1m
     validate_every: infinite
+    probe_after_silence: 10s
+    probe_timeout: 2s
     subset_size: 20
     slow_start: 30s
     max_ejected: 0.2

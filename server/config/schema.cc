@@ -42,7 +42,7 @@ bool MayBeInfinite(const FieldDescriptor& field) {
   if (!IsDuration(field)) return false;
   // A test compares these names with the fields' comments.
   for (const char* name : {"acquire_timeout", "max_idle", "max_age", "shrink_cooldown", "leak_after",
-                           "validate_after_idle", "validate_every"}) {
+                           "validate_after_idle", "validate_every", "probe_after_silence"}) {
     if (field.name() == name) return true;
   }
   return false;

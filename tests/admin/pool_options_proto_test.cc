@@ -46,6 +46,8 @@ PoolOptions Unlike() {
   options.leak_after = absl::Seconds(31);
   options.validate_after_idle = absl::Seconds(32);
   options.validate_every = absl::Seconds(33);
+  options.probe_after_silence = absl::Seconds(34);
+  options.probe_timeout = absl::Milliseconds(3500);
   options.subset_size = 34;
   options.slow_start = absl::Seconds(35);
   options.max_ejected = 0.36;

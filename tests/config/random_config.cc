@@ -176,6 +176,8 @@ class Generator {
     if (Maybe()) *options.mutable_leak_after() = Duration(absl::Milliseconds(1), longest);
     if (Maybe()) *options.mutable_validate_after_idle() = Duration(absl::Milliseconds(1), longest);
     if (Maybe()) *options.mutable_validate_every() = Duration(absl::Milliseconds(1), longest);
+    if (Maybe()) *options.mutable_probe_after_silence() = Duration(absl::Milliseconds(1), longest);
+    if (Maybe()) *options.mutable_probe_timeout() = Duration(absl::Milliseconds(1), longest);
     if (Maybe()) options.set_subset_size(Number(0, 1000000));
     if (Maybe()) *options.mutable_slow_start() = Duration(absl::ZeroDuration(), longest);
     if (Maybe()) options.set_max_ejected(Number(0, 1000) / 1e3);

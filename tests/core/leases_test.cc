@@ -888,13 +888,84 @@ TEST_F(LeasesTest, QuietConnectionsAreCheckedPeriodicallyAndTheDeadOnesRemoved) 
 TEST_F(LeasesTest, NotMoreThanAQuarterOfTheConnectionsIsCheckedAtATime) {
   PoolOptions options = Calm(8, 2);
   options.min_connections = 8;
-  options.validate_every = absl::Seconds(10);
+  options.validate_every = options.probe_timeout = absl::Seconds(10);
   Start(options);
   target_.SetProbe(FakeTarget::Probe::kHang);
   clock_.Advance(absl::Seconds(15));
   EXPECT_EQ(pool_->Stats().connections_checking, 2);
   EXPECT_TRUE(pool_->TryAcquire());
   target_.AnswerProbes(absl::OkStatus());
+}
+
+// --- Connections that owe answers and give none -------------------------------------------------------------------
+
+PoolOptions SilentFor(absl::Duration silence, int connections) {
+  PoolOptions options = Calm(connections, 2);
+  options.probe_after_silence = silence;
+  options.probe_timeout = absl::Seconds(2);
+  return options;
+}
+
+TEST_F(LeasesTest, AConnectionThatCarriesLeasesAndAnswersNothingIsReplacedWithinTheConfiguredTime) {
+  Start(SilentFor(absl::Seconds(4), 1));
+  const Place stuck = Take();
+  const ConnectionId dead = stuck.id();
+  target_.SetProbe(FakeTarget::Probe::kHang);
+
+  clock_.Advance(absl::Seconds(3));
+  EXPECT_EQ(pool_->Stats().health_checks, 0u);
+  clock_.Advance(absl::Seconds(4));  // 4 s of silence, 2 s for the answer, 1 s to notice.
+
+  EXPECT_TRUE(stuck.draining()) << "its calls were cancelled, and it closes with the last";
+  EXPECT_EQ(pool_->Stats().health_checks_removed, 1u);
+  const Place next = pool_->TryAcquire();
+  ASSERT_TRUE(next);
+  EXPECT_NE(next.id(), dead);
+}
+
+TEST_F(LeasesTest, AnotherIsDialledWhileTheSilentOneIsAsked) {
+  Start(SilentFor(absl::Seconds(4), 2));
+  const Place stuck = Take();
+  target_.SetProbe(FakeTarget::Probe::kHang);
+  clock_.Advance(absl::Seconds(5));
+
+  ASSERT_EQ(pool_->Stats().connections_checking, 1);
+  const Place next = pool_->TryAcquire();
+  ASSERT_TRUE(next) << "nobody waits for the verdict";
+  EXPECT_NE(next.id(), stuck.id());
+
+  target_.AnswerProbes(absl::OkStatus());
+  EXPECT_FALSE(stuck.draining()) << "it was only slow: its calls have gone on, and it lends again";
+  EXPECT_EQ(pool_->Stats().connections_open, 2);
+}
+
+TEST_F(LeasesTest, AnAnswerToAnyCallIsASignOfLife) {
+  Start(SilentFor(absl::Seconds(4), 1));
+  const Place stream = Take();  // Silent for ever.
+  for (int second = 0; second < 20; ++second) {
+    Take().ReportCall(second % 2 == 0 ? CallOutcome::kAnswered : CallOutcome::kOverloaded, absl::Milliseconds(1));
+    clock_.Advance(absl::Seconds(1));
+  }
+  EXPECT_EQ(pool_->Stats().health_checks, 0u);
+}
+
+TEST_F(LeasesTest, CallsThatTimeOutOneAfterTheOtherAreSilenceThoughNoneIsOutForLong) {
+  Start(SilentFor(absl::Seconds(4), 1));
+  for (int second = 0; second < 6; ++second) {
+    if (Place place = pool_->TryAcquire()) place.ReportCall(CallOutcome::kFailed, absl::Milliseconds(500));
+    clock_.Advance(absl::Seconds(1));
+  }
+  EXPECT_GE(pool_->Stats().health_checks, 1u);
+  EXPECT_EQ(pool_->Stats().health_checks_removed, 0u) << "the peer answers, and only fails";
+}
+
+TEST_F(LeasesTest, NobodyWhoOwesNothingIsAsked) {
+  Start(SilentFor(absl::Seconds(4), 1));
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_EQ(pool_->Stats().health_checks, 0u);
+  const Place first = Take();
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_EQ(pool_->Stats().health_checks, 0u) << "the silence begins with the lease";
 }
 
 }  // namespace

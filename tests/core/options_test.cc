@@ -50,6 +50,8 @@ TEST(OptionsTest, DefaultsAreThoseOfTheDocumentation) {
             "leak_after: inf\n"
             "validate_after_idle: inf\n"
             "validate_every: inf\n"
+            "probe_after_silence: inf\n"
+            "probe_timeout: 5s\n"
             "subset_size: 0\n"
             "slow_start: 0\n"
             "max_ejected: 0.1\n"
@@ -199,6 +201,10 @@ std::vector<BadValue> BadValues() {
       {"validate_after_idle", "0", "at least 1ms",
        [](PoolOptions& o) { o.validate_after_idle = absl::ZeroDuration(); }},
       {"validate_every", "-1s", "at least 1ms", [=](PoolOptions& o) { o.validate_every = negative; }},
+      {"probe_after_silence", "0", "at least 1ms",
+       [](PoolOptions& o) { o.probe_after_silence = absl::ZeroDuration(); }},
+      {"probe_timeout", "0", "at least 1ms", [](PoolOptions& o) { o.probe_timeout = absl::ZeroDuration(); }},
+      {"probe_timeout", "infinite", "5s or what", [](PoolOptions& o) { o.probe_timeout = absl::InfiniteDuration(); }},
       {"subset_size", "-1", "at least 0", [](PoolOptions& o) { o.subset_size = -1; }},
       {"slow_start", "-1s", "at least 0", [](PoolOptions& o) { o.slow_start = absl::Seconds(-1); }},
       {"slow_start", "infinite", "1m, or 0 for none", [](PoolOptions& o) { o.slow_start = absl::InfiniteDuration(); }},

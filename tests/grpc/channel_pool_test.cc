@@ -686,7 +686,7 @@ TEST_F(ChannelPoolTest, ASuspectWithoutAFreeStreamIsReplacedAndKeepsItsCalls) {
   options_.target = server.target();
   PoolOptions pool;
   pool.min_connections = pool.max_connections = 1;
-  pool.connect_timeout = absl::Milliseconds(500);
+  pool.probe_timeout = absl::Milliseconds(500);
   Make(pool);
   ASSERT_THAT(pool_->WaitForReady(1, In(kLimit)), IsOk());
   OpenCall not_cut(pool_->channel());

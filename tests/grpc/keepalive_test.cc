@@ -147,13 +147,13 @@ class FramePeer {
 
 class KeepaliveTest : public ::testing::Test {
  protected:
-  void MakeReady(const KeepaliveOptions& keepalive, absl::Duration connect_timeout = absl::Seconds(10)) {
+  void MakeReady(const KeepaliveOptions& keepalive, absl::Duration probe_timeout = absl::Seconds(5)) {
     ChannelPoolOptions options;
     options.name = "orders";
     options.target = peer_.target();
     options.keepalive = keepalive;
     options.pool.max_connections = 1;
-    options.pool.connect_timeout = connect_timeout;
+    options.pool.probe_timeout = probe_timeout;
     pool_ = ChannelPool::Create(std::move(options)).value();
     ASSERT_THAT(pool_->WaitForReady(1, In(kLimit)), IsOk());
   }
@@ -221,7 +221,7 @@ TEST_F(KeepaliveTest, NoticesAPeerThatFellSilentAndEndsItsCalls) {
 
 // The other way to find a dead peer: suspicion, and a probe that was sent and not answered.
 TEST_F(KeepaliveTest, ASuspectThatIsSilentEndsItsCalls) {
-  MakeReady(KeepaliveOptions(), /*connect_timeout=*/absl::Milliseconds(500));
+  MakeReady(KeepaliveOptions(), /*probe_timeout=*/absl::Milliseconds(500));
   grpc::ClientContext context;
   context.set_deadline(DeadlineIn(kLimit));
   const EchoRequest request;

@@ -109,6 +109,8 @@ class Arena {
     o.shrink_cooldown = absl::Milliseconds(draw(3));
     o.leak_after = draw(2) == 0 ? absl::Milliseconds(1) : absl::InfiniteDuration();
     o.validate_after_idle = draw(2) == 0 ? absl::Milliseconds(1) : absl::InfiniteDuration();
+    o.probe_after_silence = draw(2) == 0 ? absl::Milliseconds(1) : absl::InfiniteDuration();
+    o.probe_timeout = absl::Milliseconds(20);
     o.validate_every = draw(2) == 0 ? absl::Milliseconds(2) : absl::InfiniteDuration();
     o.subset_size = draw(3);
     o.slow_start = absl::Milliseconds(draw(3));

@@ -648,6 +648,8 @@ PoolOptions Simulation::AnyOptions() {
   o.backoff_initial = Pick({absl::Milliseconds(1), absl::Milliseconds(100)});
   o.leak_after = Pick({absl::Milliseconds(200), absl::Seconds(20), absl::InfiniteDuration(), absl::InfiniteDuration()});
   o.validate_after_idle = Pick({absl::Milliseconds(300), absl::Seconds(5), absl::InfiniteDuration()});
+  o.probe_after_silence = Pick({absl::Milliseconds(200), absl::Seconds(5), absl::InfiniteDuration()});
+  o.probe_timeout = Pick({absl::Milliseconds(30), absl::Seconds(1), absl::Seconds(10)});
   o.validate_every = Pick({absl::Milliseconds(500), absl::Minutes(1), absl::InfiniteDuration()});
   o.backoff_max = Pick({absl::Milliseconds(100), absl::Seconds(10)});
   o.preconnect_ratio = Pick({1.0, 1.0, 1.5, 3.0});
