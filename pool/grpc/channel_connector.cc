@@ -17,12 +17,15 @@
 #include "absl/strings/str_cat.h"
 #include "pool/grpc/channel_access.h"
 #include "pool/grpc/closer_thread.h"
+#include "pool/grpc/health.h"
+#include "pool/grpc/health_watch.h"
+#include "pool/grpc/message_bytes.h"
 
 namespace chanpool {
 namespace {
 
-// Anything a server may or may not know will do; this one exists for the purpose.
-constexpr char kProbeMethod[] = "/grpc.health.v1.Health/Check";
+// Anything a server may or may not know would do for a probe; this one exists for the purpose.
+constexpr char kCheckMethod[] = "/grpc.health.v1.Health/Check";
 
 const char* ToString(grpc_connectivity_state state) {
   switch (state) {
@@ -87,6 +90,16 @@ bool IsRead(const ChannelPoolOptions& dial, const grpc::ChannelArguments& argume
   return channel->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_IDLE;
 }
 
+// What the end of a Check says. A server that has no health service serves.
+absl::Status ServingByCheck(grpc_status_code code, const std::string& message, const std::string& answer) {
+  if (code == GRPC_STATUS_OK) return ServingOf(answer);
+  if (code == GRPC_STATUS_UNIMPLEMENTED) return absl::OkStatus();
+  if (code == GRPC_STATUS_NOT_FOUND) {
+    return absl::UnavailableError(absl::StrCat("its health service does not know the service: ", message));
+  }
+  return absl::UnavailableError(absl::StrCat("no answer to a health check: ", message));
+}
+
 // A user's interceptor factory is shared by all channels of a pool; gRPC wants to own one for each.
 class SharedFactory : public grpc::experimental::ClientInterceptorFactoryInterface {
  public:
@@ -106,6 +119,9 @@ class SharedFactory : public grpc::experimental::ClientInterceptorFactoryInterfa
 struct ChannelConnection::Reporter {
   const ConnectionId id;
   const std::weak_ptr<ConnectionListener> listener;
+  const HealthOptions health;
+  const absl::Duration answer_within;  // For a health check.
+  std::shared_ptr<HealthWatch> watch;  // On the closer's thread alone. Null while there is none.
   std::atomic<bool> ended{false};
   std::atomic<bool> opened{false};
   std::atomic<int> losses{0};  // How often the channel has left READY.
@@ -113,7 +129,8 @@ struct ChannelConnection::Reporter {
   // may have to wait for the closer's thread.
   std::atomic<bool> changed{false};
 
-  Reporter(ConnectionId i, std::weak_ptr<ConnectionListener> l) : id(i), listener(std::move(l)) {}
+  Reporter(ConnectionId i, std::weak_ptr<ConnectionListener> l, HealthOptions h, absl::Duration within)
+      : id(i), listener(std::move(l)), health(std::move(h)), answer_within(within) {}
 
   template <typename Report>
   void Tell(Report report) const {
@@ -126,20 +143,33 @@ struct ChannelConnection::Reporter {
         absl::StrCat("connection lost: reset, GOAWAY or keepalive time-out (channel went to ", ToString(now), ")"));
     Tell([&](ConnectionListener& to) { to.OnLost(id, why); });
   }
+
+  // It is connected, and this is what its server says of itself.
+  void TellServing(const absl::Status& serving) {
+    if (!serving.ok()) {
+      // Where it was open this is its loss: it drains, and no call on it is cut.
+      const bool was_open = opened.load();
+      Tell([&](ConnectionListener& to) { was_open ? to.OnLost(id, serving) : to.OnFailed(id, serving); });
+    } else if (!opened.exchange(true)) {
+      Tell([&](ConnectionListener& to) { to.OnOpened(id); });
+    }
+  }
 };
 
-// A call of the pool's own: unary, fail-fast, empty, seen by no interceptor. Ends on the closer's thread.
+// A Check call of the pool's own: fail-fast, seen by no interceptor. Ends on the closer's thread.
 class ChannelConnection::OwnCall : public CloserThread::Event {
  public:
   struct Result {
     grpc_status_code code;
     std::string message;
-    bool sent;  // False: it never left, for want of a connection or of a free stream.
+    bool sent;           // False: it never left, for want of a connection or of a free stream.
+    std::string answer;  // A HealthCheckResponse, if the code is OK.
   };
   using Then = std::function<void(const Result& result)>;
 
-  static void Begin(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout, Then then) {
-    (new OwnCall(channel, std::move(then)))->Start(timeout);
+  static void Begin(const std::shared_ptr<grpc::Channel>& channel, const HealthOptions& health, absl::Duration timeout,
+                    Then then) {
+    (new OwnCall(channel, health.service, std::move(then)))->Start(timeout);
   }
 
   ~OwnCall() override {
@@ -147,13 +177,14 @@ class ChannelConnection::OwnCall : public CloserThread::Event {
     grpc_slice_unref(message_);
     grpc_metadata_array_destroy(&initial_);
     grpc_metadata_array_destroy(&trailing_);
-    grpc_byte_buffer_destroy(empty_);
+    grpc_byte_buffer_destroy(request_);
     grpc_byte_buffer_destroy(answer_);
   }
 
   bool Run(bool) override {
     const auto* text = reinterpret_cast<const char*>(GRPC_SLICE_START_PTR(message_));
-    then_({code_, std::string(text, GRPC_SLICE_LENGTH(message_)), sent_->load(std::memory_order_relaxed)});
+    then_({code_, std::string(text, GRPC_SLICE_LENGTH(message_)), sent_->load(std::memory_order_relaxed),
+           BytesOf(answer_)});
     return false;
   }
 
@@ -171,23 +202,22 @@ class ChannelConnection::OwnCall : public CloserThread::Event {
     const std::shared_ptr<std::atomic<bool>> sent_;  // May come after the call's own end.
   };
 
-  OwnCall(std::shared_ptr<grpc::Channel> channel, Then then) : channel_(std::move(channel)), then_(std::move(then)) {
+  OwnCall(std::shared_ptr<grpc::Channel> channel, const std::string& service, Then then)
+      : channel_(std::move(channel)), then_(std::move(then)), request_(MessageOf(HealthRequest(service))) {
     grpc_metadata_array_init(&initial_);
     grpc_metadata_array_init(&trailing_);
-    grpc_slice nothing = grpc_empty_slice();
-    empty_ = grpc_raw_byte_buffer_create(&nothing, 1);
   }
 
   void Start(absl::Duration timeout) {
     const gpr_timespec deadline =
         gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(Milliseconds(timeout), GPR_TIMESPAN));
     call_ = grpc_channel_create_call(ChannelAccess::CoreChannel(*channel_), nullptr, GRPC_PROPAGATE_DEFAULTS,
-                                     CloserThread::queue(), grpc_slice_from_static_string(kProbeMethod), nullptr,
+                                     CloserThread::queue(), grpc_slice_from_static_string(kCheckMethod), nullptr,
                                      deadline, nullptr);
     grpc_op send[3] = {};
     send[0].op = GRPC_OP_SEND_INITIAL_METADATA;
     send[1].op = GRPC_OP_SEND_MESSAGE;
-    send[1].data.send_message.send_message = empty_;
+    send[1].data.send_message.send_message = request_;
     send[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
     grpc_op receive[3] = {};
     receive[0].op = GRPC_OP_RECV_INITIAL_METADATA;
@@ -209,7 +239,7 @@ class ChannelConnection::OwnCall : public CloserThread::Event {
   const std::shared_ptr<std::atomic<bool>> sent_ = std::make_shared<std::atomic<bool>>(false);
   grpc_call* call_ = nullptr;
   grpc_metadata_array initial_, trailing_;
-  grpc_byte_buffer* empty_ = nullptr;
+  grpc_byte_buffer* const request_;
   grpc_byte_buffer* answer_ = nullptr;
   grpc_status_code code_ = GRPC_STATUS_UNKNOWN;
   grpc_slice message_ = grpc_empty_slice();
@@ -243,8 +273,7 @@ class ChannelConnection::Watch : public CloserThread::Event {
     }
     if (now == GRPC_CHANNEL_READY) {
       reporter_->changed.store(false, std::memory_order_relaxed);  // If it changes now, Await will say so.
-      reporter_->opened.store(true);
-      reporter_->Tell([&](ConnectionListener& to) { to.OnOpened(reporter_->id); });
+      AskWhetherItServes(channel, reporter_);
     } else if (now == GRPC_CHANNEL_TRANSIENT_FAILURE) {
       ReportFailure(channel, reporter_);
     } else if (now == GRPC_CHANNEL_IDLE) {
@@ -269,19 +298,44 @@ class ChannelConnection::Watch : public CloserThread::Event {
 };
 
 ChannelConnection::ChannelConnection(ConnectionId id, std::weak_ptr<ConnectionListener> listener,
-                                     std::shared_ptr<grpc::Channel> channel, std::shared_ptr<CallsInFlight> calls)
+                                     std::shared_ptr<grpc::Channel> channel, std::shared_ptr<CallsInFlight> calls,
+                                     HealthOptions health, absl::Duration answer_within)
     : calls_(std::move(calls)),
-      reporter_(std::make_shared<Reporter>(id, std::move(listener))),
+      reporter_(std::make_shared<Reporter>(id, std::move(listener), std::move(health), answer_within)),
       channel_(std::move(channel)) {}
 
-ChannelConnection::~ChannelConnection() { reporter_->ended.store(true, std::memory_order_release); }
+ChannelConnection::~ChannelConnection() {
+  reporter_->ended.store(true, std::memory_order_release);
+  // Its stream would keep the socket, and it the channel.
+  if (const auto watch = std::exchange(reporter_->watch, nullptr)) watch->Stop();
+}
 
 void ChannelConnection::Start() { (new Watch(channel_, reporter_))->Begin(channel_.get()); }
+
+void ChannelConnection::AskWhetherItServes(const std::shared_ptr<grpc::Channel>& channel,
+                                           const std::shared_ptr<Reporter>& reporter) {
+  if (reporter->ended.load(std::memory_order_acquire)) return;
+  switch (reporter->health.check) {
+    case HealthCheck::kOff:
+      reporter->TellServing(absl::OkStatus());
+      break;
+    case HealthCheck::kCheck:
+      OwnCall::Begin(channel, reporter->health, reporter->answer_within, [reporter](const OwnCall::Result& call) {
+        reporter->TellServing(ServingByCheck(call.code, call.message, call.answer));
+      });
+      break;
+    case HealthCheck::kWatch:
+      if (reporter->watch != nullptr) reporter->watch->Stop();
+      reporter->watch = HealthWatch::Begin(channel, reporter->health.service,
+                                           [reporter](const absl::Status& serving) { reporter->TellServing(serving); });
+      break;
+  }
+}
 
 // A channel does not tell why its dial failed, but a call on it that does not wait ends at once with the reason.
 void ChannelConnection::ReportFailure(const std::shared_ptr<grpc::Channel>& channel,
                                       const std::shared_ptr<Reporter>& reporter) {
-  OwnCall::Begin(channel, absl::Seconds(1), [reporter](const OwnCall::Result& call) {
+  OwnCall::Begin(channel, HealthOptions(), absl::Seconds(1), [reporter](const OwnCall::Result& call) {
     // It has just connected after all.
     if (call.code == GRPC_STATUS_OK || call.code == GRPC_STATUS_UNIMPLEMENTED) return;
     reporter->Tell([&](ConnectionListener& to) { to.OnFailed(reporter->id, absl::UnavailableError(call.message)); });
@@ -289,7 +343,11 @@ void ChannelConnection::ReportFailure(const std::shared_ptr<grpc::Channel>& chan
 }
 
 void ChannelConnection::Redial() {
-  channel_->GetState(/*try_to_connect=*/true);
+  if (channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY) {
+    // It is its server that did not serve.
+    return CloserThread::Get()->Post(
+        [channel = channel_, reporter = reporter_] { AskWhetherItServes(channel, reporter); });
+  }
   // A channel stays in TRANSIENT_FAILURE from one failed dial to the next, so the watch sees the first alone.
   ReportFailure(channel_, reporter_);
 }
@@ -314,7 +372,7 @@ ABSL_ATTRIBUTE_HOT bool ChannelConnection::ReportIfLost() const {
 
 void ChannelConnection::Probe(absl::Duration timeout) {
   const std::weak_ptr<grpc::Channel> weak = channel_;
-  OwnCall::Begin(channel_, timeout, [reporter = reporter_, weak](const OwnCall::Result& call) {
+  OwnCall::Begin(channel_, reporter_->health, timeout, [reporter = reporter_, weak](const OwnCall::Result& call) {
     // What gRPC itself says when the connection is gone, and what a peer may say as well: then the channel is still
     // READY. Only silence until the deadline, or a channel that has lost its connection, is no sign of life.
     const std::shared_ptr<grpc::Channel> channel = weak.lock();
@@ -327,6 +385,11 @@ void ChannelConnection::Probe(absl::Duration timeout) {
       result = absl::UnavailableError("no answer to a probe in time");
     } else if (late) {
       result = absl::ResourceExhaustedError("no free stream for a probe in time");
+    }
+    // It lives, but does not serve: no call on it is cut.
+    if (result.ok() && reporter->health.check != HealthCheck::kOff) {
+      const absl::Status serving = ServingByCheck(call.code, call.message, call.answer);
+      if (!serving.ok()) return reporter->TellServing(serving);
     }
     reporter->Tell([&](ConnectionListener& to) { to.OnProbed(reporter->id, result); });
   });
@@ -428,7 +491,8 @@ std::unique_ptr<Connection> ChannelConnector::Create(ConnectionId id, const Pool
   for (const auto& shared : dial.interceptors) factories.push_back(std::make_unique<SharedFactory>(shared));
   std::shared_ptr<grpc::Channel> channel = grpc::experimental::CreateCustomChannelWithInterceptors(
       dial.target, dial.credentials, Arguments(dial, options), std::move(factories));
-  return std::make_unique<ChannelConnection>(id, std::move(listener), std::move(channel), std::move(calls));
+  return std::make_unique<ChannelConnection>(id, std::move(listener), std::move(channel), std::move(calls), dial.health,
+                                             options.probe_timeout);
 }
 
 }  // namespace chanpool

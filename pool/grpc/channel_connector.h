@@ -22,6 +22,7 @@
 #include "pool/core/pool.h"
 #include "pool/grpc/calls_in_flight.h"
 #include "pool/grpc/channel_pool_options.h"
+#include "pool/grpc/health.h"
 #include "pool/grpc/method_tags.h"
 
 namespace chanpool {
@@ -30,7 +31,7 @@ namespace chanpool {
 class ChannelConnection : public Connection {
  public:
   ChannelConnection(ConnectionId id, std::weak_ptr<ConnectionListener> listener, std::shared_ptr<grpc::Channel> channel,
-                    std::shared_ptr<CallsInFlight> calls);
+                    std::shared_ptr<CallsInFlight> calls, HealthOptions health, absl::Duration answer_within);
   ~ChannelConnection() override;
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
@@ -55,6 +56,8 @@ class ChannelConnection : public Connection {
   class OwnCall;
   struct Reporter;
 
+  static void AskWhetherItServes(const std::shared_ptr<grpc::Channel>& channel,
+                                 const std::shared_ptr<Reporter>& reporter);
   static void ReportFailure(const std::shared_ptr<grpc::Channel>& channel, const std::shared_ptr<Reporter>& reporter);
 
   const std::shared_ptr<CallsInFlight> calls_;

@@ -17,6 +17,7 @@
 
 #include "pool/core/clock.h"
 #include "pool/core/options.h"
+#include "pool/grpc/health.h"
 #include "pool/grpc/keepalive.h"
 
 namespace chanpool {
@@ -41,6 +42,9 @@ struct ChannelPoolOptions {
 
   // HTTP/2 pings. Default off.
   KeepaliveOptions keepalive = KeepaliveOptions();
+
+  // Whether servers are asked how they are (grpc.health.v1). Default: not.
+  HealthOptions health = HealthOptions();
 
   // How many connections, how many calls on each, and all time-outs.
   PoolOptions pool = PoolOptions();
