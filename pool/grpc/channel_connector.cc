@@ -17,12 +17,13 @@
 #include "absl/strings/str_cat.h"
 #include "pool/grpc/channel_access.h"
 #include "pool/grpc/closer_thread.h"
+#include "pool/grpc/retry_policy.h"
 
 namespace chanpool {
 namespace {
 
-// Anything a server may or may not know will do; this one exists for the purpose.
-constexpr char kProbeMethod[] = "/grpc.health.v1.Health/Check";
+// "/" + kProbeMethod. Anything a server may or may not know will do; this one exists for the purpose.
+constexpr char kProbePath[] = "/grpc.health.v1.Health/Check";
 
 const char* ToString(grpc_connectivity_state state) {
   switch (state) {
@@ -75,6 +76,7 @@ grpc::ChannelArguments Arguments(const ChannelPoolOptions& dial, const PoolOptio
     // Else gRPC stops after two pings without data between them.
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   }
+  ApplyRetry(dial.retry, arguments);
   return arguments;
 }
 
@@ -182,7 +184,7 @@ class ChannelConnection::OwnCall : public CloserThread::Event {
     const gpr_timespec deadline =
         gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(Milliseconds(timeout), GPR_TIMESPAN));
     call_ = grpc_channel_create_call(ChannelAccess::CoreChannel(*channel_), nullptr, GRPC_PROPAGATE_DEFAULTS,
-                                     CloserThread::queue(), grpc_slice_from_static_string(kProbeMethod), nullptr,
+                                     CloserThread::queue(), grpc_slice_from_static_string(kProbePath), nullptr,
                                      deadline, nullptr);
     grpc_op send[3] = {};
     send[0].op = GRPC_OP_SEND_INITIAL_METADATA;
@@ -357,6 +359,7 @@ absl::Status ChannelConnector::Validate(const ChannelPoolOptions& dial) {
   for (const auto& interceptor : dial.interceptors) {
     if (interceptor == nullptr) return absl::InvalidArgumentError("interceptors: one is null; leave it out");
   }
+  if (absl::Status retry = ValidateRetry(dial.retry, dial.channel_arguments); !retry.ok()) return retry;
   const bool keepalive = dial.keepalive.time != absl::InfiniteDuration();
   const grpc_channel_args arguments = dial.channel_arguments.c_channel_args();
   for (size_t i = 0; i < arguments.num_args; ++i) {

@@ -18,6 +18,7 @@
 #include "pool/core/clock.h"
 #include "pool/core/options.h"
 #include "pool/grpc/keepalive.h"
+#include "pool/grpc/retry_policy.h"
 
 namespace chanpool {
 
@@ -41,6 +42,10 @@ struct ChannelPoolOptions {
 
   // HTTP/2 pings. Default off.
   KeepaliveOptions keepalive = KeepaliveOptions();
+
+  // Which calls are tried again, and deadlines of those that set none. Default: none. With it, channel_arguments may have
+  // no service config.
+  RetryOptions retry = RetryOptions();
 
   // How many connections, how many calls on each, and all time-outs.
   PoolOptions pool = PoolOptions();
