@@ -20,6 +20,7 @@
 #include "pool/grpc/health.h"
 #include "pool/grpc/health_watch.h"
 #include "pool/grpc/message_bytes.h"
+#include "pool/grpc/retry_policy.h"
 
 namespace chanpool {
 namespace {
@@ -78,6 +79,7 @@ grpc::ChannelArguments Arguments(const ChannelPoolOptions& dial, const PoolOptio
     // Else gRPC stops after two pings without data between them.
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   }
+  ApplyRetry(dial.retry, arguments);
   return arguments;
 }
 
@@ -420,6 +422,7 @@ absl::Status ChannelConnector::Validate(const ChannelPoolOptions& dial) {
   for (const auto& interceptor : dial.interceptors) {
     if (interceptor == nullptr) return absl::InvalidArgumentError("interceptors: one is null; leave it out");
   }
+  if (absl::Status retry = ValidateRetry(dial.retry, dial.channel_arguments); !retry.ok()) return retry;
   const bool keepalive = dial.keepalive.time != absl::InfiniteDuration();
   const grpc_channel_args arguments = dial.channel_arguments.c_channel_args();
   for (size_t i = 0; i < arguments.num_args; ++i) {

@@ -19,6 +19,7 @@
 #include "pool/core/options.h"
 #include "pool/grpc/health.h"
 #include "pool/grpc/keepalive.h"
+#include "pool/grpc/retry_policy.h"
 
 namespace chanpool {
 
@@ -45,6 +46,10 @@ struct ChannelPoolOptions {
 
   // Whether servers are asked how they are (grpc.health.v1). Default: not.
   HealthOptions health = HealthOptions();
+
+  // Which calls are tried again, and deadlines of those that set none. Default: none. With it, channel_arguments may
+  // have no service config.
+  RetryOptions retry = RetryOptions();
 
   // How many connections, how many calls on each, and all time-outs.
   PoolOptions pool = PoolOptions();

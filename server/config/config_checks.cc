@@ -21,11 +21,13 @@
 #include "absl/time/time.h"
 #include "pool/core/options.h"
 #include "pool/grpc/keepalive.h"
+#include "pool/grpc/retry_policy.h"
 #include "server/admin/pool_name.h"
 #include "server/admin/pool_options_proto.h"
 #include "server/admin/proto_time.h"
 #include "server/config/effective_options.h"
 #include "server/config/printable_text.h"
+#include "server/config/retry_options_proto.h"
 
 namespace chanpool::config {
 namespace {
@@ -244,6 +246,10 @@ class Checker {
       Error(path + ".target", "INVALID_TARGET", "is empty", "write a gRPC name, such as dns:///orders:50051");
     }
     if (pool.has_keepalive()) CheckKeepalive(path + ".keepalive", pool.keepalive());
+    for (const absl::Status& wrong : RetryProblems(ToRetryOptions(pool.retry()))) {
+      const OptionProblem problem = TakeApart(wrong);
+      Error(absl::StrCat(path, ".", problem.option), "OUT_OF_RANGE", problem.message, problem.hint);
+    }
     CheckOptions(path, pool);
   }
 

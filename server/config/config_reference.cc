@@ -69,6 +69,21 @@ pools:
       time: 6m
       timeout: 20s
       permit_without_calls: false
+    retry:
+      calls:
+        - methods: [shop.Orders/GetOrder, shop.Stock]
+          max_attempts: 4
+          codes: [unavailable, resource_exhausted]
+          initial_backoff: 20ms
+          max_backoff: 500ms
+          backoff_multiplier: 2
+          attempt_timeout: 1s
+          timeout: 5s
+        - wait_for_ready: true        # every other call
+          timeout: 30s
+      max_tokens: 100
+      token_ratio: 0.1
+      buffer_bytes: 65536
     min_connections: 2
     max_connections: 32
     max_leases_per_connection: 100

@@ -3,6 +3,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "absl/time/time.h"
+#include "server/config/retry_options_proto.h"
 
 namespace chanpool::sidecar {
 namespace {
@@ -26,6 +27,7 @@ ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& 
   options.name = config.name();
   options.target = config.target();
   options.keepalive = ToKeepaliveOptions(config.keepalive());
+  options.retry = config::ToRetryOptions(config.retry());
   return options;
 }
 

@@ -121,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"UnknownKeyThatIsNearNone", "version: 1\nhttp: {tls: {}}\n",
          "f:2:8: http.tls: unknown key (the keys here are listen)"},
         {"InlinedMessage", Pool("    options: {}\n"),
-         absl::StrCat("f:5:5: pools[0].options: unknown key (the keys here are name, target, keepalive, ",
+         absl::StrCat("f:5:5: pools[0].options: unknown key (the keys here are name, target, keepalive, retry, ",
                       FieldNames(*chanpool::config::v1::PoolOptions::descriptor()), ")")},
         {"NullMap", "version: 1\nadmin:\n", "f:2:1: admin: has no value (remove the key, or write {})"},
         {"NullList", "version: 1\npools: ~\n", "f:2:1: pools: has no value (remove the key, or write [])"},
@@ -231,6 +231,20 @@ INSTANTIATE_TEST_SUITE_P(
          "quotes)"},
         {"KeepaliveZero", Pool("    keepalive: {time: 0s}\n"),
          "f:5:23: pools[0].keepalive.time: must be longer than nothing (to have no pings leave keepalive out)"},
+        {"RetryAttempts", Pool("    retry: {calls: [{max_attempts: 9}]}\n"),
+         "f:5:36: pools[0].retry.calls[0].max_attempts: 9 is above 5 (set 5)"},
+        {"RetryCode", Pool("    retry: {calls: [{codes: [down]}]}\n"),
+         "f:5:30: pools[0].retry.calls[0].codes[0]: \"down\" is not cancelled or unknown or invalid_argument or "
+         "deadline_exceeded or not_found or already_exists or permission_denied or resource_exhausted or "
+         "failed_precondition or aborted or out_of_range or unimplemented or internal or unavailable or data_loss or "
+         "unauthenticated"},
+        {"RetryMethod", Pool("    retry: {calls: [{}, {methods: [/a.B/C]}]}\n"),
+         "f:5:35: pools[0].retry.calls[1].methods: \"/a.B/C\" is no name of a method (set one such as "
+         "shop.Orders/GetOrder, or shop.Orders for the whole service)"},
+        {"RetryBackoff", Pool("    retry: {calls: [{max_attempts: 2, initial_backoff: 2s}]}\n"),
+         "f:5:21: pools[0].retry.calls[0].max_backoff: 1s is shorter than initial_backoff, 2s (set 2s)"},
+        {"RetryTokens", Pool("    retry: {max_tokens: 5000, calls: [{max_attempts: 2}]}\n"),
+         "f:5:25: pools[0].retry.max_tokens: 5000 is above 1000 (set 1000)"},
         {"KeepaliveTimeoutZero", Pool("    keepalive: {time: 6m, timeout: 0s}\n"),
          "f:5:36: pools[0].keepalive.timeout: must be longer than nothing (such as 20s, the default)"},
         {"ListenerOfNoKind", "version: 1\nadmin: {listeners: [{}]}\n",

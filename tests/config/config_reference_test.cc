@@ -17,10 +17,12 @@
 #include "gtest/gtest.h"
 #include "pool/core/options.h"
 #include "pool/grpc/keepalive.h"
+#include "pool/grpc/retry_policy.h"
 #include "server/admin/pool_options_proto.h"
 #include "server/admin/proto_time.h"
 #include "server/config/config_reader.h"
 #include "server/config/diagnostics.h"
+#include "server/config/retry_options_proto.h"
 #include "server/config/schema.h"
 
 namespace chanpool::config {
@@ -42,11 +44,11 @@ Config Read(const std::string& yaml) {
   return read.config;
 }
 
-// "key: default_text" of each field, in one flow map.
+// "key: default_text" of each field that has one, in one flow map.
 std::string DefaultsAsYaml(const Descriptor& message) {
   std::string yaml;
   for (int i = 0; i < message.field_count(); ++i) {
-    if (IsRequired(*message.field(i))) continue;
+    if (IsRequired(*message.field(i)) || DefaultText(*message.field(i)).empty()) continue;
     absl::StrAppend(&yaml, i > 0 ? ", " : "", message.field(i)->name(), ": ", DefaultText(*message.field(i)));
   }
   return yaml;
@@ -102,6 +104,43 @@ TEST(ConfigReferenceTest, DefaultsOfKeepaliveAreTheLibrarys) {
   EXPECT_EQ(*admin::FromProto(keepalive.timeout()), KeepaliveOptions().timeout);
   EXPECT_EQ(keepalive.permit_without_calls(), KeepaliveOptions().permit_without_calls);
   EXPECT_EQ(KeepaliveOptions().time, absl::InfiniteDuration()) << "left out, keepalive is no longer off";
+}
+
+TEST(ConfigReferenceTest, DefaultsOfRetryAreTheLibrarys) {
+  const RetryOptions left_out = ToRetryOptions(Read("version: 1\npools: [{name: a, target: t}]\n").pools(0).retry());
+  const RetryOptions empty =
+      ToRetryOptions(Read("version: 1\npools: [{name: a, target: t, retry: {calls: [{}]}}]\n").pools(0).retry());
+  const Config config = Read(absl::StrCat(
+      "version: 1\npools: [{name: a, target: t, retry: {calls: [{",
+      DefaultsAsYaml(*chanpool::config::v1::CallPolicy::descriptor()),
+      "}], max_tokens: ", DefaultText(*chanpool::config::v1::Retry::descriptor()->FindFieldByName("max_tokens")),
+      ", token_ratio: ", DefaultText(*chanpool::config::v1::Retry::descriptor()->FindFieldByName("token_ratio")),
+      ", buffer_bytes: ", DefaultText(*chanpool::config::v1::Retry::descriptor()->FindFieldByName("buffer_bytes")),
+      "}}]\n"));
+  RetryOptions library;
+  EXPECT_FALSE(AsksForAnything(left_out));
+  library.calls.resize(1);
+  for (const RetryOptions& options : {empty, ToRetryOptions(config.pools(0).retry())}) {
+    ASSERT_EQ(options.calls.size(), 1);
+    EXPECT_EQ(options.calls[0].max_attempts, library.calls[0].max_attempts);
+    EXPECT_EQ(options.calls[0].codes, library.calls[0].codes);
+    EXPECT_EQ(options.calls[0].initial_backoff, library.calls[0].initial_backoff);
+    EXPECT_EQ(options.calls[0].max_backoff, library.calls[0].max_backoff);
+    EXPECT_EQ(options.calls[0].backoff_multiplier, library.calls[0].backoff_multiplier);
+    EXPECT_EQ(options.calls[0].attempt_timeout, absl::InfiniteDuration());
+    EXPECT_EQ(options.calls[0].timeout, absl::InfiniteDuration());
+    EXPECT_EQ(options.calls[0].wait_for_ready, library.calls[0].wait_for_ready);
+    EXPECT_EQ(options.max_tokens, library.max_tokens);
+    EXPECT_EQ(options.token_ratio, library.token_ratio);
+    EXPECT_EQ(options.buffer_bytes, library.buffer_bytes);
+  }
+}
+
+TEST(ConfigReferenceTest, StatusCodesAreGrpcs) {
+  const auto& codes = *chanpool::config::v1::StatusCode_descriptor();
+  EXPECT_EQ(codes.value_count(), grpc::StatusCode::UNAUTHENTICATED + 1);
+  EXPECT_EQ(chanpool::config::v1::STATUS_CODE_UNAVAILABLE, static_cast<int>(grpc::StatusCode::UNAVAILABLE));
+  EXPECT_EQ(chanpool::config::v1::STATUS_CODE_ABORTED, static_cast<int>(grpc::StatusCode::ABORTED));
 }
 
 TEST(ConfigReferenceTest, SaysOfTheRightDurationsThatTheyMayBeInfinite) {

@@ -139,11 +139,32 @@ class Generator {
       if (Maybe()) *keepalive.mutable_timeout() = Duration(absl::Nanoseconds(1), absl::Hours(9));
       keepalive.set_permit_without_calls(Maybe());
     }
+    if (Maybe()) Retry(*pool.mutable_retry());
     if (Maybe()) {
       Options(*pool.mutable_options());
       // In a file a pool has options only if it has one.
       if (pool.options().ByteSizeLong() == 0) pool.clear_options();
     }
+  }
+
+  void Retry(chanpool::config::v1::Retry& retry) {
+    for (uint32_t i = Number(0, 2); i > 0; --i) {
+      auto& policy = *retry.add_calls();
+      for (uint32_t j = Number(i == 1 ? 0 : 1, 2); j > 0; --j) policy.add_methods(absl::StrCat("a.B/C", ++unique_));
+      policy.set_max_attempts(Number(2, 5));
+      for (uint32_t j = Number(0, 2); j > 0; --j) {
+        policy.add_codes(static_cast<chanpool::config::v1::StatusCode>(Number(1, 16)));
+      }
+      if (Maybe()) *policy.mutable_initial_backoff() = Duration(absl::Milliseconds(1), absl::Seconds(1));
+      if (Maybe()) *policy.mutable_max_backoff() = Duration(absl::Seconds(1), absl::Hours(24));
+      if (Maybe()) policy.set_backoff_multiplier(1 + Number(0, 99000000) / 1e6);
+      if (Maybe()) *policy.mutable_attempt_timeout() = Duration(absl::Milliseconds(1), absl::Hours(24));
+      if (Maybe()) *policy.mutable_timeout() = Duration(absl::Milliseconds(1), absl::Hours(24));
+      policy.set_wait_for_ready(Maybe());
+    }
+    if (Maybe() && retry.calls_size() > 0) retry.set_max_tokens(Number(0, 1000));
+    if (Maybe()) retry.set_token_ratio(Number(1, 1000000) / 1e3);
+    if (Maybe()) retry.set_buffer_bytes(Number(0, 1u << 30));
   }
 
   // Such that those of one pool are valid over those of any defaults.
