@@ -18,15 +18,17 @@ install: ## For builds without Bazel: headers, library, package files, programs 
 
 test: ## Install what is missing, then run every test and check; ends with "N passed, N failed"
 	@scripts/install.sh
-	@scripts/install_tools.sh grpcurl promtool buf
+	@scripts/install_tools.sh grpcurl promtool buf interop_go_server grpcio_python
 	@scripts/run_tests.sh
 
 sim: ## Simulate pools for SECONDS=60 with fresh seeds, or replay SEED=... or SCRIPT=file; what breaks is shrunk
 	@scripts/install.sh
 	@scripts/sim.sh --seconds=$(or $(SECONDS),60) $(if $(SEED),--seed=$(SEED)) $(if $(SCRIPT),--script=$(SCRIPT))
 
-soak: ## The same for HOURS=8, with a line each minute
+soak: ## Quiet pools against stock servers for 4 minutes, then `make sim` for HOURS=8, with a line each minute
 	@scripts/install.sh
+	@scripts/install_tools.sh interop_go_server grpcio_python
+	@bazel run --noshow_progress --ui_event_filters=-info //tests/interop:quiet_soak -- 240
 	@scripts/sim.sh --seconds=$$(awk 'BEGIN { print 3600 * $(or $(HOURS),8) }') --progress=60
 
 planted: ## Plant known bugs in the engine, one at a time: which check finds each; 10 minutes at most

@@ -47,28 +47,30 @@ _shim = repository_rule(
 )
 
 def _debian_grpc_proto_impl(ctx):
-    for file in ctx.attr.files:
-        installed = ctx.path("/usr/share/grpc-proto/" + file)
-        if not installed.exists:
-            fail("\n\n{} is missing. Run:\n\n    sudo apt install grpc-proto\n\n".format(installed))
-        ctx.file(file, ctx.read(installed))
-        folder, name = file.rsplit("/", 1)
+    for library, files in ctx.attr.libraries.items():
+        folder, name = library.rsplit(":", 1)
+        for file in files:
+            installed = ctx.path("/usr/share/grpc-proto/{}/{}".format(folder, file))
+            if not installed.exists:
+                fail("\n\n{} is missing. Run:\n\n    sudo apt install grpc-proto\n\n".format(installed))
+            ctx.file("{}/{}".format(folder, file), ctx.read(installed))
         ctx.file(folder + "/BUILD.bazel", _GRPC_PROTO.format(
             # By the name that our repository has in whichever workspace loads this; "@" alone is that workspace.
             proto_bzl = "@{}//bazel:proto.bzl".format(Label("//bazel:proto.bzl").workspace_name),
-            name = name[:-len(".proto")],
+            name = name,
+            srcs = files,
         ))
 
 # gRPC's own service definitions, from Debian's package of them. Copied: protoc's import root must be in the build tree.
 _debian_grpc_proto = repository_rule(
     implementation = _debian_grpc_proto_impl,
     local = True,
-    attrs = {"files": attr.string_list(mandatory = True)},
+    attrs = {"libraries": attr.string_list_dict(mandatory = True, doc = "folder:library, one a folder, to its files.")},
 )
 
 _GRPC_PROTO = """
 load("{proto_bzl}", "cc_grpc_library")
-cc_grpc_library(name = "{name}", srcs = ["{name}.proto"], visibility = ["//visibility:public"])
+cc_grpc_library(name = "{name}", srcs = {srcs}, visibility = ["//visibility:public"])
 """
 
 # Bazel 4.2 asks for @rules_cc even where only native rules are used, and would download it. Debian's bazel-rules-cc is
@@ -180,11 +182,13 @@ def chanpool_deps():
     if _absent("debian_grpc_proto"):
         _debian_grpc_proto(
             name = "debian_grpc_proto",
-            files = [
-                "grpc/health/v1/health.proto",
-                "grpc/reflection/v1/reflection.proto",
-                "grpc/reflection/v1alpha/reflection.proto",
-            ],
+            libraries = {
+                "grpc/health/v1:health": ["health.proto"],
+                "grpc/reflection/v1:reflection": ["reflection.proto"],
+                "grpc/reflection/v1alpha:reflection": ["reflection.proto"],
+                # The service of gRPC's interoperability tests.
+                "grpc/testing:test": ["empty.proto", "messages.proto", "test.proto"],
+            },
         )
     if _absent("debian_yaml"):
         _debian_library(

@@ -10,8 +10,9 @@ packages=(
   libgtest-dev libgmock-dev grpc-proto libyaml-cpp-dev prometheus-cpp-dev libboost-dev libcli11-dev
   # What `make test` checks with: lock annotations and sanitizers (clang), readable stacks (llvm), format.
   clang-14 libclang-rt-14-dev llvm-14 clang-format-14
-  # What the scripts run: counting results, looking at sockets, building against an installed chanpool.
-  python3 iproute2 cmake pkgconf
+  # What the scripts run: counting results, a place for Python's gRPC, looking at sockets, building against an installed
+  # chanpool.
+  python3 python3-venv iproute2 cmake pkgconf
 )
 
 missing=()

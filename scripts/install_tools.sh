@@ -1,11 +1,14 @@
 #!/bin/bash
 # Installs, for this user alone, the tools that the demo and the tests run: install_tools.sh grpcurl promtool buf
-# Into ~/.cache/chanpool/bin, where tests/e2e/tool_path.h looks for them. Silent and fast when all are there.
+# Into ~/.cache/chanpool/bin, where FindTool of examples/processes/program.h looks for them. Silent and fast when all
+# are there.
 set -euo pipefail
 
 # Built by Debian's Go 1.19; later ones are not.
 grpcurl_version=v1.9.1
+grpc_go_version=v1.62.2
 buf_version=1.75.0
+grpcio_version=1.66.2
 
 cache=${CHANPOOL_CACHE:-$HOME/.cache/chanpool}
 mkdir -p "$cache/bin"
@@ -33,14 +36,43 @@ as_root() {
   if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
+need_go() {
+  command -v go >/dev/null || quietly "golang-go, which builds what is written in Go" \
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends golang-go ca-certificates
+}
+
 install_grpcurl() {
-  if ! command -v go >/dev/null; then
-    quietly "golang-go, which builds grpcurl" as_root env DEBIAN_FRONTEND=noninteractive \
-      apt-get -qq install --yes --no-install-recommends golang-go ca-certificates
-  fi
+  need_go
   quietly "grpcurl $grpcurl_version (about two minutes)" env GOBIN="$cache/bin" GOFLAGS=-mod=mod \
     go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version"
 }
+
+# The server of gRPC-Go's own interoperability tests. "go install" calls it "server", hence the folder of its own.
+build_interop_go_server() {
+  local folder
+  folder=$(mktemp -d)
+  GOBIN="$folder" GOFLAGS=-mod=mod go install "google.golang.org/grpc/interop/server@$grpc_go_version" &&
+    install -m 755 "$folder/server" "$cache/bin/interop_go_server"
+  local status=$?
+  rm -rf "$folder"
+  return "$status"
+}
+
+install_interop_go_server() {
+  need_go
+  quietly "gRPC-Go's interoperability server $grpc_go_version (about a minute)" build_interop_go_server
+}
+
+# A Python that has gRPC, and its compiler of .proto files. A wrapper: a link to a venv's python is not in that venv.
+make_grpcio_python() {
+  rm -rf "$cache/grpcio" &&
+    /usr/bin/python3 -m venv "$cache/grpcio" &&
+    "$cache/grpcio/bin/pip" install "grpcio==$grpcio_version" "grpcio-tools==$grpcio_version" &&
+    printf '#!/bin/sh\nexec "%s" "$@"\n' "$cache/grpcio/bin/python" >"$cache/grpcio/wrapper" &&
+    install -m 755 "$cache/grpcio/wrapper" "$cache/bin/grpcio_python"
+}
+
+install_grpcio_python() { quietly "Python's grpcio $grpcio_version" make_grpcio_python; }
 
 # Out of Debian's package, not by installing it: that would start a Prometheus on this machine.
 fetch_promtool() {
