@@ -9,30 +9,20 @@
 #ifndef CHANPOOL_POOL_CORE_CONNECTOR_H_
 #define CHANPOOL_POOL_CORE_CONNECTOR_H_
 
-#include <cstdint>
+#include <cstddef>
 #include <functional>
 #include <memory>
-#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "pool/core/call_stats.h"
+#include "pool/core/connection_id.h"
 #include "pool/core/endpoint.h"
 #include "pool/core/options.h"
 
 namespace chanpool {
-
-// Names one connection for ever: a slot and which of its lives. A report for an earlier life is ignored.
-struct ConnectionId {
-  uint32_t slot = 0;
-  uint32_t generation = 0;
-
-  // As operators see it: "3-17".
-  std::string ToString() const;
-
-  friend bool operator==(ConnectionId a, ConnectionId b) { return a.slot == b.slot && a.generation == b.generation; }
-  friend bool operator!=(ConnectionId a, ConnectionId b) { return !(a == b); }
-};
 
 // What connections report to. Thread-safe, never blocks, may be told twice or too late.
 class ConnectionListener {
@@ -44,6 +34,10 @@ class ConnectionListener {
   // OK: the peer answered. kResourceExhausted: it has no room for a probe (all its streams are taken), so nothing is
   // known of it; the connection is replaced, and its calls go on. Anything else: it is dead, and so are its calls.
   virtual void OnProbed(ConnectionId id, absl::Status result) = 0;
+  // How a call on it went that holds no lease of its own, and so cannot be told by Pool::ReportCall.
+  virtual void OnCallEnded(ConnectionId id, CallOutcome outcome, absl::Duration latency) {
+    (void)id, (void)outcome, (void)latency;
+  }
 };
 
 // One transport connection. Every function is thread-safe. Destroyed on the closer's thread, after the slot's last
@@ -67,6 +61,14 @@ class Connection {
 
   // How many connections the transport has made by itself beside the one that this stands for. An upper bound.
   virtual int extra_transports() const { return 0; }
+
+  // What became of the calls on it, of all methods together. Nothing where the transport does not see calls.
+  virtual CallTotals EndedCalls() const { return CallTotals(); }
+  // Those in flight on it, the oldest first, at most `most`. None where the transport does not see calls.
+  virtual std::vector<CallInFlight> OldestCalls(size_t most) const {
+    (void)most;
+    return {};
+  }
 };
 
 // Thread-safe.
@@ -86,6 +88,10 @@ class Connector {
     (void)endpoint;
     return Create(id, options, std::move(listener));
   }
+
+  // What became of the calls on all its connections, those that are closed included, by method, in the order of their
+  // names; methods above a maximum together, as kOtherMethods. Nothing where the transport does not see calls.
+  virtual std::vector<MethodStats> Methods() const { return {}; }
 };
 
 // The thread that destroys connections and runs users' callbacks, neither of which may happen where they arise (a

@@ -4,8 +4,6 @@
 
 namespace chanpool {
 
-std::string ConnectionId::ToString() const { return absl::StrCat(slot, "-", generation); }
-
 const char* ToString(CloseReason reason) {
   switch (reason) {
     case CloseReason::kIdle:

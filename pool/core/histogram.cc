@@ -83,7 +83,7 @@ std::optional<absl::Duration> Histogram::QuantileUpperBound(double quantile) con
 
 void HistogramRecorder::Record(absl::Duration value, uint32_t times) {
   buckets_[HistogramBucket(value)].fetch_add(times, std::memory_order_relaxed);
-  const auto added = static_cast<uint64_t>(Nanoseconds(value * times));
+  const auto added = static_cast<uint64_t>(Nanoseconds(times == 1 ? value : value * times));
   const uint64_t before = nanoseconds_.fetch_add(added, std::memory_order_relaxed);
   if (before + added < before) wraps_.fetch_add(1, std::memory_order_relaxed);
 }

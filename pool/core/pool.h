@@ -24,6 +24,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "pool/core/call_stats.h"
 #include "pool/core/clock.h"
 #include "pool/core/connector.h"
 #include "pool/core/decision_log.h"
@@ -251,6 +252,13 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Stats().state alone: asks no connection, and may be called under a lock that is not the pool's.
   PoolAdminState state() const;
   std::vector<ConnectionStats> Connections() const;
+  // What became of the calls on its connections, those that are closed included, by method, in the order of their
+  // names. Exact once callers rest: whoever has a call's status finds it counted. Empty where the transport does not
+  // see calls, and after fork. Reads every connection: for scrapes and people, not for each call.
+  std::vector<MethodStats> Methods() const;
+  // The calls in flight, the oldest first, at most `most`; of all connections, or of one. Empty where Methods is.
+  std::vector<CallInFlight> Calls(size_t most) const;
+  std::vector<CallInFlight> CallsOn(ConnectionId id, size_t most) const;
   // The leases out for longer than options.leak_after, oldest first, at most `most`. Empty while that is infinite.
   std::vector<LongLease> LongLeases(size_t most = 100) const;
   // What was decided about its size and its callers, the oldest first; at most DecisionLog::kMaxDecisions. Empty after
@@ -291,6 +299,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void OnFailed(ConnectionId id, absl::Status why) override;
   void OnLost(ConnectionId id, absl::Status why) override;
   void OnProbed(ConnectionId id, absl::Status result) override;
+  void OnCallEnded(ConnectionId id, CallOutcome outcome, absl::Duration latency) override;
 
  private:
   friend class AcquireHandle;
@@ -441,6 +450,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void CancelDraining(Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status StillOut() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   PoolStats StatsLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A row each, without what the connection itself tells, and its connection, null if it has none yet.
+  std::vector<ConnectionStats> ConnectionRows(std::vector<std::shared_ptr<Connection>>* connections) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+  std::vector<std::shared_ptr<Connection>> HeldConnections() const ABSL_LOCKS_EXCLUDED(mu_);
   std::string Numbers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string WithDialError(std::string message) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

@@ -327,6 +327,13 @@ void Pool::OnLost(ConnectionId id, absl::Status why) {
   Report(id, [&](PoolState& state, absl::Time now) { state.OnLost(id.slot, why, now); });
 }
 
+void Pool::OnCallEnded(ConnectionId id, CallOutcome outcome, absl::Duration latency) {
+  if (Forked()) return;
+  MutexLock lock(&mu_);  // Else the slot may close, and begin another life, under our hands.
+  if (!IsCurrent(id) || state_.record(id.slot).state == SlotState::kClosed) return;
+  ReportCall(table_.Get(id.slot), outcome, latency);
+}
+
 void Pool::OnProbed(ConnectionId id, absl::Status result) {
   Report(id, [&](PoolState& state, absl::Time now) { state.OnProbed(id.slot, result, now); });
 }

@@ -114,6 +114,51 @@ PoolStats Pool::StatsLocked() const {
 
 std::vector<ConnectionStats> Pool::Connections() const {
   if (Forked()) return {};
+  std::vector<std::shared_ptr<Connection>> connections;
+  std::vector<ConnectionStats> rows = ConnectionRows(&connections);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (connections[i] != nullptr) rows[i].calls = connections[i]->EndedCalls();
+  }
+  return rows;
+}
+
+std::vector<MethodStats> Pool::Methods() const {
+  if (Forked()) return {};
+  return connector_->Methods();
+}
+
+std::vector<CallInFlight> Pool::Calls(size_t most) const {
+  if (Forked()) return {};
+  std::vector<CallInFlight> calls;
+  for (const auto& connection : HeldConnections()) {
+    for (CallInFlight& call : connection->OldestCalls(most)) calls.push_back(std::move(call));
+    if (calls.size() > 2 * most) KeepOldest(most, &calls);  // Bounds what is held, whatever the connections' number.
+  }
+  KeepOldest(most, &calls);
+  return calls;
+}
+
+std::vector<CallInFlight> Pool::CallsOn(ConnectionId id, size_t most) const {
+  if (Forked()) return {};
+  std::shared_ptr<Connection> connection;
+  {
+    MutexLock lock(&mu_);
+    if (IsCurrent(id)) connection = held_[id.slot].connection;
+  }
+  if (connection == nullptr) return {};
+  return connection->OldestCalls(most);
+}
+
+std::vector<std::shared_ptr<Connection>> Pool::HeldConnections() const {
+  std::vector<std::shared_ptr<Connection>> connections;
+  MutexLock lock(&mu_);
+  for (const Held& held : held_) {
+    if (held.connection != nullptr) connections.push_back(held.connection);
+  }
+  return connections;
+}
+
+std::vector<ConnectionStats> Pool::ConnectionRows(std::vector<std::shared_ptr<Connection>>* connections) const {
   MutexLock lock(&mu_);
   const absl::Time now = clock_->Now();
   std::vector<ConnectionStats> rows;
@@ -143,6 +188,7 @@ std::vector<ConnectionStats> Pool::Connections() const {
       row.acquired = LeasesEver(*slot) - held_[i].lent_before;
       row.holds = {slot->tally->holds.Read().Since(held_[i].holds_before), PickRandom::kSampling};
     }
+    connections->push_back(i < held_.size() ? held_[i].connection : nullptr);
     rows.push_back(row);
   }
   return rows;

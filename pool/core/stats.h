@@ -17,10 +17,12 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "pool/core/call_stats.h"
 #include "pool/core/endpoint.h"
 #include "pool/core/events.h"
 #include "pool/core/histogram.h"
 #include "pool/core/pool_state.h"
+#include "pool/core/ratio.h"
 
 namespace chanpool {
 
@@ -47,18 +49,6 @@ struct Measured {
   bool sampled() const { return one_in > 1; }
   // What all together would be, as the sample has it.
   Histogram Estimate() const { return histogram.Times(one_in); }
-};
-
-// A part of a whole that are both known: never a percentage without a count. A plain value.
-struct Ratio {
-  uint64_t part = 0;
-  uint64_t whole = 0;
-
-  // Nothing when there is no whole.
-  std::optional<double> value() const {
-    if (whole == 0) return std::nullopt;
-    return static_cast<double>(part) / static_cast<double>(whole);
-  }
 };
 
 // How a pool does, worst last. The first of these rules that holds, from the bottom up:
@@ -185,6 +175,7 @@ struct ConnectionStats {
   absl::Duration idle;    // Since it last carried a lease, or opened; exact to one look of housekeeping (1 s).
   uint64_t acquired = 0;  // Leases granted on it.
   Measured holds;         // How long the sampled ones of those that are back were held. They add up to the pool's.
+  CallTotals calls;       // What became of the calls on it, where the transport sees calls.
 };
 
 }  // namespace chanpool

@@ -39,6 +39,13 @@ class BlockingUnaryCallImpl<chanpool::internal::AccessIn, chanpool::internal::Ac
   static bool WaitsForReady(const ClientContext& context) {
     return (context.initial_metadata_flags() & GRPC_INITIAL_METADATA_WAIT_FOR_READY) != 0;
   }
+  // What makes the interceptors of the calls on the channel that a call was made on: of a context that has been used.
+  // Null if it has none.
+  static experimental::ClientInterceptorFactoryInterface* FirstInterceptorFactory(const ClientContext& context) {
+    const Channel* const channel = context.channel_.get();
+    if (channel == nullptr || channel->interceptor_creators_.empty()) return nullptr;
+    return channel->interceptor_creators_.front().get();
+  }
   // For calls of the pool's own, which no interceptor of the user's should see.
   static grpc_channel* CoreChannel(const Channel& channel) { return channel.c_channel_; }
 };

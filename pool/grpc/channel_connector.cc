@@ -488,7 +488,13 @@ ChannelPoolOptions ChannelConnector::options() const {
 std::unique_ptr<Connection> ChannelConnector::Create(ConnectionId id, const PoolOptions& options,
                                                      std::weak_ptr<ConnectionListener> listener) {
   const ChannelPoolOptions dial = this->options();
-  auto calls = std::make_shared<CallsInFlight>(/*alone=*/dial.interceptors.empty());
+  CallsInFlight::Setup setup;
+  setup.connection = id;
+  setup.listener = listener;
+  setup.alone = dial.interceptors.empty();
+  setup.ledger = ledger_;
+  if (dial.clock != nullptr) setup.clock = dial.clock;
+  auto calls = std::make_shared<CallsInFlight>(std::move(setup));
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories;
   factories.push_back(CallsInFlight::NewInterceptorFactory(calls));
   for (const auto& shared : dial.interceptors) factories.push_back(std::make_unique<SharedFactory>(shared));

@@ -13,13 +13,16 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "pool/core/call_stats.h"
 #include "pool/core/connector.h"
 #include "pool/core/options.h"
 #include "pool/core/pool.h"
+#include "pool/grpc/call_ledger.h"
 #include "pool/grpc/calls_in_flight.h"
 #include "pool/grpc/channel_pool_options.h"
 #include "pool/grpc/health.h"
@@ -35,7 +38,7 @@ class ChannelConnection : public Connection {
   ~ChannelConnection() override;
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
-  const CallsInFlight& calls() const { return *calls_; }
+  CallsInFlight& calls() const { return *calls_; }
   const MethodTags& tags() const { return tags_; }
 
   void Start() override;
@@ -46,6 +49,8 @@ class ChannelConnection : public Connection {
   void Probe(absl::Duration timeout) override;
   void CancelCalls(const absl::Status& why) override { calls_->CancelAll(why); }
   int extra_transports() const override;
+  CallTotals EndedCalls() const override { return calls_->tally().Total(); }
+  std::vector<CallInFlight> OldestCalls(size_t most) const override { return calls_->Oldest(most); }
 
   // True: it was open and is lost, and the pool has been told, though the watch may not have noticed yet. A call that
   // is made on it all the same makes gRPC dial again, beside what still drains.
@@ -96,8 +101,10 @@ class ChannelConnector : public Connector {
   // Of `options`, a channel takes connect_timeout and the back-off.
   std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
                                      std::weak_ptr<ConnectionListener> listener) override;
+  std::vector<MethodStats> Methods() const override { return ledger_->Methods(); }
 
  private:
+  const std::shared_ptr<CallLedger> ledger_ = std::make_shared<CallLedger>();
   mutable Mutex mu_;
   ChannelPoolOptions options_ ABSL_GUARDED_BY(mu_);
 };

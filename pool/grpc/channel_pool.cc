@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "pool/core/check.h"
 #include "pool/core/fork_epoch.h"
+#include "pool/grpc/calls_in_flight.h"
 #include "pool/grpc/channel_connector.h"
 #include "pool/grpc/closer_thread.h"
 #include "pool/grpc/pooled_channel.h"
@@ -143,5 +144,11 @@ absl::Status ChannelPool::Resume() { return pool_->Resume(); }
 absl::Status ChannelPool::Reconfigure(PoolOptions options) { return pool_->Reconfigure(options); }
 
 void ChannelPool::Recycle() { pool_->Recycle(); }
+
+std::optional<ConnectionId> ConnectionOf(const grpc::ClientContext& context) {
+  const CallsInFlight* const calls = CallsInFlight::Of(context);
+  if (calls == nullptr) return std::nullopt;
+  return calls->connection();
+}
 
 }  // namespace chanpool

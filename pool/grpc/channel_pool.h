@@ -15,6 +15,7 @@
 #define CHANPOOL_POOL_GRPC_CHANNEL_POOL_H_
 
 #include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
 #include <grpcpp/impl/channel_interface.h>
 
 #include <functional>
@@ -27,6 +28,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "pool/core/call_stats.h"
+#include "pool/core/connection_id.h"
 #include "pool/core/decision_log.h"
 #include "pool/core/events.h"
 #include "pool/core/explain.h"
@@ -175,6 +178,13 @@ class ChannelPool {
   PoolOptions options() const { return pool_->options(); }
   PoolStats Stats() const { return pool_->Stats(); }
   std::vector<ConnectionStats> Connections() const { return pool_->Connections(); }
+  // What became of calls, by method: every call on channel(), blocking_channel() and Lease::channel(), timed from its
+  // start to its status. Whoever has a call's status finds it counted; nothing is ever reset, and what connections that
+  // are closed have carried stays in the sums. The first CallLedger::kMaxMethods (100) methods have a row each, all
+  // others one, kOtherMethods.
+  std::vector<MethodStats> Methods() const { return pool_->Methods(); }
+  // The calls in flight, the oldest first, at most `most`.
+  std::vector<CallInFlight> Calls(size_t most = 100) const { return pool_->Calls(most); }
   // The leases out for longer than leak_after, oldest first, at most `most`, each with the line that borrowed it.
   std::vector<LongLease> LongLeases(size_t most = 100) const { return pool_->LongLeases(most); }
 
@@ -210,6 +220,14 @@ class ChannelPool {
   const std::shared_ptr<grpc::ChannelInterface> blocking_channel_;
   const std::vector<std::string> warnings_;
 };
+
+// The connection that serves or has served the call that was made with this context, on channel(), blocking_channel()
+// or Lease::channel() of any pool, also when the call failed; nullopt for a call that got no connection, and for a
+// context that no pool has used. For the thread that may use the context. The peer's address is context.peer().
+//
+//   const grpc::Status status = stub->Get(&context, request, &reply);
+//   if (!status.ok()) LOG(WARNING) << ConnectionOf(context).value_or(ConnectionId()).ToString() << context.peer();
+std::optional<ConnectionId> ConnectionOf(const grpc::ClientContext& context);
 
 }  // namespace chanpool
 #endif  // CHANPOOL_POOL_GRPC_CHANNEL_POOL_H_

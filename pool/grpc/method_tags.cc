@@ -3,12 +3,16 @@
 #include <grpcpp/impl/call.h>
 #include <grpcpp/impl/channel_interface.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/string_view.h"
+#include "pool/core/stable_hash.h"
 
 namespace chanpool {
 
@@ -16,7 +20,8 @@ using grpc::internal::RpcMethod;
 
 namespace {
 
-// The names that have a handle, from the first on. Never freed: stubs and connections are of any age.
+// The names that have a handle, each at the first free place from its hash on. Never freed: stubs and connections are
+// of any age.
 std::array<std::atomic<const char*>, MethodTags::kMaxMethods> names{};
 
 // An RpcMethod takes its tag from a channel, in its constructor, and from nowhere else.
@@ -48,11 +53,18 @@ RpcMethod WithTag(const RpcMethod& method, void* tag) {
   return RpcMethod(method.name(), method.suffix_for_stats(), method.method_type(), TagGiver::Of(tag));
 }
 
+bool IsName(absl::string_view text) {
+  return text.size() <= MethodTags::kLongestName && std::all_of(text.begin(), text.end(), absl::ascii_isgraph);
+}
+
 }  // namespace
 
 void* MethodTags::Handle(const char* name) {
+  if (!IsName(name)) return nullptr;
   const char* mine = nullptr;
-  for (std::atomic<const char*>& place : names) {
+  const uint64_t begin = StableHash(name);
+  for (uint64_t i = 0; i < names.size(); ++i) {
+    std::atomic<const char*>& place = names[(begin + i) % names.size()];
     const char* known = place.load(std::memory_order_acquire);
     if (known == nullptr) {
       if (mine == nullptr) mine = strdup(name);
@@ -66,6 +78,12 @@ void* MethodTags::Handle(const char* name) {
   std::free(const_cast<char*>(mine));
   return nullptr;
 }
+
+int MethodTags::IndexOf(const void* handle) {
+  return static_cast<int>(static_cast<const std::atomic<const char*>*>(handle) - names.data());
+}
+
+const char* MethodTags::NameOf(int index) { return names[index].load(std::memory_order_acquire); }
 
 MethodTags::~MethodTags() {
   for (Registered& method : methods_) delete method.load(std::memory_order_relaxed);
@@ -83,7 +101,7 @@ const RpcMethod* MethodTags::Register(const RpcMethod& method, grpc_channel* cha
 
 ABSL_ATTRIBUTE_HOT RpcMethod MethodTags::Translate(const RpcMethod& method, grpc_channel* channel) const {
   if (method.channel_tag() == nullptr) return method;
-  Registered& place = methods_[static_cast<std::atomic<const char*>*>(method.channel_tag()) - names.data()];
+  Registered& place = methods_[IndexOf(method.channel_tag())];
   const RpcMethod* known = place.load(std::memory_order_acquire);
   if (ABSL_PREDICT_FALSE(known == nullptr)) known = Register(method, channel, place);
   const bool same =

@@ -16,6 +16,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 
 namespace chanpool {
 
@@ -25,14 +26,21 @@ class MethodTags {
   // Methods with a handle, in one process. Each costs 8 bytes a connection, and 32 once it was called there; those
   // beyond are called by name.
   static constexpr int kMaxMethods = 256;
+  // In bytes. What is longer, or has other than printable ASCII, gets no handle: calls by name may come from anywhere.
+  static constexpr size_t kLongestName = 256;
 
   MethodTags() = default;
   ~MethodTags();
   MethodTags(const MethodTags&) = delete;
   MethodTags& operator=(const MethodTags&) = delete;
 
-  // The process's handle for `name`; null beyond kMaxMethods.
+  // The process's handle for `name`; null beyond kMaxMethods, and for what is no name. The cost of one hash of the
+  // name, or of kMaxMethods looks for a name that got none: for stubs, and for calls that come without a handle.
   static void* Handle(const char* name);
+  // 0 to kMaxMethods - 1, of a handle.
+  static int IndexOf(const void* handle);
+  // By its index; stays as long as the process.
+  static const char* NameOf(int index);
 
   // `method`, whose tag is a handle or null, as one for `channel`, always the same.
   grpc::internal::RpcMethod Translate(const grpc::internal::RpcMethod& method, grpc_channel* channel) const;

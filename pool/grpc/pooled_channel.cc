@@ -75,7 +75,9 @@ ABSL_ATTRIBUTE_HOT grpc::internal::Call PooledChannel::CreateCall(const grpc::in
   const ChannelConnection& connection = ConnectionOf(place);
   // The interceptor of the new call takes the lease; from then on it may end, and the connection with it, at any time,
   // but not before CreateCall has given the context its own reference to the channel.
-  LeaseHandOver hand_over(place.Detach());
+  MethodTally* const row =
+      method.channel_tag() == nullptr ? nullptr : connection.calls().tally().Of(method.channel_tag());
+  LeaseHandOver hand_over(place.Detach(), row);
   grpc::Channel* const channel = connection.channel().get();
   const grpc::internal::Call call = ChannelAccess::CreateCall(
       channel, connection.tags().Translate(method, ChannelAccess::CoreChannel(*channel)), context, cq);

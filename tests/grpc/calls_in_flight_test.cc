@@ -354,7 +354,7 @@ class CallsInFlightTest : public ::testing::Test {
   }
 
   EchoServer server_;
-  const std::shared_ptr<CallsInFlight> calls_ = std::make_shared<CallsInFlight>();
+  const std::shared_ptr<CallsInFlight> calls_ = std::make_shared<CallsInFlight>(CallsInFlight::Setup());
   std::unique_ptr<Echo::Stub> stub_;
 };
 
