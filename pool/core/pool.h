@@ -231,7 +231,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // twice, or with a weight that is none; kFailedPrecondition after Destroy.
   absl::Status SetEndpoints(const std::vector<Endpoint>& endpoints);
   // The connector dials another target from now on: Recycle, and what still dials or backs off begins anew at once.
-  void Redirected();
+  // `endpoints`, valid, are the new target's; none: as before.
+  void Redirected(const std::vector<Endpoint>& endpoints = {});
   // Takes a Recycle back for the connections whose replacement is not on its way yet.
   void StopRecycle();
   // Refuses all callers and waiters for ever, and drains. Leases out stay valid. Idempotent.
