@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,7 @@
 #include "absl/time/time.h"
 #include "pool/core/endpoint.h"
 #include "pool/core/options.h"
+#include "pool/core/resolution.h"
 
 namespace chanpool {
 
@@ -86,6 +88,9 @@ class Connector {
     (void)endpoint;
     return Create(id, options, std::move(listener));
   }
+
+  // How it resolves its target's name; nullopt if it does not.
+  virtual std::optional<ResolutionStats> resolution() const { return std::nullopt; }
 };
 
 // The thread that destroys connections and runs users' callbacks, neither of which may happen where they arise (a

@@ -41,6 +41,7 @@
 #include "pool/core/options.h"
 #include "pool/core/pick_random.h"
 #include "pool/core/pool_state.h"
+#include "pool/core/resolution.h"
 #include "pool/core/slot_table.h"
 #include "pool/core/stats.h"
 #include "pool/core/waiters.h"
@@ -264,6 +265,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   std::vector<KeyStats> Keys() const;
   // Those in the list, in the order in which they came.
   std::vector<EndpointStats> Endpoints() const;
+  // How the target's name becomes endpoints; nullopt where nobody resolves it, or not this pool.
+  std::optional<ResolutionStats> Resolution() const { return connector_->resolution(); }
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();
