@@ -211,6 +211,13 @@ def chanpool_deps():
             header = "boost/beast.hpp",
             targets = {"beast": ["pthread"]},
         )
+    if _absent("debian_cares"):
+        _debian_library(
+            name = "debian_cares",
+            package = "libc-ares-dev",
+            header = "ares.h",
+            targets = {"cares": ["cares"]},
+        )
     if _absent("debian_cli11"):
         _debian_library(
             name = "debian_cli11",

@@ -7,7 +7,7 @@ packages=(
   bazel-bootstrap bazel-rules-java g++ make git
   # Libraries.
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
-  libgtest-dev libgmock-dev grpc-proto libyaml-cpp-dev prometheus-cpp-dev libboost-dev libcli11-dev
+  libgtest-dev libgmock-dev grpc-proto libyaml-cpp-dev prometheus-cpp-dev libboost-dev libcli11-dev libc-ares-dev
   # What `make test` checks with: lock annotations and sanitizers (clang), readable stacks (llvm), format.
   clang-14 libclang-rt-14-dev llvm-14 clang-format-14
   # What the scripts run: counting results, a place for Python's gRPC, looking at sockets, building against an installed

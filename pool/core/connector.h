@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,6 +23,7 @@
 #include "pool/core/connection_id.h"
 #include "pool/core/endpoint.h"
 #include "pool/core/options.h"
+#include "pool/core/resolution.h"
 
 namespace chanpool {
 
@@ -92,6 +95,8 @@ class Connector {
   // What became of the calls on all its connections, those that are closed included, by method, in the order of their
   // names; methods above a maximum together, as kOtherMethods. Nothing where the transport does not see calls.
   virtual std::vector<MethodStats> Methods() const { return {}; }
+  // How it resolves its target's name; nullopt if it does not.
+  virtual std::optional<ResolutionStats> resolution() const { return std::nullopt; }
 };
 
 // The thread that destroys connections and runs users' callbacks, neither of which may happen where they arise (a

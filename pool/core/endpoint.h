@@ -21,6 +21,9 @@ struct Endpoint {
   int weight = 1;       // Its share of connections and leases, beside the others'. 1 to kMaxWeight.
   // Given by the pool and never used again, also not for an address that went and came back. 0 where the pool is told.
   uint64_t id = 0;
+  // For now one connection stands for all: to a name that has no address yet (then `address` is empty), or to the first
+  // of several addresses that has answered.
+  bool on_trial = false;
 };
 inline constexpr int kMaxWeight = 1000;
 

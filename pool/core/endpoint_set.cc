@@ -127,6 +127,7 @@ EndpointSet::Diff EndpointSet::Update(const std::vector<Endpoint>& endpoints) {
       entry.score = Score(entry.endpoint);
       reweighted.push_back(entry.endpoint.id);
     }
+    entry.endpoint.on_trial = found->second->on_trial;
     kept.push_back(std::move(entry));
     wanted.erase(found);
   }
@@ -230,6 +231,7 @@ void EndpointSet::ForgetFailures() {
 
 bool EndpointSet::MayDial(const Entry& entry, absl::Time now) const {
   if (!entry.used || entry.ejected) return false;
+  if (entry.endpoint.on_trial && entry.serving() > 0) return false;
   if (!entry.failing) return true;
   return now >= entry.retry_at && entry.count(SlotState::kConnecting) == 0 && entry.count(SlotState::kBackoff) == 0;
 }

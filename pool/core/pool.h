@@ -42,6 +42,7 @@
 #include "pool/core/options.h"
 #include "pool/core/pick_random.h"
 #include "pool/core/pool_state.h"
+#include "pool/core/resolution.h"
 #include "pool/core/slot_table.h"
 #include "pool/core/stats.h"
 #include "pool/core/waiters.h"
@@ -233,7 +234,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // twice, or with a weight that is none; kFailedPrecondition after Destroy.
   absl::Status SetEndpoints(const std::vector<Endpoint>& endpoints);
   // The connector dials another target from now on: Recycle, and what still dials or backs off begins anew at once.
-  void Redirected();
+  // `endpoints`, valid, are the new target's; none: as before.
+  void Redirected(const std::vector<Endpoint>& endpoints = {});
   // Takes a Recycle back for the connections whose replacement is not on its way yet.
   void StopRecycle();
   // Refuses all callers and waiters for ever, and drains. Leases out stay valid. Idempotent.
@@ -272,6 +274,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   std::vector<KeyStats> Keys() const;
   // Those in the list, in the order in which they came.
   std::vector<EndpointStats> Endpoints() const;
+  // How the target's name becomes endpoints; nullopt where nobody resolves it, or not this pool.
+  std::optional<ResolutionStats> Resolution() const { return connector_->resolution(); }
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();

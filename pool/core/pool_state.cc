@@ -735,7 +735,7 @@ void PoolState::OnEndpointsChanged(absl::Time now) {
   for (uint32_t slot = 0; slot < records_.size(); ++slot) {
     const Record& r = records_[slot];
     if (r.state == SlotState::kClosed || r.state == SlotState::kDraining) continue;
-    if (!endpoints_.Uses(r.endpoint)) {
+    if (!endpoints_.Uses(r.endpoint) && !r.old_target) {
       BeginDrain(slot, CloseReason::kEndpointRemoved, /*by_choice=*/false, "", now);
     } else if (r.state == SlotState::kBackoff && MayDialAnother(r.endpoint, now)) {
       BeginDrain(slot, CloseReason::kConnectFailed, /*by_choice=*/false, "another endpoint is dialled", now);
@@ -823,11 +823,16 @@ void PoolState::Recycle(absl::Time now) {
   Maintain(now);
 }
 
-void PoolState::Redirected(absl::Time now) {
+void PoolState::Redirected(const std::vector<Endpoint>& endpoints, absl::Time now) {
+  if (admin_ == PoolAdminState::kDestroyed) return;
   // A replacement that is dropped leaves the connection it was to replace as it was: recycled below.
   for (uint32_t slot = 0; slot < records_.size(); ++slot) {
     if (records_[slot].state != SlotState::kConnecting && records_[slot].state != SlotState::kBackoff) continue;
     BeginDrain(slot, CloseReason::kRecycled, /*by_choice=*/false, "the pool has another target", now);
+  }
+  if (!endpoints.empty()) {
+    endpoints_.Update(endpoints);
+    for (Record& r : records_) r.old_target |= r.state == SlotState::kOpen || r.state == SlotState::kChecking;
   }
   endpoints_.ForgetFailures();
   last_dial_error_ = absl::OkStatus();
@@ -835,7 +840,7 @@ void PoolState::Redirected(absl::Time now) {
 }
 
 void PoolState::StopRecycle() {
-  for (Record& r : records_) r.recycle &= r.replaced_by >= 0;
+  for (Record& r : records_) r.recycle &= r.replaced_by >= 0 || r.old_target;
 }
 
 void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now) {

@@ -94,6 +94,7 @@ class PoolState {
         absl::InfinitePast();  // Exact to one tick; of a replacement that was not used, the old one's.
     double age_draw = 0;       // -1..1, drawn once: redrawing at each check would bias ages down.
     bool recycle = false;      // Replace it as soon as max_surge allows.
+    bool old_target = false;   // Made before the last Redirected: its endpoint need not be in the list.
     int replaces = -1;         // CONNECTING: the slot whose place it will take.
     int replaced_by = -1;      // OPEN, CHECKING: the slot that will take its place.
     bool by_choice = false;    // DRAINING: replaced, so it takes a max_surge place...
@@ -166,8 +167,9 @@ class PoolState {
   void SetEndpoints(const std::vector<Endpoint>& endpoints, absl::Time now);
 
   void Recycle(absl::Time now);
-  // What is dialled from now on is another target: nothing that was learnt by failing at the old one holds.
-  void Redirected(absl::Time now);
+  // What is dialled from now on is another target: nothing that was learnt by failing at the old one holds. Its
+  // endpoints, unless they are the same as before; the old target's connections lend until they are replaced.
+  void Redirected(const std::vector<Endpoint>& endpoints, absl::Time now);
   void StopRecycle();
   void Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now);
   // Until `max_hold` from now, or the end of the present pause if that is later. Only while in_service().

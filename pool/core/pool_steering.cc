@@ -298,9 +298,9 @@ void Pool::Recycle() {
   }).IgnoreError();
 }
 
-void Pool::Redirected() {
-  Steer([](PoolState& state, absl::Time now) {
-    state.Redirected(now);
+void Pool::Redirected(const std::vector<Endpoint>& endpoints) {
+  Steer([&endpoints](PoolState& state, absl::Time now) {
+    state.Redirected(endpoints, now);
     return absl::OkStatus();
   }).IgnoreError();
 }

@@ -15,12 +15,15 @@
 #include "absl/base/attributes.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "pool/core/endpoint_set.h"
+#include "pool/grpc/awaiting_connection.h"
 #include "pool/grpc/channel_access.h"
 #include "pool/grpc/closer_thread.h"
 #include "pool/grpc/health.h"
 #include "pool/grpc/health_watch.h"
 #include "pool/grpc/message_bytes.h"
 #include "pool/grpc/retry_policy.h"
+#include "pool/grpc/waiting_room.h"
 
 namespace chanpool {
 namespace {
@@ -403,6 +406,10 @@ absl::Status ChannelConnector::Validate(const ChannelPoolOptions& dial) {
   if (dial.target.empty()) {
     return absl::InvalidArgumentError("target: \"\" names no server; set a gRPC name, such as dns:///orders:50051");
   }
+  if (absl::Status valid = chanpool::Validate(dial.dns); !valid.ok()) return valid;
+  if (!dial.endpoints.empty()) {
+    if (absl::Status valid = EndpointSet::Validate(dial.endpoints); !valid.ok()) return valid;
+  }
   struct Ours {
     const char* key;
     const char* instead;
@@ -455,6 +462,14 @@ absl::Status ChannelConnector::Validate(const ChannelPoolOptions& dial) {
     return absl::InvalidArgumentError(absl::StrCat("keepalive.timeout: ", absl::FormatDuration(dial.keepalive.timeout),
                                                    " is shorter than 1ms; set 20s"));
   }
+  for (const Endpoint& endpoint : dial.endpoints) {
+    ChannelPoolOptions one = dial;
+    one.target = endpoint.address;
+    if (IsRead(one, grpc::ChannelArguments())) continue;
+    return absl::InvalidArgumentError(absl::StrCat("endpoints: \"", endpoint.address,
+                                                   "\" is no name that gRPC can read; set one such as "
+                                                   "ipv4:10.0.0.1:50051 or unix:/run/orders.sock"));
+  }
   if (IsRead(dial, dial.channel_arguments)) return absl::OkStatus();
   if (IsRead(dial, grpc::ChannelArguments())) {
     return absl::InvalidArgumentError(
@@ -466,11 +481,12 @@ absl::Status ChannelConnector::Validate(const ChannelPoolOptions& dial) {
                                                  "dns:///orders:50051, ipv4:10.0.0.1:50051 or unix:/run/orders.sock"));
 }
 
-ChannelConnector::ChannelConnector(ChannelPoolOptions options) : options_(std::move(options)) {
+ChannelConnector::ChannelConnector(ChannelPoolOptions options, EndpointSource source)
+    : options_(std::move(options)), source_(std::move(source)) {
   if (options_.credentials == nullptr) options_.credentials = grpc::InsecureChannelCredentials();
 }
 
-void ChannelConnector::SetOptions(ChannelPoolOptions options) {
+void ChannelConnector::SetOptions(ChannelPoolOptions options, EndpointSource source) {
   if (options.credentials == nullptr) options.credentials = grpc::InsecureChannelCredentials();
   // What was there ends after the lock: it may hold the last reference to a user's credentials or interceptors.
   MutexLock lock(&mu_);
@@ -478,6 +494,7 @@ void ChannelConnector::SetOptions(ChannelPoolOptions options) {
   options.pool = options_.pool;
   options.clock = options_.clock;
   std::swap(options_, options);
+  std::swap(source_, source);
 }
 
 ChannelPoolOptions ChannelConnector::options() const {
@@ -485,21 +502,62 @@ ChannelPoolOptions ChannelConnector::options() const {
   return options_;
 }
 
+EndpointSource ChannelConnector::source() const {
+  MutexLock lock(&mu_);
+  return source_;
+}
+
+std::optional<ResolutionStats> ChannelConnector::resolution() const {
+  const std::shared_ptr<NameResolver> resolver = source().resolver;
+  return resolver == nullptr ? std::nullopt : std::make_optional(resolver->Stats());
+}
+
 std::unique_ptr<Connection> ChannelConnector::Create(ConnectionId id, const PoolOptions& options,
                                                      std::weak_ptr<ConnectionListener> listener) {
-  const ChannelPoolOptions dial = this->options();
+  return CreateTo(Endpoint(), id, options, std::move(listener));
+}
+
+std::unique_ptr<Connection> ChannelConnector::CreateTo(const Endpoint& endpoint, ConnectionId id,
+                                                       const PoolOptions& options,
+                                                       std::weak_ptr<ConnectionListener> listener) {
+  ChannelPoolOptions dial;
+  EndpointSource source;
+  {
+    MutexLock lock(&mu_);
+    dial = options_;
+    source = source_;
+  }
+  grpc::ChannelArguments arguments = Arguments(dial, options);
+  std::string target = dial.target;
+  const bool awaits_address = source.resolver != nullptr && endpoint.address.empty();
+  std::shared_ptr<WaitingRoom> room;
+  if (awaits_address) {
+    AwaitingConnection::SetArguments(&arguments);
+    room = WaitingRoom::Open(source.resolver->name().host, source.resolver->name().port);
+    if (room != nullptr) target = room->target();
+  } else if (!endpoint.address.empty()) {
+    target = endpoint.address;
+    if (source.resolver != nullptr) source.resolver->CountHit();
+  }
+  if (target != dial.target) PinToAddress(source.authority, &arguments);
   CallsInFlight::Setup setup;
   setup.connection = id;
   setup.listener = listener;
-  setup.alone = dial.interceptors.empty();
+  setup.alone = dial.interceptors.empty() && !awaits_address;
   setup.ledger = ledger_;
   if (dial.clock != nullptr) setup.clock = dial.clock;
   auto calls = std::make_shared<CallsInFlight>(std::move(setup));
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories;
   factories.push_back(CallsInFlight::NewInterceptorFactory(calls));
+  auto fail_fast = std::make_shared<CallsInFlight>(CallsInFlight::Setup());  // To cancel them; the others count them.
+  if (awaits_address) factories.push_back(AwaitingConnection::NewInterceptorFactory(fail_fast));
   for (const auto& shared : dial.interceptors) factories.push_back(std::make_unique<SharedFactory>(shared));
   std::shared_ptr<grpc::Channel> channel = grpc::experimental::CreateCustomChannelWithInterceptors(
-      dial.target, dial.credentials, Arguments(dial, options), std::move(factories));
+      target, dial.credentials, arguments, std::move(factories));
+  if (awaits_address) {
+    return std::make_unique<AwaitingConnection>(id, std::move(listener), std::move(channel), std::move(calls),
+                                                std::move(fail_fast), std::move(room), source.resolver);
+  }
   return std::make_unique<ChannelConnection>(id, std::move(listener), std::move(channel), std::move(calls), dial.health,
                                              options.probe_timeout);
 }

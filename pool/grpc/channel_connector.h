@@ -12,6 +12,7 @@
 #include <grpcpp/channel.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include "pool/grpc/call_ledger.h"
 #include "pool/grpc/calls_in_flight.h"
 #include "pool/grpc/channel_pool_options.h"
+#include "pool/grpc/endpoint_source.h"
 #include "pool/grpc/health.h"
 #include "pool/grpc/method_tags.h"
 
@@ -92,21 +94,28 @@ class ChannelConnector : public Connector {
   static absl::Status Validate(const ChannelPoolOptions& options);
 
   // `options` are valid.
-  explicit ChannelConnector(ChannelPoolOptions options);
+  ChannelConnector(ChannelPoolOptions options, EndpointSource source);
 
   // For connections made from now on. Valid as well; name, pool and clock stay.
-  void SetOptions(ChannelPoolOptions options);
+  void SetOptions(ChannelPoolOptions options, EndpointSource source);
   ChannelPoolOptions options() const;
+  EndpointSource source() const;
 
   // Of `options`, a channel takes connect_timeout and the back-off.
   std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
                                      std::weak_ptr<ConnectionListener> listener) override;
   std::vector<MethodStats> Methods() const override { return ledger_->Methods(); }
+  // To one address of the target, or to the target itself if that is empty: where the pool resolves the target, such a
+  // connection waits for the first answer, and so do the calls on it.
+  std::unique_ptr<Connection> CreateTo(const Endpoint& endpoint, ConnectionId id, const PoolOptions& options,
+                                       std::weak_ptr<ConnectionListener> listener) override;
+  std::optional<ResolutionStats> resolution() const override;
 
  private:
   const std::shared_ptr<CallLedger> ledger_ = std::make_shared<CallLedger>();
   mutable Mutex mu_;
   ChannelPoolOptions options_ ABSL_GUARDED_BY(mu_);
+  EndpointSource source_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace chanpool

@@ -10,6 +10,7 @@
 #include "pool/grpc/calls_in_flight.h"
 #include "pool/grpc/channel_connector.h"
 #include "pool/grpc/closer_thread.h"
+#include "pool/grpc/endpoint_source.h"
 #include "pool/grpc/pooled_channel.h"
 
 namespace chanpool {
@@ -51,7 +52,10 @@ ChannelPool::ChannelPool(std::shared_ptr<Pool> pool, ChannelConnector* connector
       blocking_channel_(std::make_shared<PooledChannel>(pool_, PooledChannel::WhenFull::kBlock)),
       warnings_(std::move(warnings)) {}
 
-ChannelPool::~ChannelPool() { pool_->Destroy(); }
+ChannelPool::~ChannelPool() {
+  if (const auto resolver = connector_->source().resolver) resolver->End();
+  pool_->Destroy();
+}
 
 absl::Status ChannelPool::Validate(const ChannelPoolOptions& options) {
   if (ForkEpoch() != 0) {
@@ -67,16 +71,23 @@ absl::Status ChannelPool::Validate(const ChannelPoolOptions& options) {
 
 absl::StatusOr<std::shared_ptr<ChannelPool>> ChannelPool::Create(ChannelPoolOptions options) {
   if (absl::Status valid = Validate(options); !valid.ok()) return valid;
-  auto owned = std::make_unique<ChannelConnector>(options);
+  Clock* const clock = options.clock != nullptr ? options.clock : RealClock();
+  const EndpointSource source = SourceOf(options, clock);
+  auto owned = std::make_unique<ChannelConnector>(options, source);
   ChannelConnector* const connector = owned.get();
   Pool::Config config;
   config.name = options.name.empty() ? options.target : options.name;
   config.options = options.pool;
   config.connector = std::move(owned);
-  config.clock = options.clock != nullptr ? options.clock : RealClock();
+  config.clock = clock;
   config.closer = CloserThread::Get();
   config.seed = std::random_device()();
-  return std::shared_ptr<ChannelPool>(new ChannelPool(Pool::Create(std::move(config)), connector, Warnings(options)));
+  config.endpoints = source.endpoints;
+  std::vector<std::string> warnings = Warnings(options);
+  if (!source.warning.empty()) warnings.push_back(source.warning);
+  std::shared_ptr<Pool> pool = Pool::Create(std::move(config));
+  if (source.resolver != nullptr) source.resolver->Begin(pool);
+  return std::shared_ptr<ChannelPool>(new ChannelPool(std::move(pool), connector, std::move(warnings)));
 }
 
 ChannelPoolOptions ChannelPool::channel_options() const { return connector_->options(); }
@@ -87,8 +98,17 @@ absl::Status ChannelPool::CheckRedirect(const ChannelPoolOptions& options) {
 
 absl::Status ChannelPool::Redirect(ChannelPoolOptions options) {
   if (absl::Status valid = CheckRedirect(options); !valid.ok()) return valid;
-  connector_->SetOptions(std::move(options));
-  pool_->Redirected();  // After: whatever is made from here on dials the new target.
+  const EndpointSource before = connector_->source();
+  if (SameSource(options, connector_->options())) {
+    connector_->SetOptions(std::move(options), before);
+    pool_->Redirected();  // After: whatever is made from here on dials the new target.
+    return absl::OkStatus();
+  }
+  const EndpointSource source = SourceOf(options, pool_->clock());
+  if (before.resolver != nullptr) before.resolver->End();
+  connector_->SetOptions(std::move(options), source);
+  pool_->Redirected(source.endpoints);
+  if (source.resolver != nullptr) source.resolver->Begin(pool_);
   return absl::OkStatus();
 }
 

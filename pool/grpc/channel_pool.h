@@ -38,6 +38,7 @@
 #include "pool/core/lease_watch.h"
 #include "pool/core/options.h"
 #include "pool/core/pool.h"
+#include "pool/core/resolution.h"
 #include "pool/core/stats.h"
 #include "pool/grpc/channel_pool_options.h"
 
@@ -159,6 +160,7 @@ class ChannelPool {
 
   // Another target, other pings, credentials, ...: all of `options` but name, pool and clock, which stay. Connections
   // are replaced, new before old, within max_surge; no call is cut; what still dials the old target begins anew.
+  // Another target's endpoints begin anew too; while its name has no address yet, the old connections serve.
   // kInvalidArgument as Create; then nothing has changed.
   absl::Status Redirect(ChannelPoolOptions options);
   // What Redirect would say, changing nothing.
@@ -185,6 +187,10 @@ class ChannelPool {
   std::vector<MethodStats> Methods() const { return pool_->Methods(); }
   // The calls in flight, the oldest first, at most `most`.
   std::vector<CallInFlight> Calls(size_t most = 100) const { return pool_->Calls(most); }
+  // The addresses that are in use, and what each gets.
+  std::vector<EndpointStats> Endpoints() const { return pool_->Endpoints(); }
+  // The look-ups behind them; nullopt where gRPC resolves, or nobody has to.
+  std::optional<ResolutionStats> Resolution() const { return pool_->Resolution(); }
   // The leases out for longer than leak_after, oldest first, at most `most`, each with the line that borrowed it.
   std::vector<LongLease> LongLeases(size_t most = 100) const { return pool_->LongLeases(most); }
 

@@ -16,7 +16,9 @@
 #include <vector>
 
 #include "pool/core/clock.h"
+#include "pool/core/endpoint.h"
 #include "pool/core/options.h"
+#include "pool/grpc/dns_options.h"
 #include "pool/grpc/health.h"
 #include "pool/grpc/keepalive.h"
 #include "pool/grpc/retry_policy.h"
@@ -28,8 +30,19 @@ struct ChannelPoolOptions {
   // What the pool is called in messages and metrics. Default: the target.
   std::string name;
 
-  // Any gRPC name: "dns:///orders:50051", "orders:50051", "unix:/run/orders.sock", "ipv4:10.0.0.1:50051".
+  // Any gRPC name: "dns:///orders:50051", "orders:50051", "unix:/run/orders.sock",
+  // "ipv4:10.0.0.1:50051,10.0.0.2:50051". The pool itself resolves names without a scheme and with dns:, and spreads
+  // its connections over the addresses of those, of ipv4: and of ipv6:. What is left to gRPC is one endpoint: xds: and
+  // other schemes, and a name that is reached through an HTTP proxy (ChannelPool::warnings says so).
   std::string target;
+
+  // The target's addresses, if not what `target` resolves to: "ipv4:10.0.0.1:50051", "unix:/run/orders-1.sock", or
+  // names, each of which gRPC resolves; with weights, if they should not get the same. `target` is then what servers
+  // see as :authority, and what a certificate is checked against. Default empty.
+  std::vector<Endpoint> endpoints = {};
+
+  // How the target's name is resolved, if the pool does so.
+  DnsOptions dns = DnsOptions();
 
   // Default null: insecure.
   std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr;

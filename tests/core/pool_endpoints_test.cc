@@ -14,10 +14,12 @@ namespace chanpool {
 namespace {
 
 using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::Ge;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::IsSupersetOf;
 using testing::Le;
 using testing::Not;
 using testing::Pair;
@@ -370,6 +372,62 @@ TEST_F(PoolEndpointsTest, AnotherTargetHasNoOutliersYet) {
   pool_->Redirected();
   for (int n = 0; n < 5; ++n) clock_.Advance(absl::Seconds(1));
   EXPECT_THAT(Open(), ElementsAre(Pair("b", 2), Pair("bad", 2)));
+}
+
+Endpoint OnTrial(const std::string& address) {
+  Endpoint endpoint{address};
+  endpoint.on_trial = true;
+  return endpoint;
+}
+
+TEST_F(PoolEndpointsTest, WhileTheNameHasNoAddressOneConnectionWaitsForAll) {
+  target_.SetDial("", FakeTarget::Dial::kHang);
+  Start(Options(4), {OnTrial("")});
+  const auto waiting = Begin(LeaseOptions());
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(target_.dials_at(""), 1);
+  EXPECT_EQ(pool_->SetEndpoints({OnTrial("a")}), absl::OkStatus());
+  EXPECT_THAT(Open(), Contains(Pair("a", 1))) << "one to try it";
+  closer_.RunAll();
+  EXPECT_EQ(waiting->status, absl::OkStatus());
+  EXPECT_EQ(pool_->SetEndpoints({{"a"}, {"b"}}), absl::OkStatus());
+  EXPECT_THAT(Open(), IsSupersetOf({Pair("a", 2), Pair("b", 2)}));
+  EXPECT_EQ(target_.dials_at(""), 1);
+}
+
+TEST_F(PoolEndpointsTest, ANameWithoutAnAddressIsTriedAgainByTheBackOffAlone) {
+  target_.SetDial("", FakeTarget::Dial::kRefuse);
+  PoolOptions options = Options(4);
+  options.backoff_initial = absl::Seconds(10);
+  Start(options, {OnTrial("")});
+  clock_.Advance(absl::Seconds(7.9));
+  EXPECT_EQ(target_.dials_at(""), 1);
+  clock_.Advance(absl::Seconds(4.2));
+  EXPECT_EQ(target_.dials_at(""), 2);
+}
+
+TEST_F(PoolEndpointsTest, AnotherTargetsEndpointsComeBeforeTheOldOnesGo) {
+  Start(Options(2), {{"a"}, {"b"}});
+  target_.SetDial("c", FakeTarget::Dial::kHang);
+  pool_->Redirected({{"c"}});
+  EXPECT_THAT(Open(), IsSupersetOf({Pair("a", 1), Pair("b", 1)}));
+  EXPECT_EQ(pool_->SetEndpoints({{"c"}, {"d"}}), absl::OkStatus()) << "more of the new one's";
+  EXPECT_THAT(Open(), IsSupersetOf({Pair("a", 1), Pair("b", 1)}));
+  target_.SetDial("c", FakeTarget::Dial::kAccept);
+  target_.Answer();
+  for (int n = 0; n < 5; ++n) clock_.Advance(absl::Seconds(1));
+  EXPECT_THAT(Open(), ElementsAre(Pair("c", 1), Pair("d", 1)));
+}
+
+TEST_F(PoolEndpointsTest, AnotherTargetThatHasNoAddressLeavesTheOldOneInService) {
+  Start(Options(2), {{"a"}});
+  target_.SetDial("", FakeTarget::Dial::kRefuse);
+  pool_->Redirected({OnTrial("")});
+  clock_.Advance(absl::Seconds(10));
+  EXPECT_THAT(Open(), Contains(Pair("a", 2)));
+  EXPECT_EQ(pool_->SetEndpoints({{"b"}}), absl::OkStatus());
+  for (int n = 0; n < 5; ++n) clock_.Advance(absl::Seconds(1));
+  EXPECT_THAT(Open(), ElementsAre(Pair("b", 2)));
 }
 
 TEST_F(PoolEndpointsTest, ChangesOfADrainedPoolHoldOnceItResumes) {

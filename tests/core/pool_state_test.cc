@@ -224,7 +224,7 @@ std::vector<std::string> Tell(World& world, Event event) {
       case Event::kRecycle:
         return state.Recycle(world.now);
       case Event::kRedirected:
-        return state.Redirected(world.now);
+        return state.Redirected({}, world.now);
       case Event::kPaused:
         return state.Pause(absl::Seconds(1), world.now);
       case Event::kUnpaused:

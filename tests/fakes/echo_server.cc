@@ -14,6 +14,7 @@
 #include <functional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -111,6 +112,8 @@ class EchoServer::Service : public Echo::CallbackService {
     UnaryCall(Service* service, grpc::CallbackServerContext* context, const EchoRequest* request, EchoReply* reply)
         : counted_(service, context) {
       reply->set_payload(request->payload());
+      reply->set_authority(
+          std::string(context->ExperimentalGetAuthority().data(), context->ExperimentalGetAuthority().size()));
       delay_.Then(request->delay_ms(), [this, code = request->status_code()] { Finish(StatusOf(code)); });
     }
     void OnCancel() override { delay_.Cancel(); }
@@ -211,17 +214,21 @@ class EchoServer::Health : public grpc::health::v1::Health::CallbackService {
 
 EchoServer::EchoServer(EchoServerOptions options)
     : options_(options), service_(std::make_unique<Service>()), health_(std::make_unique<Health>()) {
-  port_holder_ = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in6 v6 = {};
+  sockaddr_in v4 = {};
+  v6.sin6_family = AF_INET6;
+  v4.sin_family = AF_INET;
+  v4.sin_port = v6.sin6_port = htons(static_cast<uint16_t>(options_.port));
+  const bool is_v6 = inet_pton(AF_INET6, options_.host.c_str(), &v6.sin6_addr) == 1;
+  CHANPOOL_CHECK(is_v6 || inet_pton(AF_INET, options_.host.c_str(), &v4.sin_addr) == 1);
+  auto* const address = is_v6 ? reinterpret_cast<sockaddr*>(&v6) : reinterpret_cast<sockaddr*>(&v4);
+  socklen_t size = is_v6 ? sizeof(v6) : sizeof(v4);
+  port_holder_ = socket(address->sa_family, SOCK_STREAM, 0);
   const int on = 1;
   setsockopt(port_holder_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));  // gRPC sets it too, and so may join us.
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<uint16_t>(options_.port));
-  socklen_t size = sizeof(address);
-  CHANPOOL_CHECK(bind(port_holder_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  CHANPOOL_CHECK(getsockname(port_holder_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  port_ = ntohs(address.sin_port);
+  CHANPOOL_CHECK(bind(port_holder_, address, size) == 0);
+  CHANPOOL_CHECK(getsockname(port_holder_, address, &size) == 0);
+  port_ = ntohs(is_v6 ? v6.sin6_port : v4.sin_port);
   Start();
 }
 
@@ -230,7 +237,10 @@ EchoServer::~EchoServer() {
   close(port_holder_);
 }
 
-std::string EchoServer::target() const { return absl::StrCat("ipv4:127.0.0.1:", port_); }
+std::string EchoServer::target() const {
+  const bool is_v6 = absl::StrContains(options_.host, ':');
+  return is_v6 ? absl::StrCat("ipv6:[", options_.host, "]:", port_) : absl::StrCat("ipv4:", options_.host, ":", port_);
+}
 
 void EchoServer::Stop(absl::Duration grace) {
   if (server_ == nullptr) return;
@@ -242,7 +252,8 @@ void EchoServer::Stop(absl::Duration grace) {
 void EchoServer::Start() {
   grpc::ServerBuilder builder;
   int bound = 0;
-  builder.AddListeningPort(absl::StrCat("127.0.0.1:", port_), grpc::InsecureServerCredentials(), &bound);
+  const std::string address = target().substr(5);
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &bound);
   builder.RegisterService(service_.get());
   if (options_.serves_health) builder.RegisterService(health_.get());
   if (options_.max_concurrent_streams > 0) {

@@ -22,6 +22,8 @@
 namespace chanpool::testing {
 
 struct EchoServerOptions {
+  // Any of 127.0.0.0/8, so that several servers can have one port; or "::1".
+  std::string host = "127.0.0.1";
   int port = 0;                    // 0: one that is free.
   int max_concurrent_streams = 0;  // 0: gRPC's default, no limit.
   // GOAWAY after so long; then the calls on the connection have the grace to end.
@@ -43,7 +45,7 @@ class EchoServer {
   EchoServer(const EchoServer&) = delete;
   EchoServer& operator=(const EchoServer&) = delete;
 
-  std::string target() const;  // "ipv4:127.0.0.1:40123"
+  std::string target() const;  // "ipv4:127.0.0.1:40123", "ipv6:[::1]:40123"
   int port() const { return port_; }
 
   // Sends GOAWAY, gives the calls in progress so long to end, cancels the rest, closes everything.
