@@ -69,6 +69,9 @@ pools:
       time: 6m
       timeout: 20s
       permit_without_calls: false
+    health:
+      check: watch
+      service: shop.Orders
     retry:
       calls:
         - methods: [shop.Orders/GetOrder, shop.Stock]

@@ -20,6 +20,14 @@ KeepaliveOptions ToKeepaliveOptions(const chanpool::config::v1::Keepalive& keepa
   return options;
 }
 
+HealthOptions ToHealthOptions(const chanpool::config::v1::Health& health) {
+  HealthOptions options;
+  if (health.check() == chanpool::config::v1::HEALTH_CHECK_CHECK) options.check = HealthCheck::kCheck;
+  if (health.check() == chanpool::config::v1::HEALTH_CHECK_WATCH) options.check = HealthCheck::kWatch;
+  options.service = health.service();
+  return options;
+}
+
 }  // namespace
 
 ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& config) {
@@ -27,6 +35,7 @@ ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& 
   options.name = config.name();
   options.target = config.target();
   options.keepalive = ToKeepaliveOptions(config.keepalive());
+  options.health = ToHealthOptions(config.health());
   options.retry = config::ToRetryOptions(config.retry());
   return options;
 }

@@ -141,6 +141,10 @@ class Generator {
     }
     if (Maybe()) Retry(*pool.mutable_retry());
     if (Maybe()) {
+      pool.mutable_health()->set_check(static_cast<chanpool::config::v1::HealthCheck>(1 + random_() % 2));
+      if (Maybe()) pool.mutable_health()->set_service("shop.Orders");
+    }
+    if (Maybe()) {
       Options(*pool.mutable_options());
       // In a file a pool has options only if it has one.
       if (pool.options().ByteSizeLong() == 0) pool.clear_options();

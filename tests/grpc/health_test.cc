@@ -1,15 +1,20 @@
 // Connections to servers that say whether they serve: gRPC's own health service, and servers without one.
 #include "pool/grpc/health.h"
 
+#include <google/protobuf/unknown_field_set.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <cstddef>
 #include <memory>
+#include <random>
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
+#include "grpc/health/v1/health.pb.h"
 #include "gtest/gtest.h"
 #include "pool/grpc/channel_pool.h"
 #include "tests/fakes/echo.grpc.pb.h"
@@ -21,15 +26,15 @@
 namespace chanpool {
 namespace {
 
+using testing::DeadlineIn;
 using testing::EchoServer;
 using testing::EstablishedSocketsTo;
 using testing::Eventually;
 using ::testing::HasSubstr;
+using testing::In;
 using testing::IsOk;
 using testing::kLimit;
 using testing::StatusIs;
-
-absl::Time In(absl::Duration time) { return absl::Now() + time; }
 
 constexpr char kService[] = "orders.v1.Orders";
 
@@ -44,7 +49,7 @@ class HealthServer {
     server_ = builder.BuildAndStart();
     grpc::EnableDefaultHealthCheckService(false);
   }
-  ~HealthServer() { server_->Shutdown(std::chrono::system_clock::now()); }
+  ~HealthServer() { server_->Shutdown(DeadlineIn(absl::ZeroDuration())); }
 
   int port() const { return port_; }
   std::string target() const { return absl::StrCat("ipv4:127.0.0.1:", port_); }
@@ -139,6 +144,43 @@ TEST(HealthMessagesTest, SayWhatTheServerSays) {
   EXPECT_THAT(ServingOf("\x08\x03"), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("SERVICE_UNKNOWN")));
   EXPECT_THAT(ServingOf("\x08\x09"), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("status 9")));
   EXPECT_THAT(ServingOf("\x08"), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no HealthCheckResponse")));
+}
+
+TEST(HealthMessagesTest, AreThoseOfTheGeneratedCode) {
+  for (const size_t length : {0, 1, 127, 128, 20'000}) {
+    grpc::health::v1::HealthCheckRequest request;
+    request.set_service(std::string(length, 's'));
+    EXPECT_EQ(HealthRequest(request.service()), request.SerializeAsString()) << length;
+  }
+  // What a later version of the message may carry as well is passed over, and of two statuses the last one holds.
+  google::protobuf::UnknownFieldSet more;
+  more.AddVarint(1, 2);
+  more.AddLengthDelimited(2, "why");
+  more.AddFixed32(3, 1);
+  more.AddFixed64(4, 1);
+  more.AddVarint(500, 1u << 30);
+  more.AddVarint(1, 1);
+  std::string response;
+  ASSERT_TRUE(more.SerializeToString(&response));
+  EXPECT_THAT(ServingOf(response), IsOk());
+  for (size_t cut = 0; cut < response.size(); ++cut) (void)ServingOf(response.substr(0, cut));
+}
+
+// A peer may send anything.
+TEST(HealthMessagesTest, NothingServesThatDoesNotForTheGeneratedCode) {
+  std::mt19937 random(20261128);
+  int served = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    std::string bytes(random() % 6, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random() % 2 == 0 ? random() % 24 : random());
+    grpc::health::v1::HealthCheckResponse response;
+    const bool serves =
+        response.ParseFromString(bytes) && response.status() == grpc::health::v1::HealthCheckResponse::SERVING;
+    if (!ServingOf(bytes).ok()) continue;
+    EXPECT_TRUE(serves) << absl::CHexEscape(bytes);
+    ++served;
+  }
+  EXPECT_GT(served, 20);
 }
 
 }  // namespace

@@ -42,6 +42,14 @@ TEST(ChannelOptionsTest, EveryKeyOfRetryReachesTheChannels) {
   EXPECT_EQ(options.retry.buffer_bytes, 1000);
 }
 
+TEST(ChannelOptionsTest, EveryKeyOfHealthReachesTheChannels) {
+  const HealthOptions check = OptionsOf("health { check: HEALTH_CHECK_CHECK service: 'shop.Orders' }").health;
+  EXPECT_EQ(check.check, HealthCheck::kCheck);
+  EXPECT_EQ(check.service, "shop.Orders");
+  EXPECT_EQ(OptionsOf("health { check: HEALTH_CHECK_WATCH }").health.check, HealthCheck::kWatch);
+  EXPECT_EQ(OptionsOf("name: 'a'").health.check, HealthCheck::kOff);
+}
+
 TEST(ChannelOptionsTest, NothingIsTriedAgainWhereNothingIsSaid) {
   EXPECT_FALSE(AsksForAnything(OptionsOf("name: 'a'").retry));
 }
