@@ -190,6 +190,13 @@ def chanpool_deps():
                 "grpc/testing:test": ["empty.proto", "messages.proto", "test.proto"],
             },
         )
+    if _absent("debian_openssl"):
+        _debian_library(
+            name = "debian_openssl",
+            package = "libssl-dev",
+            header = "openssl/x509.h",
+            targets = {"crypto": ["crypto"]},
+        )
     if _absent("debian_yaml"):
         _debian_library(
             name = "debian_yaml",

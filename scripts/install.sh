@@ -6,7 +6,7 @@ packages=(
   # Build tools. Debian's Bazel is enough for the rules in use; it downloads nothing (bazel/deps.bzl).
   bazel-bootstrap bazel-rules-java g++ make git
   # Libraries.
-  libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
+  libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libssl-dev
   libgtest-dev libgmock-dev grpc-proto libyaml-cpp-dev prometheus-cpp-dev libboost-dev libcli11-dev libc-ares-dev
   # What `make test` checks with: lock annotations and sanitizers (clang), readable stacks (llvm), format.
   clang-14 libclang-rt-14-dev llvm-14 clang-format-14

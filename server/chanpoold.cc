@@ -21,6 +21,7 @@
 #include "server/config/config_error.h"
 #include "server/config/config_reader.h"
 #include "server/config/diagnostics.h"
+#include "server/sidecar/channel_options.h"
 #include "server/sidecar/file_config.h"
 #include "server/sidecar/sidecar.h"
 #include "server/socket/unix_listener.h"
@@ -54,7 +55,7 @@ int CheckConfig(const std::string& path) {
     std::fprintf(stderr, "chanpoold: %s\n", std::string(text.status().message()).c_str());
     return kExitInvalidConfig;
   }
-  const config::ReadResult result = config::ReadConfig(*text, path);
+  const config::ReadResult result = config::ReadConfig(*text, path, LooksAtTlsFiles(RealClock()));
   for (const auto& error : result.diagnostics) std::fprintf(stderr, "%s\n", config::FormatDiagnostic(error).c_str());
   for (const auto& warning : result.warnings) {
     std::fprintf(stderr, "warning: %s\n", config::FormatDiagnostic(warning).c_str());

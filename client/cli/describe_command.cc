@@ -15,6 +15,9 @@
 namespace chanpool::cli {
 namespace {
 
+// As servers warn of it.
+constexpr absl::Duration kSoon = absl::Hours(24 * 14);
+
 std::string SizeText(const v1::Size& size) {
   std::string text = absl::StrCat(size.current(), " of ", size.min(), " to ", size.max());
   const std::pair<const char*, uint32_t> parts[] = {{"active", size.active()},         {"idle", size.idle()},
@@ -47,6 +50,23 @@ void AddOptions(const v1::Pool& pool, Session& session, Sheet& sheet) {
     if (ends > absl::UnixEpoch()) absl::StrAppend(&text, "; ends in ", Age(ends - session.now()));
     if (!entry.reason().empty()) absl::StrAppend(&text, "; ", Visible(entry.reason()));
     sheet.Add(option.name, {absl::StrCat(text, ")"), Tone::kWarning});
+  }
+}
+
+void AddCertificate(const v1::Certificate& certificate, absl::Time now, absl::TimeZone zone, Sheet& sheet) {
+  std::string text =
+      certificate.subject().empty() ? "shows none" : absl::StrCat("shows ", Visible(certificate.subject()));
+  Tone tone = Tone::kPlain;
+  if (certificate.has_expire_time()) {
+    const absl::Time ends = FromProto(certificate.expire_time());
+    if (ends - now < kSoon) tone = ends <= now ? Tone::kBad : Tone::kWarning;
+    absl::StrAppend(&text, "; ", Visible(certificate.ends_first()),
+                    ends <= now ? " expired " : absl::StrCat(" ends in ", Age(ends - now), ", "),
+                    absl::FormatTime("%Y-%m-%d %H:%M:%S", ends, zone));
+  }
+  sheet.Add("TLS", {text, tone});
+  if (!certificate.last_error().empty()) {
+    sheet.Add("", {absl::StrCat("not in use: ", Visible(certificate.last_error())), Tone::kWarning});
   }
 }
 
@@ -105,6 +125,7 @@ absl::StatusOr<int> DescribePool(Session& session, const Invocation& invocation)
                                 : "",
                             pool.keepalive().permit_without_calls() ? ", also without calls" : "")});
   }
+  if (pool.has_certificate()) AddCertificate(pool.certificate(), now, zone, sheet);
   const absl::Time made = FromProto(pool.create_time());
   if (made > absl::UnixEpoch()) {
     sheet.Add("Made", {absl::StrCat(absl::FormatTime("%Y-%m-%d %H:%M:%S", made, zone), " (", Ago(made, now), " ago)")});

@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "pool/core/call_stats.h"
+#include "pool/core/certificate_state.h"
 #include "pool/core/connection_id.h"
 #include "pool/core/endpoint.h"
 #include "pool/core/options.h"
@@ -97,6 +98,8 @@ class Connector {
   virtual std::vector<MethodStats> Methods() const { return {}; }
   // How it resolves its target's name; nullopt if it does not.
   virtual std::optional<ResolutionStats> resolution() const { return std::nullopt; }
+  // The certificates of its connections; nothing where there are none, or none that it knows.
+  virtual std::optional<CertificateState> certificate() const { return std::nullopt; }
 };
 
 // The thread that destroys connections and runs users' callbacks, neither of which may happen where they arise (a

@@ -70,6 +70,12 @@ const char* ToString(PoolEvent::Kind kind) {
       return "lease_leaked";
     case PoolEvent::Kind::kLeaseReturned:
       return "lease_returned";
+    case PoolEvent::Kind::kCertificateChanged:
+      return "certificate_changed";
+    case PoolEvent::Kind::kCertificateRefused:
+      return "certificate_refused";
+    case PoolEvent::Kind::kCertificateExpiring:
+      return "certificate_expiring";
   }
   return "unknown";
 }

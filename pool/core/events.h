@@ -49,8 +49,11 @@ struct PoolEvent {
     kPoolUnpaused,  // It lends again. A drain ends a pause without it.
     kReconfigured,
     kPoolDestroyed,
-    kLeaseLeaked,    // A lease has been out for longer than leak_after; `detail` has the line that borrowed it.
-    kLeaseReturned,  // One that was reported so has come back.
+    kLeaseLeaked,          // A lease has been out for longer than leak_after; `detail` has the line that borrowed it.
+    kLeaseReturned,        // One that was reported so has come back.
+    kCertificateChanged,   // Other certificates came into use; connections are replaced.
+    kCertificateRefused,   // Others are there, and are no good (`detail`): those in use stay.
+    kCertificateExpiring,  // One in use ends within kExpiryWarning (`detail`). Told once.
   };
 
   // Counts up by one from 1 for each pool. A gap means that this subscriber was too slow: its queue of 1,024 was full.
@@ -61,7 +64,7 @@ struct PoolEvent {
   CloseReason reason = CloseReason::kIdle;  // For kDraining, kLingering, kClosed.
   std::string detail;                       // For people; may be empty.
 };
-inline constexpr int kPoolEventKinds = 16;
+inline constexpr int kPoolEventKinds = 19;
 
 const char* ToString(PoolEvent::Kind kind);
 

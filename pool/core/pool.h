@@ -25,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "pool/core/call_stats.h"
+#include "pool/core/certificate_state.h"
 #include "pool/core/clock.h"
 #include "pool/core/connector.h"
 #include "pool/core/decision_log.h"
@@ -289,6 +290,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // Takes this connection out of service: see Place. No effect once it is closed.
   void Discard(ConnectionId id);
   void SetMaxIdle(ConnectionId id, absl::Duration max_idle);
+  // The certificates of its connections, from its connector. Empty after fork.
+  std::optional<CertificateState> Certificate() const;
+  // Appends an event about the pool as a whole, for whoever made its connector.
+  void Publish(PoolEvent::Kind kind, std::string detail);
   Clock* clock() const { return clock_; }
 
   // True in a child of the process that made it: there it only refuses, with ForkedError(), and touches no lock.

@@ -28,6 +28,24 @@ std::vector<std::string> Pool::Warnings() const {
   return warnings;
 }
 
+std::optional<CertificateState> Pool::Certificate() const {
+  if (Forked()) return std::nullopt;
+  return connector_->certificate();
+}
+
+void Pool::Publish(PoolEvent::Kind kind, std::string detail) {
+  if (Forked()) return;
+  PoolEvent event;
+  event.kind = kind;
+  event.detail = std::move(detail);
+  {
+    MutexLock lock(&mu_);
+    event.time = clock_->Now();
+    feed_->Append(std::move(event));
+  }
+  feed_->Flush();
+}
+
 PoolAdminState Pool::state() const {
   if (Forked()) return PoolAdminState::kDestroyed;
   MutexLock lock(&mu_);

@@ -83,6 +83,10 @@ grpc::ChannelArguments Arguments(const ChannelPoolOptions& dial, const PoolOptio
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   }
   ApplyRetry(dial.retry, arguments);
+  // The certificate's name is compared with the authority.
+  if (dial.tls.has_value() && !dial.tls->server_name.empty()) {
+    arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, dial.tls->server_name);
+  }
   return arguments;
 }
 
@@ -414,6 +418,7 @@ absl::Status ChannelConnector::Validate(const ChannelPoolOptions& dial) {
     const char* key;
     const char* instead;
     bool only_with_keepalive;
+    bool only_with_server_name = false;
   };
   static constexpr Ours kOurs[] = {
       {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, "nothing: the pool gives each channel its own connection", false},
@@ -425,18 +430,21 @@ absl::Status ChannelConnector::Validate(const ChannelPoolOptions& dial) {
       {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, "ChannelPoolOptions::keepalive alone", true},
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, "ChannelPoolOptions::keepalive alone", true},
       {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, "ChannelPoolOptions::keepalive alone", true},
+      {GRPC_ARG_DEFAULT_AUTHORITY, "tls.server_name alone", false, /*only_with_server_name=*/true},
   };
   for (const auto& interceptor : dial.interceptors) {
     if (interceptor == nullptr) return absl::InvalidArgumentError("interceptors: one is null; leave it out");
   }
   if (absl::Status retry = ValidateRetry(dial.retry, dial.channel_arguments); !retry.ok()) return retry;
   const bool keepalive = dial.keepalive.time != absl::InfiniteDuration();
+  const bool server_name = dial.tls.has_value() && !dial.tls->server_name.empty();
   const grpc_channel_args arguments = dial.channel_arguments.c_channel_args();
   for (size_t i = 0; i < arguments.num_args; ++i) {
     const grpc_arg& argument = arguments.args[i];
     const absl::string_view key = argument.key;
     for (const Ours& ours : kOurs) {
       if (key != ours.key || (ours.only_with_keepalive && !keepalive)) continue;
+      if (ours.only_with_server_name && !server_name) continue;
       return absl::InvalidArgumentError(
           absl::StrCat("channel_arguments: ", key, " is set by the pool; use ", ours.instead));
     }
@@ -470,6 +478,10 @@ absl::Status ChannelConnector::Validate(const ChannelPoolOptions& dial) {
                                                    "\" is no name that gRPC can read; set one such as "
                                                    "ipv4:10.0.0.1:50051 or unix:/run/orders.sock"));
   }
+  if (dial.tls.has_value() && dial.credentials != nullptr) {
+    return absl::InvalidArgumentError("credentials and tls are both set; leave credentials null to have TLS of files");
+  }
+  if (const auto tls = OpenTls(dial); !tls.ok()) return tls.status();
   if (IsRead(dial, dial.channel_arguments)) return absl::OkStatus();
   if (IsRead(dial, grpc::ChannelArguments())) {
     return absl::InvalidArgumentError(
@@ -481,12 +493,17 @@ absl::Status ChannelConnector::Validate(const ChannelPoolOptions& dial) {
                                                  "dns:///orders:50051, ipv4:10.0.0.1:50051 or unix:/run/orders.sock"));
 }
 
-ChannelConnector::ChannelConnector(ChannelPoolOptions options, EndpointSource source)
-    : options_(std::move(options)), source_(std::move(source)) {
+absl::StatusOr<std::shared_ptr<TlsFiles>> ChannelConnector::OpenTls(const ChannelPoolOptions& options) {
+  if (!options.tls.has_value()) return std::shared_ptr<TlsFiles>();
+  return TlsFiles::Open(*options.tls, (options.clock != nullptr ? options.clock : RealClock())->WallNow());
+}
+
+ChannelConnector::ChannelConnector(ChannelPoolOptions options, EndpointSource source, std::shared_ptr<TlsFiles> tls)
+    : options_(std::move(options)), source_(std::move(source)), tls_(std::move(tls)) {
   if (options_.credentials == nullptr) options_.credentials = grpc::InsecureChannelCredentials();
 }
 
-void ChannelConnector::SetOptions(ChannelPoolOptions options, EndpointSource source) {
+void ChannelConnector::SetOptions(ChannelPoolOptions options, EndpointSource source, std::shared_ptr<TlsFiles> tls) {
   if (options.credentials == nullptr) options.credentials = grpc::InsecureChannelCredentials();
   // What was there ends after the lock: it may hold the last reference to a user's credentials or interceptors.
   MutexLock lock(&mu_);
@@ -495,6 +512,18 @@ void ChannelConnector::SetOptions(ChannelPoolOptions options, EndpointSource sou
   options.clock = options_.clock;
   std::swap(options_, options);
   std::swap(source_, source);
+  std::swap(tls_, tls);
+}
+
+std::shared_ptr<TlsFiles> ChannelConnector::tls() const {
+  MutexLock lock(&mu_);
+  return tls_;
+}
+
+std::optional<CertificateState> ChannelConnector::certificate() const {
+  const std::shared_ptr<TlsFiles> files = tls();
+  if (files == nullptr) return std::nullopt;
+  return files->state();
 }
 
 ChannelPoolOptions ChannelConnector::options() const {
@@ -522,10 +551,12 @@ std::unique_ptr<Connection> ChannelConnector::CreateTo(const Endpoint& endpoint,
                                                        std::weak_ptr<ConnectionListener> listener) {
   ChannelPoolOptions dial;
   EndpointSource source;
+  std::shared_ptr<TlsFiles> files;
   {
     MutexLock lock(&mu_);
     dial = options_;
     source = source_;
+    files = tls_;
   }
   grpc::ChannelArguments arguments = Arguments(dial, options);
   std::string target = dial.target;
@@ -553,7 +584,7 @@ std::unique_ptr<Connection> ChannelConnector::CreateTo(const Endpoint& endpoint,
   if (awaits_address) factories.push_back(AwaitingConnection::NewInterceptorFactory(fail_fast));
   for (const auto& shared : dial.interceptors) factories.push_back(std::make_unique<SharedFactory>(shared));
   std::shared_ptr<grpc::Channel> channel = grpc::experimental::CreateCustomChannelWithInterceptors(
-      target, dial.credentials, arguments, std::move(factories));
+      target, files == nullptr ? dial.credentials : files->credentials(), arguments, std::move(factories));
   if (awaits_address) {
     return std::make_unique<AwaitingConnection>(id, std::move(listener), std::move(channel), std::move(calls),
                                                 std::move(fail_fast), std::move(room), source.resolver);

@@ -29,6 +29,7 @@
 #include "pool/grpc/endpoint_source.h"
 #include "pool/grpc/health.h"
 #include "pool/grpc/method_tags.h"
+#include "pool/grpc/tls_files.h"
 
 namespace chanpool {
 
@@ -89,17 +90,21 @@ absl::StatusOr<Place> AcquireUsable(Acquire acquire) {
 // Thread-safe.
 class ChannelConnector : public Connector {
  public:
-  // kInvalidArgument for an argument that the pool sets itself, or that would make a channel several connections, and
-  // for a target that gRPC cannot read. Does not look at name, pool and clock.
+  // kInvalidArgument for an argument that the pool sets itself, or that would make a channel several connections, for
+  // TLS files that are no good, and for a target that gRPC cannot read. Does not look at name, pool and clock.
   static absl::Status Validate(const ChannelPoolOptions& options);
 
-  // `options` are valid.
-  ChannelConnector(ChannelPoolOptions options, EndpointSource source);
+  // Of valid options: their TLS files, null without `tls`. kInvalidArgument when the files have changed since.
+  static absl::StatusOr<std::shared_ptr<TlsFiles>> OpenTls(const ChannelPoolOptions& options);
+
+  // `options` are valid, and `tls` is what OpenTls says to them.
+  ChannelConnector(ChannelPoolOptions options, EndpointSource source, std::shared_ptr<TlsFiles> tls);
 
   // For connections made from now on. Valid as well; name, pool and clock stay.
-  void SetOptions(ChannelPoolOptions options, EndpointSource source);
+  void SetOptions(ChannelPoolOptions options, EndpointSource source, std::shared_ptr<TlsFiles> tls);
   ChannelPoolOptions options() const;
   EndpointSource source() const;
+  std::shared_ptr<TlsFiles> tls() const;
 
   // Of `options`, a channel takes connect_timeout and the back-off.
   std::unique_ptr<Connection> Create(ConnectionId id, const PoolOptions& options,
@@ -111,11 +116,14 @@ class ChannelConnector : public Connector {
                                        std::weak_ptr<ConnectionListener> listener) override;
   std::optional<ResolutionStats> resolution() const override;
 
+  std::optional<CertificateState> certificate() const override;
+
  private:
   const std::shared_ptr<CallLedger> ledger_ = std::make_shared<CallLedger>();
   mutable Mutex mu_;
   ChannelPoolOptions options_ ABSL_GUARDED_BY(mu_);
   EndpointSource source_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<TlsFiles> tls_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace chanpool

@@ -12,6 +12,7 @@
 #include "pool/grpc/closer_thread.h"
 #include "pool/grpc/endpoint_source.h"
 #include "pool/grpc/pooled_channel.h"
+#include "pool/grpc/tls_reload.h"
 
 namespace chanpool {
 namespace {
@@ -48,6 +49,7 @@ void Lease::Suspect() { place_.Suspect(); }
 ChannelPool::ChannelPool(std::shared_ptr<Pool> pool, ChannelConnector* connector, std::vector<std::string> warnings)
     : pool_(std::move(pool)),
       connector_(connector),
+      tls_reload_(TlsReload::Start(pool_, connector)),
       channel_(std::make_shared<PooledChannel>(pool_, PooledChannel::WhenFull::kAsOptionsSay)),
       blocking_channel_(std::make_shared<PooledChannel>(pool_, PooledChannel::WhenFull::kBlock)),
       warnings_(std::move(warnings)) {}
@@ -71,9 +73,11 @@ absl::Status ChannelPool::Validate(const ChannelPoolOptions& options) {
 
 absl::StatusOr<std::shared_ptr<ChannelPool>> ChannelPool::Create(ChannelPoolOptions options) {
   if (absl::Status valid = Validate(options); !valid.ok()) return valid;
+  absl::StatusOr<std::shared_ptr<TlsFiles>> tls = ChannelConnector::OpenTls(options);
+  if (!tls.ok()) return tls.status();
   Clock* const clock = options.clock != nullptr ? options.clock : RealClock();
   const EndpointSource source = SourceOf(options, clock);
-  auto owned = std::make_unique<ChannelConnector>(options, source);
+  auto owned = std::make_unique<ChannelConnector>(options, source, *std::move(tls));
   ChannelConnector* const connector = owned.get();
   Pool::Config config;
   config.name = options.name.empty() ? options.target : options.name;
@@ -98,15 +102,19 @@ absl::Status ChannelPool::CheckRedirect(const ChannelPoolOptions& options) {
 
 absl::Status ChannelPool::Redirect(ChannelPoolOptions options) {
   if (absl::Status valid = CheckRedirect(options); !valid.ok()) return valid;
+  absl::StatusOr<std::shared_ptr<TlsFiles>> tls = ChannelConnector::OpenTls(options);
+  if (!tls.ok()) return tls.status();
   const EndpointSource before = connector_->source();
   if (SameSource(options, connector_->options())) {
-    connector_->SetOptions(std::move(options), before);
+    connector_->SetOptions(std::move(options), before, *std::move(tls));
+    tls_reload_->Rearm();
     pool_->Redirected();  // After: whatever is made from here on dials the new target.
     return absl::OkStatus();
   }
   const EndpointSource source = SourceOf(options, pool_->clock());
   if (before.resolver != nullptr) before.resolver->End();
-  connector_->SetOptions(std::move(options), source);
+  connector_->SetOptions(std::move(options), source, *std::move(tls));
+  tls_reload_->Rearm();
   pool_->Redirected(source.endpoints);
   if (source.resolver != nullptr) source.resolver->Begin(pool_);
   return absl::OkStatus();

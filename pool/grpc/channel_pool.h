@@ -29,6 +29,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "pool/core/call_stats.h"
+#include "pool/core/certificate_state.h"
 #include "pool/core/connection_id.h"
 #include "pool/core/decision_log.h"
 #include "pool/core/events.h"
@@ -45,6 +46,7 @@
 namespace chanpool {
 
 class ChannelConnector;
+class TlsReload;
 
 // A place on one connection, given back by its destructor. Movable; used by one thread at a time; may outlive its pool.
 class Lease {
@@ -213,6 +215,10 @@ class ChannelPool {
   // What the options allow but servers may not like; for the log. Empty when there is nothing to say.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
+  // With TlsOptions: whose certificate is shown, when the first one in use ends, why the files as they are now are not
+  // in use. Nothing without.
+  std::optional<CertificateState> Certificate() const { return pool_->Certificate(); }
+
   // For the admin side, which steers pools of every transport and may outlive them: the engine under this pool. It is
   // destroyed, but not gone, when this pool is; whoever keeps it sees a pool that refuses.
   const std::shared_ptr<Pool>& engine() const { return pool_; }
@@ -222,6 +228,7 @@ class ChannelPool {
 
   const std::shared_ptr<Pool> pool_;
   ChannelConnector* const connector_;  // The pool's own.
+  const std::shared_ptr<TlsReload> tls_reload_;
   const std::shared_ptr<grpc::ChannelInterface> channel_;
   const std::shared_ptr<grpc::ChannelInterface> blocking_channel_;
   const std::vector<std::string> warnings_;

@@ -12,6 +12,7 @@
 #include <grpcpp/support/client_interceptor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "pool/grpc/health.h"
 #include "pool/grpc/keepalive.h"
 #include "pool/grpc/retry_policy.h"
+#include "pool/grpc/tls_options.h"
 
 namespace chanpool {
 
@@ -44,8 +46,11 @@ struct ChannelPoolOptions {
   // How the target's name is resolved, if the pool does so.
   DnsOptions dns = DnsOptions();
 
-  // Default null: insecure.
+  // Default null: insecure, or as `tls` says.
   std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr;
+
+  // TLS from files, which are read again when they change. Default none. Not beside `credentials`.
+  std::optional<TlsOptions> tls = std::nullopt;
 
   // As for grpc::CreateCustomChannel. What the pool sets itself, or what would make one channel several connections
   // (a load-balancing policy other than pick_first), is refused by name.

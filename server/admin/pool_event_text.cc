@@ -50,6 +50,14 @@ Meaning MeaningOf(PoolEvent::Kind kind) {
     case PoolEvent::Kind::kLeaseReturned:
       return {v1::EVENT_TYPE_LEASE_RETURNED, v1::SEVERITY_INFO, "has the lease back that seemed to have leaked", true,
               false};
+    case PoolEvent::Kind::kCertificateChanged:
+      return {v1::EVENT_TYPE_CERTIFICATE_CHANGED, v1::SEVERITY_INFO, "uses other certificates", false, false};
+    case PoolEvent::Kind::kCertificateRefused:
+      return {v1::EVENT_TYPE_CERTIFICATE_REFUSED, v1::SEVERITY_WARNING,
+              "keeps its certificates, since those in the files now are no good", false, false};
+    case PoolEvent::Kind::kCertificateExpiring:
+      return {v1::EVENT_TYPE_CERTIFICATE_EXPIRING, v1::SEVERITY_WARNING, "has a certificate that ends soon", false,
+              false};
   }
   return {v1::EVENT_TYPE_UNSPECIFIED, v1::SEVERITY_INFO, "", false, false};
 }

@@ -1,6 +1,7 @@
 #include "server/admin/pool_view.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "server/admin/explain_view.h"
@@ -140,6 +141,33 @@ std::vector<std::string> ConditionsOf(const PoolStats& stats, const PoolOptions&
   return conditions;
 }
 
+std::vector<std::string> ConditionsOf(const CertificateState& certificate, absl::Time wall_now) {
+  std::vector<std::string> conditions;
+  if (!certificate.last_error.empty()) {
+    conditions.push_back(
+        absl::StrCat("it keeps its certificates, since those in the files now are no good: ", certificate.last_error));
+  }
+  const absl::Duration left = certificate.not_after - wall_now;
+  if (left < kExpiryWarning) {
+    const int64_t days = absl::ToInt64Hours(left) / 24;
+    conditions.push_back(left <= absl::ZeroDuration()
+                             ? absl::StrCat(certificate.ends_first, " has expired: no connection can be made")
+                             : absl::StrCat(certificate.ends_first, " expires in ", Count(days, "day")));
+  }
+  return conditions;
+}
+
+v1::Certificate ShowCertificate(const CertificateState& certificate) {
+  v1::Certificate shown;
+  shown.set_subject(certificate.subject);
+  if (certificate.not_after != absl::InfiniteFuture()) *shown.mutable_expire_time() = ToProto(certificate.not_after);
+  shown.set_ends_first(certificate.ends_first);
+  shown.set_last_error(certificate.last_error);
+  shown.set_changes(certificate.changes);
+  shown.set_refusals(certificate.refusals);
+  return shown;
+}
+
 v1::Pool ShowPool(ManagedPool& managed) { return ShowPool(managed, managed.Look()); }
 
 v1::Pool ShowPool(ManagedPool& managed, const ManagedPool::Facts& facts) {
@@ -157,6 +185,13 @@ v1::Pool ShowPool(ManagedPool& managed, const ManagedPool::Facts& facts) {
   shown.set_admin_state(AdminStateOf(stats));
   shown.set_health(ShowHealth(stats.state, stats.health));
   for (std::string& condition : ConditionsOf(stats, facts.options, now)) shown.add_conditions(std::move(condition));
+
+  if (const std::optional<CertificateState> certificate = pool.Certificate()) {
+    *shown.mutable_certificate() = ShowCertificate(*certificate);
+    for (std::string& condition : ConditionsOf(*certificate, pool.clock()->WallNow())) {
+      shown.add_conditions(std::move(condition));
+    }
+  }
 
   v1::Size& size = *shown.mutable_size();
   size.set_current(stats.connections);

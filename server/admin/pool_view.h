@@ -33,6 +33,9 @@ chanpool::admin::v1::Connection ShowConnection(const ConnectionStats& row, const
 chanpool::admin::v1::AdminState AdminStateOf(const PoolStats& stats);
 chanpool::admin::v1::Health ShowHealth(PoolAdminState state, PoolHealth health);
 std::vector<std::string> ConditionsOf(const PoolStats& stats, const PoolOptions& options, absl::Time now);
+// The same for its certificates.
+chanpool::admin::v1::Certificate ShowCertificate(const CertificateState& certificate);
+std::vector<std::string> ConditionsOf(const CertificateState& certificate, absl::Time wall_now);
 
 }  // namespace chanpool::admin
 #endif  // CHANPOOL_SERVER_ADMIN_POOL_VIEW_H_

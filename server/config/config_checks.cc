@@ -22,6 +22,7 @@
 #include "pool/core/options.h"
 #include "pool/grpc/keepalive.h"
 #include "pool/grpc/retry_policy.h"
+#include "pool/grpc/tls_options.h"
 #include "server/admin/pool_name.h"
 #include "server/admin/pool_options_proto.h"
 #include "server/admin/proto_time.h"
@@ -36,6 +37,7 @@ using chanpool::config::v1::AdminListener;
 using chanpool::config::v1::Config;
 using chanpool::config::v1::Keepalive;
 using chanpool::config::v1::PoolConfig;
+using chanpool::config::v1::Tls;
 using google::protobuf::Descriptor;
 
 // sun_path without its closing zero.
@@ -98,8 +100,9 @@ std::vector<OptionProblem> Problems(chanpool::PoolOptions options) {
 
 class Checker {
  public:
-  Checker(const Config& config, const SourceMap& sources, Diagnostics& errors, Diagnostics& warnings)
-      : config_(config), sources_(sources), errors_(errors), warnings_(warnings) {}
+  Checker(const Config& config, const SourceMap& sources, const TlsCheck& check_tls, Diagnostics& errors,
+          Diagnostics& warnings)
+      : config_(config), sources_(sources), check_tls_(check_tls), errors_(errors), warnings_(warnings) {}
 
   void Check() {
     if (Has("version") && config_.version() != 1) {
@@ -250,6 +253,7 @@ class Checker {
       const OptionProblem problem = TakeApart(wrong);
       Error(absl::StrCat(path, ".", problem.option), "OUT_OF_RANGE", problem.message, problem.hint);
     }
+    if (pool.has_tls()) CheckTls(path, pool.tls());
     CheckOptions(path, pool);
   }
 
@@ -279,6 +283,41 @@ class Checker {
     if (Has(path + ".timeout") && timeout <= absl::ZeroDuration()) {
       Error(path + ".timeout", "OUT_OF_RANGE", "must be longer than nothing", "such as 20s, the default");
     }
+  }
+
+  // The files are looked at once all that is written about them is right.
+  void CheckTls(const std::string& pool, const Tls& tls) {
+    const std::string path = pool + ".tls";
+    bool readable = true;
+    for (const char* key : {"ca_file", "certificate_file", "key_file", "server_name", "check_every"}) {
+      readable = readable && !sources_.IsUnreadable(absl::StrCat(path, ".", key));
+    }
+    bool right = true;
+    const auto wrong = [&](const std::string& key, const char* code, const std::string& message, const char* hint) {
+      Error(key, code, message, hint);
+      right = false;
+    };
+    for (const auto& [key, file] : {std::pair{".ca_file", &tls.ca_file()},
+                                    {".certificate_file", &tls.certificate_file()},
+                                    {".key_file", &tls.key_file()}}) {
+      if (!Has(path + key) || absl::StartsWith(*file, "/")) continue;
+      wrong(path + key, "INVALID_PATH", absl::StrCat(Quoted(*file), " is not the absolute path of a file"),
+            "such as /etc/chanpool/orders.pem");
+    }
+    if (readable && Has(path + ".certificate_file") != Has(path + ".key_file")) {
+      wrong(path, "TLS_PAIR", Has(path + ".key_file") ? "certificate_file is missing" : "key_file is missing",
+            "write both to show a certificate to servers, or neither");
+    }
+    const absl::Duration every = admin::FromProto(tls.check_every()).value_or(absl::ZeroDuration());
+    if (Has(path + ".check_every") && every < kShortestTlsCheck) {
+      wrong(path + ".check_every", "OUT_OF_RANGE", absl::StrCat(admin::DurationText(every), " is shorter than 100ms"),
+            "such as 10s, the default");
+    }
+    if (!readable || !right || check_tls_ == nullptr) return;
+    const absl::Status valid = check_tls_(tls);
+    if (valid.ok()) return;
+    const OptionProblem problem = TakeApart(valid);
+    Error(absl::StrCat(pool, ".", problem.option), "TLS_FILE", problem.message, problem.hint);
   }
 
   void CheckOptions(const std::string& path, const PoolConfig& pool) {
@@ -321,6 +360,7 @@ class Checker {
 
   const Config& config_;
   const SourceMap& sources_;
+  const TlsCheck& check_tls_;
   Diagnostics& errors_;
   Diagnostics& warnings_;
   std::map<std::string, std::string> names_;         // To the key that has it.
@@ -332,8 +372,9 @@ class Checker {
 
 }  // namespace
 
-void CheckConfig(const Config& config, const SourceMap& sources, Diagnostics& errors, Diagnostics& warnings) {
-  Checker(config, sources, errors, warnings).Check();
+void CheckConfig(const Config& config, const SourceMap& sources, const TlsCheck& check_tls, Diagnostics& errors,
+                 Diagnostics& warnings) {
+  Checker(config, sources, check_tls, errors, warnings).Check();
 }
 
 }  // namespace chanpool::config

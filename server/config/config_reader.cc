@@ -154,7 +154,7 @@ class Walker {
 
 }  // namespace
 
-ReadResult ReadConfig(absl::string_view text, absl::string_view file_name) {
+ReadResult ReadConfig(absl::string_view text, absl::string_view file_name, const TlsCheck& check_tls) {
   ReadResult result;
   Diagnostics errors(file_name);
   Diagnostics warnings(file_name);
@@ -162,7 +162,7 @@ ReadResult ReadConfig(absl::string_view text, absl::string_view file_name) {
   if (root.has_value()) {
     SourceMap sources;
     Walker(sources, errors).ReadMap(*root, "", result.config);
-    CheckConfig(result.config, sources, errors, warnings);
+    CheckConfig(result.config, sources, check_tls, errors, warnings);
   }
   result.diagnostics = std::move(errors).Take();
   result.warnings = std::move(warnings).Take();

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "chanpool/admin/v1/pool_admin.pb.h"
 #include "chanpool/config/v1/config.pb.h"
+#include "server/config/config_checks.h"
 
 namespace chanpool::config {
 
@@ -28,8 +29,8 @@ struct ReadResult {
 };
 
 // `file_name` stands in the diagnostics and is not opened. Any text: hostile ones cost no more than their size, which
-// is limited. Pure and thread-safe.
-ReadResult ReadConfig(absl::string_view text, absl::string_view file_name);
+// is limited. `check_tls` looks at the files that a pool names, where that is wanted. Thread-safe, and else pure.
+ReadResult ReadConfig(absl::string_view text, absl::string_view file_name, const TlsCheck& check_tls = nullptr);
 
 // What holds without a file: version 1, and nothing else.
 chanpool::config::v1::Config DefaultConfig();

@@ -87,6 +87,12 @@ pools:
       max_tokens: 100
       token_ratio: 0.1
       buffer_bytes: 65536
+    tls:                              # read again when they change; nothing is restarted
+      ca_file: /etc/chanpool/ca.pem
+      certificate_file: /etc/chanpool/orders.pem
+      key_file: /etc/chanpool/orders.key
+      server_name: orders.internal
+      check_every: 10s
     min_connections: 2
     max_connections: 32
     max_leases_per_connection: 100

@@ -3,6 +3,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "absl/time/time.h"
+#include "pool/grpc/tls_files.h"
 #include "server/config/retry_options_proto.h"
 
 namespace chanpool::sidecar {
@@ -28,6 +29,16 @@ HealthOptions ToHealthOptions(const chanpool::config::v1::Health& health) {
   return options;
 }
 
+TlsOptions ToTlsOptions(const chanpool::config::v1::Tls& tls) {
+  TlsOptions options;
+  options.ca_file = tls.ca_file();
+  options.certificate_file = tls.certificate_file();
+  options.key_file = tls.key_file();
+  options.server_name = tls.server_name();
+  if (tls.has_check_every()) options.check_every = ToDuration(tls.check_every());
+  return options;
+}
+
 }  // namespace
 
 ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& config) {
@@ -37,7 +48,14 @@ ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& 
   options.keepalive = ToKeepaliveOptions(config.keepalive());
   options.health = ToHealthOptions(config.health());
   options.retry = config::ToRetryOptions(config.retry());
+  if (config.has_tls()) options.tls = ToTlsOptions(config.tls());
   return options;
+}
+
+config::TlsCheck LooksAtTlsFiles(const Clock* clock) {
+  return [clock](const chanpool::config::v1::Tls& tls) {
+    return TlsFiles::Open(ToTlsOptions(tls), clock->WallNow()).status();
+  };
 }
 
 }  // namespace chanpool::sidecar

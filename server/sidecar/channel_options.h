@@ -5,12 +5,17 @@
 #define CHANPOOL_SERVER_SIDECAR_CHANNEL_OPTIONS_H_
 
 #include "chanpool/config/v1/config.pb.h"
+#include "pool/core/clock.h"
 #include "pool/grpc/channel_pool_options.h"
+#include "server/config/config_reader.h"
 
 namespace chanpool::sidecar {
 
 // `config` has been read without errors. All but `pool`, which its defaults decide as well.
 ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& config);
+
+// Reads the files of a pool's TLS, and says what is wrong with them now.
+config::TlsCheck LooksAtTlsFiles(const Clock* clock);
 
 }  // namespace chanpool::sidecar
 #endif  // CHANPOOL_SERVER_SIDECAR_CHANNEL_OPTIONS_H_

@@ -23,6 +23,7 @@
 #include "server/config/config_writer.h"
 #include "server/config/diagnostics.h"
 #include "server/config/effective_options.h"
+#include "server/sidecar/channel_options.h"
 
 namespace chanpool::sidecar {
 namespace {
@@ -100,7 +101,7 @@ absl::Status FileConfig::Load() {
     absl::StatusOr<std::string> read = ReadConfigFile(options_.path);
     if (!read.ok()) return read.status();
     text = *std::move(read);
-    config::ReadResult result = config::ReadConfig(text, options_.path);
+    config::ReadResult result = config::ReadConfig(text, options_.path, LooksAtTlsFiles(clock_));
     if (!result.diagnostics.empty()) return config::ConfigError(result.diagnostics);
     config = std::move(result.config);
   }
@@ -162,7 +163,7 @@ absl::StatusOr<ReloadConfigResponse> FileConfig::Change(const ReloadConfigReques
     return admin::ErrorBuilder(absl::StatusCode::kFailedPrecondition, "CONFIG_UNREADABLE", text.status().message())
         .Build();
   }
-  config::ReadResult result = config::ReadConfig(*text, options_.path);
+  config::ReadResult result = config::ReadConfig(*text, options_.path, LooksAtTlsFiles(clock_));
   if (!result.diagnostics.empty()) return config::ConfigError(result.diagnostics);
 
   ReloadConfigResponse response;

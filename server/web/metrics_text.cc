@@ -283,6 +283,12 @@ std::string MetricsText(const MetricsSnapshot& snapshot) {
       families.Gauge("chanpool_draining", "Whether the pool refuses callers and waits for calls in flight.");
   MetricFamily& overrides =
       families.Gauge("chanpool_overrides_active", "Options that operators have changed on top of the owner's.");
+  MetricFamily& expiry = families.Gauge("chanpool_certificate_expiry_timestamp_seconds",
+                                        "When the first certificate of the pool's TLS files ends, in seconds since "
+                                        "1970.");
+  MetricFamily& refused = families.Gauge("chanpool_certificate_refused",
+                                         "Whether the pool's TLS files as they are now are no good, and those before "
+                                         "stay in use.");
   seen.clear();
   for (const Pool& pool : snapshot.pools) {
     const absl::optional<Labels> labels = PoolLabels(pool.name(), own_name);
@@ -294,6 +300,9 @@ std::string MetricsText(const MetricsSnapshot& snapshot) {
     }
     Put(draining, *labels, pool.admin_state() == chanpool::admin::v1::ADMIN_STATE_DRAINING ? 1 : 0);
     Put(overrides, *labels, pool.overrides_size());
+    if (!pool.has_certificate()) continue;
+    if (pool.certificate().has_expire_time()) Put(expiry, *labels, Seconds(pool.certificate().expire_time()));
+    Put(refused, *labels, pool.certificate().last_error().empty() ? 0 : 1);
   }
   return families.Text();
 }

@@ -118,5 +118,34 @@ TEST(PoolViewTest, ADrainingConnectionSaysWhy) {
   EXPECT_EQ(ShowConnection(row, "pools/orders").drain_reason(), "");
 }
 
+TEST(PoolViewTest, ACertificateIsShownWithItsEnd) {
+  CertificateState certificate;
+  certificate.subject = "CN=shop";
+  certificate.not_after = kNow + absl::Hours(24 * 90);
+  certificate.ends_first = "/c.pem";
+  certificate.changes = 2;
+  const v1::Certificate shown = ShowCertificate(certificate);
+  EXPECT_EQ(shown.subject(), "CN=shop");
+  EXPECT_EQ(shown.expire_time().seconds(), absl::ToUnixSeconds(certificate.not_after));
+  EXPECT_EQ(shown.ends_first(), "/c.pem");
+  EXPECT_EQ(shown.changes(), 2u);
+  EXPECT_THAT(ConditionsOf(certificate, kNow), IsEmpty());
+  EXPECT_FALSE(ShowCertificate(CertificateState()).has_expire_time()) << "of no file";
+}
+
+TEST(PoolViewTest, ACertificateThatEndsAndFilesThatAreNoGoodAreConditions) {
+  CertificateState certificate;
+  certificate.ends_first = "/c.pem";
+  certificate.not_after = kNow + absl::Hours(24 * 9 + 1);
+  certificate.last_error = "tls.key_file: /c.key is gone";
+  EXPECT_THAT(
+      ConditionsOf(certificate, kNow),
+      ElementsAre("it keeps its certificates, since those in the files now are no good: tls.key_file: /c.key is "
+                  "gone",
+                  "/c.pem expires in 9 days"));
+  EXPECT_THAT(ConditionsOf(certificate, certificate.not_after),
+              Contains("/c.pem has expired: no connection can be made"));
+}
+
 }  // namespace
 }  // namespace chanpool::admin

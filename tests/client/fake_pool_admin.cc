@@ -218,6 +218,9 @@ FakePoolAdmin::FakePoolAdmin() {
                          reason: "sale" set_time )",
           At(600), " expire_time ", At(-1200),
           R"( } keepalive { time { seconds: 300 } timeout { seconds: 20 } }
+             certificate { subject: "CN=shop" ends_first: "/etc/chanpool/shop.pem" changes: 3 refusals: 1
+                           last_error: "tls.key_file: /etc/chanpool/shop.key is not the key" expire_time )",
+          At(-9 * 86400 - 3600), R"( }
              admin_state: ADMIN_STATE_ACTIVE health: HEALTH_HEALTHY
              size { current: 8 idle: 1 active: 7 connecting: 0 backoff: 0 checking: 0 draining: 0 min: 2 max: 40 }
              leases { active: 612 capacity: 800 } waiters { count: 0 max: 1000 } etag: "o7" generation: 7

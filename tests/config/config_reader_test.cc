@@ -122,7 +122,7 @@ INSTANTIATE_TEST_SUITE_P(
          "f:2:8: http.tls: unknown key (the keys here are listen)"},
         {"InlinedMessage", Pool("    options: {}\n"),
          absl::StrCat(
-             "f:5:5: pools[0].options: unknown key (the keys here are name, target, keepalive, retry, health, ",
+             "f:5:5: pools[0].options: unknown key (the keys here are name, target, keepalive, retry, health, tls, ",
              FieldNames(*chanpool::config::v1::PoolOptions::descriptor()), ")")},
         {"NullMap", "version: 1\nadmin:\n", "f:2:1: admin: has no value (remove the key, or write {})"},
         {"NullList", "version: 1\npools: ~\n", "f:2:1: pools: has no value (remove the key, or write [])"},
@@ -230,6 +230,15 @@ INSTANTIATE_TEST_SUITE_P(
         {"OptionBesideAnUnreadableOne", Pool("    max_connections: many\n    min_connections: 20\n"),
          "f:5:22: pools[0].max_connections: \"many\" is not a whole number (write it in decimal digits, without "
          "quotes)"},
+        {"TlsRelativePath", Pool("    tls: {ca_file: ca.pem}\n"),
+         "f:5:20: pools[0].tls.ca_file: \"ca.pem\" is not the absolute path of a file (such as "
+         "/etc/chanpool/orders.pem)"},
+        {"TlsHalfAPair", Pool("    tls: {certificate_file: /c.pem}\n"),
+         "f:5:5: pools[0].tls: key_file is missing (write both to show a certificate to servers, or neither)"},
+        {"TlsOtherHalf", Pool("    tls: {key_file: /c.key}\n"),
+         "f:5:5: pools[0].tls: certificate_file is missing (write both to show a certificate to servers, or neither)"},
+        {"TlsCheckedTooOften", Pool("    tls: {check_every: 99ms}\n"),
+         "f:5:24: pools[0].tls.check_every: 99ms is shorter than 100ms (such as 10s, the default)"},
         {"KeepaliveZero", Pool("    keepalive: {time: 0s}\n"),
          "f:5:23: pools[0].keepalive.time: must be longer than nothing (to have no pings leave keepalive out)"},
         {"HealthWithoutCheck", Pool("    health: {service: shop.Orders}\n"),
@@ -326,6 +335,23 @@ TEST(ConfigReaderTest, WarnsOfWhatIsAllowedAndProbablyNotMeant) {
                                      "connect_timeout 10s")));
   EXPECT_THAT(Warnings("version: 1\nadmin: {listeners: [{tcp: {port: 0, role: operator}}]}\n"),
               ElementsAre(StartsWith("f:2:43: admin.listeners[0].tcp.role: every user of this machine may")));
+}
+
+TEST(ConfigReaderTest, TellsWhatIsWrongWithTlsFilesWhereTheyAreNamed) {
+  const TlsCheck no_key = [](const chanpool::config::v1::Tls& tls) {
+    return absl::InvalidArgumentError(absl::StrCat("tls.key_file: ", tls.key_file(), " is missing; put it there"));
+  };
+  const auto errors = [&](const std::string& yaml) {
+    std::vector<std::string> texts;
+    for (const auto& error : ReadConfig(yaml, "f", no_key).diagnostics) texts.push_back(FormatDiagnostic(error));
+    return texts;
+  };
+  EXPECT_THAT(errors(Pool("    tls: {certificate_file: /c.pem, key_file: /c.key}\n")),
+              ElementsAre("f:5:47: pools[0].tls.key_file: /c.key is missing (put it there)"));
+  // Not asked of what is not well written.
+  EXPECT_THAT(errors(Pool("    tls: {certificate_file: c.pem, key_file: /c.key}\n")),
+              ElementsAre(HasSubstr("is not the absolute path of a file")));
+  EXPECT_THAT(errors(Pool("    tls: {check_every: often, key_file: /c.key}\n")), ElementsAre(HasSubstr("check_every")));
 }
 
 TEST(ConfigReaderTest, CombinesDefaultsOnlyWhereAPoolHasThem) {

@@ -18,6 +18,7 @@
 #include "pool/core/options.h"
 #include "pool/grpc/keepalive.h"
 #include "pool/grpc/retry_policy.h"
+#include "pool/grpc/tls_options.h"
 #include "server/admin/pool_options_proto.h"
 #include "server/admin/proto_time.h"
 #include "server/config/config_reader.h"
@@ -141,6 +142,13 @@ TEST(ConfigReferenceTest, StatusCodesAreGrpcs) {
   EXPECT_EQ(codes.value_count(), grpc::StatusCode::UNAUTHENTICATED + 1);
   EXPECT_EQ(chanpool::config::v1::STATUS_CODE_UNAVAILABLE, static_cast<int>(grpc::StatusCode::UNAVAILABLE));
   EXPECT_EQ(chanpool::config::v1::STATUS_CODE_ABORTED, static_cast<int>(grpc::StatusCode::ABORTED));
+}
+
+TEST(ConfigReferenceTest, DefaultsOfTlsAreTheLibrarys) {
+  const Config config = Read(
+      absl::StrCat("version: 1\npools: [{name: a, target: t, tls: {check_every: ",
+                   DefaultText(*chanpool::config::v1::Tls::descriptor()->FindFieldByName("check_every")), "}}]\n"));
+  EXPECT_EQ(*admin::FromProto(config.pools(0).tls().check_every()), TlsOptions().check_every);
 }
 
 TEST(ConfigReferenceTest, SaysOfTheRightDurationsThatTheyMayBeInfinite) {

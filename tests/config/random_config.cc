@@ -145,6 +145,16 @@ class Generator {
       if (Maybe()) pool.mutable_health()->set_service("shop.Orders");
     }
     if (Maybe()) {
+      auto& tls = *pool.mutable_tls();
+      if (Maybe()) tls.set_ca_file(absl::StrCat("/", Text()));
+      if (Maybe()) {
+        tls.set_certificate_file(absl::StrCat("/", Text()));
+        tls.set_key_file(absl::StrCat("/", Text()));
+      }
+      if (Maybe()) tls.set_server_name(Text());
+      if (Maybe()) *tls.mutable_check_every() = Duration(absl::Milliseconds(100), absl::Hours(9));
+    }
+    if (Maybe()) {
       Options(*pool.mutable_options());
       // In a file a pool has options only if it has one.
       if (pool.options().ByteSizeLong() == 0) pool.clear_options();

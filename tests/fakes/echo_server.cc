@@ -253,7 +253,8 @@ void EchoServer::Start() {
   grpc::ServerBuilder builder;
   int bound = 0;
   const std::string address = target().substr(5);
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &bound);
+  builder.AddListeningPort(
+      address, options_.credentials != nullptr ? options_.credentials : grpc::InsecureServerCredentials(), &bound);
   builder.RegisterService(service_.get());
   if (options_.serves_health) builder.RegisterService(health_.get());
   if (options_.max_concurrent_streams > 0) {

@@ -9,6 +9,7 @@
 #ifndef CHANPOOL_TESTS_FAKES_ECHO_SERVER_H_
 #define CHANPOOL_TESTS_FAKES_ECHO_SERVER_H_
 
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 
 #include <cstdint>
@@ -34,6 +35,8 @@ struct EchoServerOptions {
   // Answers the pool's probes by a health service of its own. Without it gRPC answers UNIMPLEMENTED, from handlers in
   // its library whose destruction ThreadSanitizer takes for a race.
   bool serves_health = false;
+  // Null: insecure.
+  std::shared_ptr<grpc::ServerCredentials> credentials = nullptr;
 };
 
 // Thread-safe, but for Stop and Start: one thread at a time.

@@ -23,6 +23,7 @@
 #include "tests/fakes/eventually.h"
 #include "tests/fakes/sockets.h"
 #include "tests/fakes/status_matchers.h"
+#include "tests/fakes/test_certificates.h"
 
 namespace chanpool::sidecar {
 namespace {
@@ -33,11 +34,14 @@ using ::chanpool::testing::Echo;
 using ::chanpool::testing::EchoReply;
 using ::chanpool::testing::EchoRequest;
 using ::chanpool::testing::EchoServer;
+using ::chanpool::testing::EchoServerOptions;
 using ::chanpool::testing::Eventually;
 using ::chanpool::testing::In;
 using ::chanpool::testing::IsOk;
 using ::chanpool::testing::kLimit;
 using ::chanpool::testing::StatusIs;
+using ::chanpool::testing::TestAuthority;
+using ::chanpool::testing::TestPair;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -244,6 +248,33 @@ TEST_F(FileConfigTest, NoCallFailsWhileConfigurationsChange) {
   stop = true;
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(failed.load(), 0) << "of " << answered.load();
+}
+
+TEST_F(FileConfigTest, TlsOfAPoolIsReadFromItsFiles) {
+  const TestAuthority authority("root", In(absl::Hours(24 * 300)));
+  const TestPair pair = authority.Issue("localhost", In(-absl::Hours(1)), In(absl::Hours(24 * 90)));
+  std::ofstream(folder_ + "/ca.pem") << authority.certificate();
+  std::ofstream(folder_ + "/c.pem") << pair.certificate;
+  std::ofstream(folder_ + "/c.key") << pair.key;
+  grpc::SslServerCredentialsOptions tls;
+  tls.pem_key_cert_pairs.push_back({pair.key, pair.certificate});
+  EchoServerOptions options;
+  options.credentials = grpc::SslServerCredentials(tls);
+  EchoServer server(options);
+  const std::string more = absl::StrCat("tls: {ca_file: ", folder_, "/ca.pem, certificate_file: ", folder_,
+                                        "/c.pem, key_file: ", folder_, "/c.key, server_name: localhost}");
+  Load(PoolTo(server.target(), "orders", more));
+  EXPECT_THAT(pools_.Find("orders")->WaitForReady(1, In(kLimit)), IsOk());
+  EXPECT_EQ(pools_.Find("orders")->Certificate()->subject, "CN=localhost");
+
+  // Another pool's key: refused where it stands, and what runs stays.
+  std::ofstream(folder_ + "/other.key") << authority.Issue("other", In(-absl::Hours(1)), In(absl::Hours(1))).key;
+  const auto reload =
+      Reload(PoolTo(server.target(), "orders",
+                    absl::StrCat("tls: {certificate_file: ", folder_, "/c.pem, key_file: ", folder_, "/other.key}")));
+  EXPECT_THAT(reload.status(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                        HasSubstr("pools[0].tls.key_file: " + folder_ + "/other.key is not the key")));
+  EXPECT_EQ(pools_.Find("orders")->Certificate()->last_error, "");
 }
 
 }  // namespace

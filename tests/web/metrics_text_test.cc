@@ -104,6 +104,8 @@ MetricsSnapshot Fixed() {
   draining.set_admin_state(chanpool::admin::v1::ADMIN_STATE_DRAINING);
   draining.add_overrides();
   draining.add_overrides();
+  draining.mutable_certificate()->mutable_expire_time()->set_seconds(1800000000);
+  draining.mutable_certificate()->set_last_error("the key does not fit");
   for (const auto& [name, state] :
        {std::pair{"pools/resting", chanpool::admin::v1::ADMIN_STATE_DRAINED},
         std::pair{"processes/shop/pools/orders", chanpool::admin::v1::ADMIN_STATE_ACTIVE}}) {
