@@ -1,6 +1,6 @@
 # The one door. `make` alone lists what is behind it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test sim soak planted bench bench-acquire bench-growth bench-tricks check coverage asan tsan format
+.PHONY: help demo install test sim soak fault planted bench bench-acquire bench-growth bench-tricks check coverage asan tsan format
 PREFIX ?= /usr/local
 
 help: ## What can be done here
@@ -25,11 +25,18 @@ sim: ## Simulate pools for SECONDS=60 with fresh seeds, or replay SEED=... or SC
 	@scripts/install.sh
 	@scripts/sim.sh --seconds=$(or $(SECONDS),60) $(if $(SEED),--seed=$(SEED)) $(if $(SCRIPT),--script=$(SCRIPT))
 
-soak: ## Quiet pools against stock servers for 4 minutes, then `make sim` for HOURS=8, with a line each minute
+soak: ## Quiet pools against stock servers, 4 minutes; faults for MINUTES=10; then `make sim` for HOURS=8
 	@scripts/install.sh
 	@scripts/install_tools.sh interop_go_server grpcio_python
 	@bazel run --noshow_progress --ui_event_filters=-info //tests/interop:quiet_soak -- 240
+	@bazel build --noshow_progress //tests/fault:fault_soak
+	@bazel-bin/tests/fault/fault_soak --minutes=$(or $(MINUTES),10)
 	@scripts/sim.sh --seconds=$$(awk 'BEGIN { print 3600 * $(or $(HOURS),8) }') --progress=60
+
+fault: ## What is lost, and for how long, when servers and networks fail; 6 minutes (ARGS="--case=reset", "--list")
+	@scripts/install.sh
+	@bazel build --noshow_progress //tests/fault:fault_runner
+	@bazel-bin/tests/fault/fault_runner $(ARGS)
 
 planted: ## Plant known bugs in the engine, one at a time: which check finds each; 10 minutes at most
 	@scripts/install.sh

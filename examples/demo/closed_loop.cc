@@ -19,7 +19,8 @@ constexpr size_t kPayloadBytes = 100;
 
 class ClosedLoop::Caller {
  public:
-  Caller(ClosedLoop* load, absl::Duration delay, Patience patience) : load_(load), patience_(patience) {
+  Caller(ClosedLoop* load, absl::Duration delay, Patience patience, absl::Duration limit)
+      : load_(load), patience_(patience), limit_(limit) {
     request_.set_id(std::string(kPayloadBytes, 'x'));
     request_.set_delay_ms(static_cast<int32_t>(absl::ToInt64Milliseconds(delay)));
   }
@@ -27,6 +28,7 @@ class ClosedLoop::Caller {
   void Begin(absl::Time now) {
     context_ = std::make_unique<grpc::ClientContext>();
     context_->set_wait_for_ready(patience_ == Patience::kWaitForReady);
+    if (limit_ != absl::InfiniteDuration()) context_->set_deadline(absl::ToChronoTime(now + limit_));
     call_.start = now;
     load_->NextStub().async()->GetOrder(context_.get(), &request_, &response_,
                                         [this](const grpc::Status& status) { End(status); });
@@ -54,6 +56,7 @@ class ClosedLoop::Caller {
 
   ClosedLoop* const load_;
   const Patience patience_;
+  const absl::Duration limit_;
   GetOrderRequest request_;
   Order response_;
   std::unique_ptr<grpc::ClientContext> context_;
@@ -63,10 +66,10 @@ class ClosedLoop::Caller {
 };
 
 ClosedLoop::ClosedLoop(const std::vector<std::shared_ptr<grpc::ChannelInterface>>& channels, int callers,
-                       absl::Duration delay, Patience patience)
+                       absl::Duration delay, Patience patience, absl::Duration limit)
     : running_(callers) {
   for (const auto& channel : channels) stubs_.push_back(Orders::NewStub(channel));
-  for (int i = 0; i < callers; ++i) callers_.push_back(std::make_unique<Caller>(this, delay, patience));
+  for (int i = 0; i < callers; ++i) callers_.push_back(std::make_unique<Caller>(this, delay, patience, limit));
   for (const auto& caller : callers_) caller->Begin(absl::Now());
 }
 

@@ -39,9 +39,10 @@ enum class Patience {
 // One thread at a time.
 class ClosedLoop {
  public:
-  // Begins at once. Of several channels each call takes the next: a round robin. The server answers after `delay`.
+  // Begins at once. Of several channels each call takes the next: a round robin. The server answers after `delay`. Each
+  // call has `limit` to end.
   ClosedLoop(const std::vector<std::shared_ptr<grpc::ChannelInterface>>& channels, int callers, absl::Duration delay,
-             Patience patience = Patience::kFailFast);
+             Patience patience = Patience::kFailFast, absl::Duration limit = absl::InfiniteDuration());
   ~ClosedLoop();  // Stops.
 
   // Starts no more calls, waits for those in flight, and returns every call since the beginning, caller by caller.

@@ -1,17 +1,22 @@
 // The demo's server, in a process of its own so that it can really be killed.
 //
-//   upstream [--port=N] [--max_streams=N]
+//   upstream [--port=N] [--max_streams=N] [--grace_ms=N] [--max_connection_age_ms=N] [--max_connection_age_grace_ms=N]
+//            [--min_ping_interval_ms=N]
 //
-// Prints its port as one line, then serves until its standard input ends: it never outlives whoever started it.
+// Prints its port as one line, then serves until its standard input ends: it never outlives whoever started it. Then
+// the calls in progress have the grace to end. The others are gRPC's settings of a server, and its defaults.
 #include <grpc/grpc.h>
 #include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -45,21 +50,37 @@ class OrdersService : public Orders::CallbackService {
   }
 };
 
-int Serve(int port, int max_streams) {
+struct Flags {
+  int port = 0;
+  int max_streams = 100;
+  int grace_ms = 0;
+  int max_connection_age_ms = 0;
+  int max_connection_age_grace_ms = 0;
+  int min_ping_interval_ms = 0;
+};
+
+int Serve(Flags flags) {
   OrdersService service;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(absl::StrCat("127.0.0.1:", port), grpc::InsecureServerCredentials(), &port);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, max_streams);
+  builder.AddListeningPort(absl::StrCat("127.0.0.1:", flags.port), grpc::InsecureServerCredentials(), &flags.port);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, flags.max_streams);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // A port that is taken is an error, not a second server.
+  const auto set = [&builder](const char* argument, int value) {
+    if (value > 0) builder.AddChannelArgument(argument, value);
+  };
+  set(GRPC_ARG_MAX_CONNECTION_AGE_MS, flags.max_connection_age_ms);
+  set(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, flags.max_connection_age_grace_ms);
+  set(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, flags.min_ping_interval_ms);
+  if (flags.min_ping_interval_ms > 0) builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.RegisterService(&service);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) return 1;
-  std::printf("%d\n", port);
+  std::printf("%d\n", flags.port);
   std::fflush(stdout);
   char ignored[256];
   while (read(STDIN_FILENO, ignored, sizeof ignored) > 0) {
   }
-  server->Shutdown(std::chrono::system_clock::now());
+  server->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(flags.grace_ms));
   return 0;
 }
 
@@ -67,16 +88,24 @@ int Serve(int port, int max_streams) {
 }  // namespace chanpool::demo
 
 int main(int argc, char** argv) {
-  int port = 0;
-  int max_streams = 100;
+  chanpool::demo::Flags flags;
+  const std::pair<absl::string_view, int*> known[] = {
+      {"--port=", &flags.port},
+      {"--max_streams=", &flags.max_streams},
+      {"--grace_ms=", &flags.grace_ms},
+      {"--max_connection_age_ms=", &flags.max_connection_age_ms},
+      {"--max_connection_age_grace_ms=", &flags.max_connection_age_grace_ms},
+      {"--min_ping_interval_ms=", &flags.min_ping_interval_ms}};
   for (int i = 1; i < argc; ++i) {
     absl::string_view argument = argv[i];
-    const bool known = (absl::ConsumePrefix(&argument, "--port=") && absl::SimpleAtoi(argument, &port)) ||
-                       (absl::ConsumePrefix(&argument, "--max_streams=") && absl::SimpleAtoi(argument, &max_streams));
-    if (!known) {
-      std::fprintf(stderr, "upstream: %s is none of --port=N, --max_streams=N\n", argv[i]);
+    const bool read = std::any_of(std::begin(known), std::end(known), [&argument](const auto& flag) {
+      return absl::ConsumePrefix(&argument, flag.first) && absl::SimpleAtoi(argument, flag.second);
+    });
+    if (!read) {
+      std::fprintf(stderr, "upstream: %s is none of --port=N, --max_streams=N and the others in upstream.cc\n",
+                   argv[i]);
       return 2;
     }
   }
-  return chanpool::demo::Serve(port, max_streams);
+  return chanpool::demo::Serve(flags);
 }

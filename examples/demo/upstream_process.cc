@@ -34,8 +34,9 @@ std::string PathBeside(const std::string& relative) {
   return absl::StrCat(path.substr(0, path.rfind('/') + 1), relative);
 }
 
-absl::StatusOr<std::unique_ptr<UpstreamProcess>> UpstreamProcess::Start(std::string path, int max_streams) {
-  std::unique_ptr<UpstreamProcess> process(new UpstreamProcess(std::move(path), max_streams));
+absl::StatusOr<std::unique_ptr<UpstreamProcess>> UpstreamProcess::Start(std::string path, int max_streams,
+                                                                        std::vector<std::string> more_flags) {
+  std::unique_ptr<UpstreamProcess> process(new UpstreamProcess(std::move(path), max_streams, std::move(more_flags)));
   const absl::Status spawned = process->Spawn();
   if (!spawned.ok()) return spawned;
   return process;
@@ -53,10 +54,20 @@ std::string UpstreamProcess::target() const { return absl::StrCat("ipv4:127.0.0.
 void UpstreamProcess::Kill() {
   if (pid_ < 0) return;
   kill(pid_, SIGKILL);
+  AwaitEnd();
+  close(stdin_);
+}
+
+void UpstreamProcess::Stop() {
+  if (pid_ < 0) return;
+  close(stdin_);
+  AwaitEnd();
+}
+
+void UpstreamProcess::AwaitEnd() {
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
   pid_ = -1;
-  close(stdin_);
 }
 
 // posix_spawn, not fork: this process has threads by now, and gRPC in a forked child is not to be touched.
@@ -71,8 +82,11 @@ absl::Status UpstreamProcess::Spawn() {
   std::string program = path_;
   std::string port = absl::StrCat("--port=", port_);
   std::string streams = absl::StrCat("--max_streams=", max_streams_);
-  char* arguments[] = {program.data(), port.data(), streams.data(), nullptr};
-  const int error = posix_spawn(&pid_, program.c_str(), &files, nullptr, arguments, environ);
+  std::vector<std::string> more_flags = more_flags_;
+  std::vector<char*> arguments = {program.data(), port.data(), streams.data()};
+  for (std::string& flag : more_flags) arguments.push_back(flag.data());
+  arguments.push_back(nullptr);
+  const int error = posix_spawn(&pid_, program.c_str(), &files, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&files);
   close(to_child[0]);
   close(from_child[1]);

@@ -2,7 +2,7 @@
 //
 //   absl::StatusOr<std::unique_ptr<UpstreamProcess>> upstream =
 //       UpstreamProcess::Start(PathBeside("upstream"), /*max_streams=*/100);
-//   (*upstream)->Kill();
+//   (*upstream)->Kill();          // or Stop(), which lets calls end
 //   absl::Status listens_again = (*upstream)->Restart();
 #ifndef CHANPOOL_EXAMPLES_DEMO_UPSTREAM_PROCESS_H_
 #define CHANPOOL_EXAMPLES_DEMO_UPSTREAM_PROCESS_H_
@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,15 +25,20 @@ std::string PathBeside(const std::string& relative);
 // One thread at a time. The destructor kills.
 class UpstreamProcess {
  public:
-  // Returns when the server listens. Fails when `path` cannot be run or prints no port.
-  static absl::StatusOr<std::unique_ptr<UpstreamProcess>> Start(std::string path, int max_streams);
+  // Returns when the server listens. Fails when `path` cannot be run or prints no port. `more_flags`: of the program,
+  // each time that it is started.
+  static absl::StatusOr<std::unique_ptr<UpstreamProcess>> Start(std::string path, int max_streams,
+                                                                std::vector<std::string> more_flags = {});
   ~UpstreamProcess();
   UpstreamProcess(const UpstreamProcess&) = delete;
   UpstreamProcess& operator=(const UpstreamProcess&) = delete;
 
   // kill -9. Returns when the process is gone, and its sockets with it. No effect on a dead one.
   void Kill();
-  // On the same port. Returns when the server listens again.
+  // Sends GOAWAY, lets the calls in progress end (the flag --grace_ms), and returns when the process is gone. No effect
+  // on a dead one.
+  void Stop();
+  // On the same port; kills what runs. Returns when the server listens again.
   absl::Status Restart();
 
   int port() const { return port_; }
@@ -41,11 +47,14 @@ class UpstreamProcess {
   std::string target() const;
 
  private:
-  UpstreamProcess(std::string path, int max_streams) : path_(std::move(path)), max_streams_(max_streams) {}
+  UpstreamProcess(std::string path, int max_streams, std::vector<std::string> more_flags)
+      : path_(std::move(path)), max_streams_(max_streams), more_flags_(std::move(more_flags)) {}
   absl::Status Spawn();
+  void AwaitEnd();
 
   const std::string path_;
   const int max_streams_;
+  const std::vector<std::string> more_flags_;
   int port_ = 0;
   pid_t pid_ = -1;
   int stdin_ = -1;  // The child serves until this closes, so it ends with us however we end.
