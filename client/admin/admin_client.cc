@@ -192,6 +192,11 @@ absl::StatusOr<v1::GetPoolResponse> AdminClient::GetPool(const v1::GetPoolReques
   return Call(*connection_, &v1::PoolAdmin::Stub::GetPool, request, timeout);
 }
 
+absl::StatusOr<v1::ListCallsResponse> AdminClient::ListCalls(const v1::ListCallsRequest& request,
+                                                             absl::Duration timeout) {
+  return Call(*connection_, &v1::PoolAdmin::Stub::ListCalls, request, timeout);
+}
+
 absl::StatusOr<v1::ExplainPoolResponse> AdminClient::ExplainPool(const v1::ExplainPoolRequest& request,
                                                                  absl::Duration timeout) {
   return Call(*connection_, &v1::PoolAdmin::Stub::ExplainPool, request, timeout);

@@ -55,6 +55,7 @@ class AdminClient {
   absl::StatusOr<v1::ListConnectionsResponse> ListConnections(const v1::ListConnectionsRequest& request,
                                                               absl::Duration timeout);
   absl::StatusOr<v1::GetStatsResponse> GetStats(const v1::GetStatsRequest& request, absl::Duration timeout);
+  absl::StatusOr<v1::ListCallsResponse> ListCalls(const v1::ListCallsRequest& request, absl::Duration timeout);
   absl::StatusOr<v1::ExplainPoolResponse> ExplainPool(const v1::ExplainPoolRequest& request, absl::Duration timeout);
   absl::StatusOr<v1::ListDecisionsResponse> ListDecisions(const v1::ListDecisionsRequest& request,
                                                           absl::Duration timeout);

@@ -117,14 +117,34 @@ std::vector<Command> MakeCommands() {
                       "show counters and gauges",
                       "Counters only grow while the process lives. For rates: poolctl top. With --times: how long\n"
                       "acquires, holds and dials took. \"~\" before a count: estimated from a sample, 1 in 64. A\n"
-                      "quantile is known to a bucket: \"<= 25ms\" is its upper bound.",
+                      "quantile is known to a bucket: \"<= 25ms\" is its upper bound. With --methods: the calls that\n"
+                      "have ended, by method, each timed; an error is every end but OK, and its percentage is of the\n"
+                      "requests beside it. Methods above 100 in a pool are one row, \"other\".",
                       kLists,
-                      {{"times", 0, "", "show how long things took, instead of counters"}},
+                      {{"times", 0, "", "show how long things took, instead of counters"},
+                       {"methods", 0, "", "show what became of calls, by method, instead of counters"}},
                       {{"stats", "of all pools"},
                        {"stats orders --times", "means and quantiles of one"},
+                       {"stats orders --methods", "requests, errors and latency of its methods"},
                        {"stats orders billing -o json", "of two, for a program"}},
                       {"show stats"},
                       &GetStats});
+  commands.push_back(
+      {"calls",
+       kSee,
+       "POOL",
+       1,
+       1,
+       Names::kPools,
+       "show the calls in flight, oldest first",
+       "Which method, for how long, on which connection, and when their deadline is: what a drain waits\n"
+       "for.",
+       "table|json|yaml",
+       {{"limit", 0, "N", "at most so many, 1 to 1000 (default 100)"}},
+       {{"calls orders", "the oldest 100"}, {"calls orders --limit 5", "what hangs?"}},
+       {},
+       &Calls,
+       {"get calls"}});
   commands.push_back(
       {"explain",
        kSee,

@@ -20,6 +20,8 @@ Table OperationTable(Session& session, const std::vector<v1::Operation>& operati
 absl::StatusOr<int> GetInstance(Session& session, const Invocation& invocation);
 absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation);
 absl::StatusOr<int> DescribePool(Session& session, const Invocation& invocation);
+// calls_command.cc
+absl::StatusOr<int> Calls(Session& session, const Invocation& invocation);
 // explain_commands.cc
 absl::StatusOr<int> ExplainPool(Session& session, const Invocation& invocation);
 absl::StatusOr<int> Decisions(Session& session, const Invocation& invocation);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "client/cli/call_text.h"
 #include "client/cli/commands.h"
 #include "client/cli/error_report.h"
 #include "client/cli/json_text.h"
@@ -219,7 +220,9 @@ absl::StatusOr<int> GetConnections(Session& session, const Invocation& invocatio
       {"POOL"},        {"ID"}, {"STATE"}, {"LEASES", kRight}, {"PEAK", kRight}, {"AGE", kRight}, {"IN-STATE", kRight},
       {"DRAIN-REASON"}};
   if (wide) {
-    for (const char* title : {"ACQUIRED", "IDLE", "MEAN-HOLD", "CONNECT"}) columns.push_back({title, kRight});
+    for (const char* title : {"ACQUIRED", "REQUESTS", "ERRORS", "IDLE", "MEAN-HOLD", "CONNECT"}) {
+      columns.push_back({title, kRight});
+    }
     columns.push_back({"NAME"});
   }
   Table table(columns);
@@ -238,6 +241,8 @@ absl::StatusOr<int> GetConnections(Session& session, const Invocation& invocatio
     };
     if (wide) {
       row.push_back({Text(connection.has_acquired(), connection.acquired())});
+      row.push_back({Text(connection.has_requests(), connection.requests())});
+      row.push_back({connection.has_errors() ? ErrorsText(connection.errors(), connection.requests()) : ""});
       row.push_back({connection.has_idle() ? Age(FromProto(connection.idle())) : ""});
       row.push_back({connection.has_mean_hold() ? Elapsed(FromProto(connection.mean_hold())) : ""});
       row.push_back({connection.has_connect_time() ? Elapsed(FromProto(connection.connect_time())) : ""});
@@ -393,6 +398,34 @@ Table TimesTable(const std::vector<v1::PoolStats>& all) {
   return table;
 }
 
+// What became of calls, a line for each method.
+Table MethodsTable(const std::vector<v1::PoolStats>& all, bool wide) {
+  std::vector<Column> columns = {{"NAME"}, {"METHOD", Align::kLeft, /*elastic=*/true}};
+  for (const char* title : {"REQUESTS", "ERRORS", "MEAN", "P50", "P99"}) columns.push_back({title, kRight});
+  if (wide) columns.push_back({"CODES"});
+  Table table(columns);
+  for (const v1::PoolStats& stats : all) {
+    for (const v1::MethodStats& method : stats.methods()) {
+      const TimesText times(method.times());
+      std::vector<Cell> row = {
+          {absl::StrCat(Visible(ShortName(stats.name())), stats.stale() ? " (STALE)" : ""),
+           stats.stale() ? Tone::kBad : Tone::kPlain},
+          {Visible(method.method())},
+          {absl::StrCat(method.requests())},
+          {ErrorsText(method.errors(), method.requests()), method.errors() > 0 ? Tone::kWarning : Tone::kPlain},
+          {times.mean()},
+          {times.AtMost(0.5)},
+          {times.AtMost(0.99)}};
+      if (wide) {
+        const std::map<std::string, uint64_t> codes(method.by_code().begin(), method.by_code().end());
+        row.push_back({Visible(absl::StrJoin(codes, " ", absl::PairFormatter("=")))});
+      }
+      table.Add(std::move(row));
+    }
+  }
+  return table;
+}
+
 }  // namespace
 
 absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation) {
@@ -402,7 +435,9 @@ absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation) {
     if (!pool.ok()) return UsageError(pool.status().message());
     request.add_pools(*pool);
   }
+  if (invocation.Has("times") && invocation.Has("methods")) return UsageError("--times or --methods, not both");
   request.set_include_histograms(invocation.Has("times"));
+  request.set_include_methods(invocation.Has("methods"));
   const absl::StatusOr<AdminClient*> client = session.client();
   if (!client.ok()) return client.status();
   const absl::StatusOr<v1::GetStatsResponse> response = (*client)->GetStats(request, session.timeout());
@@ -414,6 +449,10 @@ absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation) {
     return kExitOk;
   }
   const bool wide = session.format() == Format::kWide;
+  if (invocation.Has("methods")) {
+    PrintTable(session, MethodsTable(all, wide), "no call has ended yet");
+    return kExitOk;
+  }
   std::vector<Column> columns = {{"NAME", Align::kLeft, /*elastic=*/true}};
   for (const char* title : {"CONNS", "LEASES", "WAITERS", "ACQUIRED", "REJECTED", "TIMED-OUT", "DIAL-FAIL"}) {
     columns.push_back({title, kRight});

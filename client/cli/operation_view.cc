@@ -35,6 +35,9 @@ std::vector<std::string> Blockers(const v1::Operation& operation) {
         absl::StrCat(Visible(at == std::string::npos ? blocker.connection() : blocker.connection().substr(at)), " ",
                      Count(blocker.leases(), "call"));
     if (blocker.has_draining_for()) absl::StrAppend(&text, " (", Age(FromProto(blocker.draining_for())), ")");
+    if (blocker.calls_size() > 0) {
+      absl::StrAppend(&text, ": ", Visible(blocker.calls(0).method()), " for ", Age(FromProto(blocker.calls(0).age())));
+    }
     blockers.push_back(std::move(text));
   }
   return blockers;

@@ -72,6 +72,9 @@ struct FakeTarget::Network {
   std::map<std::string, int> dials_at ABSL_GUARDED_BY(mu);
   int destroyed ABSL_GUARDED_BY(mu) = 0;
   int cancels ABSL_GUARDED_BY(mu) = 0;
+  std::vector<CallInFlight> calls_in_flight ABSL_GUARDED_BY(mu);
+  CallTotals calls_ended ABSL_GUARDED_BY(mu);
+  std::vector<MethodStats> methods ABSL_GUARDED_BY(mu);
 };
 
 class FakeTarget::FakeConnection : public Connection {
@@ -114,6 +117,18 @@ class FakeTarget::FakeConnection : public Connection {
     ++network_->cancels;
   }
 
+  CallTotals EndedCalls() const override {
+    MutexLock lock(&network_->mu);
+    return network_->calls_ended;
+  }
+  std::vector<CallInFlight> OldestCalls(size_t most) const override {
+    MutexLock lock(&network_->mu);
+    std::vector<CallInFlight> calls = network_->calls_in_flight;
+    for (CallInFlight& call : calls) call.connection = entry_->id;
+    KeepOldest(most, &calls);
+    return calls;
+  }
+
  private:
   const std::shared_ptr<Network> network_;
   const std::shared_ptr<Network::Entry> entry_;
@@ -130,6 +145,10 @@ class FakeTarget::FakeConnector : public Connector {
                                        std::weak_ptr<ConnectionListener> listener) override {
     return std::make_unique<FakeConnection>(network_, endpoint.address, id, options, std::move(listener));
   }
+  std::vector<MethodStats> Methods() const override {
+    MutexLock lock(&network_->mu);
+    return network_->methods;
+  }
 
  private:
   const std::shared_ptr<Network> network_;
@@ -142,6 +161,13 @@ std::unique_ptr<Connector> FakeTarget::NewConnector() { return std::make_unique<
 void FakeTarget::SetDial(Dial dial) {
   MutexLock lock(&network_->mu);
   network_->dial = dial;
+}
+
+void FakeTarget::SetCalls(std::vector<CallInFlight> in_flight, CallTotals ended, std::vector<MethodStats> methods) {
+  MutexLock lock(&network_->mu);
+  network_->calls_in_flight = std::move(in_flight);
+  network_->calls_ended = ended;
+  network_->methods = std::move(methods);
 }
 
 void FakeTarget::SetDial(const std::string& address, Dial dial) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "pool/core/call_stats.h"
 #include "pool/core/connector.h"
 #include "pool/core/mutex.h"
 #include "pool/core/options.h"
@@ -40,6 +41,9 @@ class FakeTarget {
   void SetDial(const std::string& address, Dial dial);
   void SetProbe(Probe probe);
   void SetRefusal(absl::Status why);
+
+  // What each connection tells of the calls on it, and what the connector tells of all, from now on. At first nothing.
+  void SetCalls(std::vector<CallInFlight> in_flight, CallTotals ended, std::vector<MethodStats> methods);
 
   // Ends every hanging dial as SetDial says now, in the order of the dials. The number ended.
   int Answer();

@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "server/admin/call_view.h"
 #include "server/admin/proto_time.h"
 #include "server/admin/request_checks.h"
 #include "server/admin/status_details.h"
@@ -20,6 +21,7 @@ constexpr absl::Duration kLookEvery = absl::Milliseconds(100);
 // After calls were cancelled: how long their leases may take to come back.
 constexpr absl::Duration kCancelSettle = absl::Seconds(1);
 constexpr size_t kMaxBlockers = 10;
+constexpr size_t kMaxCallsOfBlocker = 3;
 
 // 2026-01-01 00:00 UTC. Seconds since then are shorter to type than those since 1970.
 constexpr int64_t kIdEpoch = 1'767'225'600;
@@ -34,7 +36,7 @@ std::string StillOut(const Progress& progress) {
 }
 
 // What is left of `rows`, and who holds it.
-Progress ProgressOf(std::vector<ConnectionStats> rows, const std::string& pool) {
+Progress ProgressOf(std::vector<ConnectionStats> rows, ManagedPool& managed) {
   Progress progress;
   progress.set_connections_remaining(rows.size());
   uint64_t leases = 0;
@@ -46,9 +48,12 @@ Progress ProgressOf(std::vector<ConnectionStats> rows, const std::string& pool) 
     if (row.state != SlotState::kDraining || row.leases == 0) continue;
     if (progress.blockers_size() == static_cast<int>(kMaxBlockers)) break;
     v1::Blocker& blocker = *progress.add_blockers();
-    blocker.set_connection(absl::StrCat(pool, "/connections/", row.id.ToString()));
+    blocker.set_connection(absl::StrCat(managed.name(), "/connections/", row.id.ToString()));
     blocker.set_leases(row.leases);
     *blocker.mutable_draining_for() = ToProto(row.in_state);
+    for (const CallInFlight& call : managed.pool().CallsOn(row.id, kMaxCallsOfBlocker)) {
+      *blocker.add_calls() = ShowCall(call, managed.name());
+    }
   }
   return progress;
 }
@@ -160,7 +165,7 @@ absl::StatusOr<Operation> OperationLog::Drain(const std::shared_ptr<ManagedPool>
   const std::string actor = request.actor;
   Entry entry = NewEntry(v1::OPERATION_KIND_DRAIN, managed, std::move(request));
   const std::vector<ConnectionStats> rows = managed->pool().Connections();
-  *entry.shown.mutable_progress() = ProgressOf(rows, managed->name());
+  *entry.shown.mutable_progress() = ProgressOf(rows, *managed);
   entry.shown.mutable_progress()->set_connections_total(rows.size());
   if (validate_only) return entry.shown;
   if (running != nullptr) {
@@ -198,7 +203,7 @@ absl::StatusOr<Operation> OperationLog::Recycle(const std::shared_ptr<ManagedPoo
                             }),
              rows.end());
   for (const ConnectionStats& row : rows) entry.connections.emplace(row.id.slot, row.id.generation);
-  *entry.shown.mutable_progress() = ProgressOf(rows, managed->name());
+  *entry.shown.mutable_progress() = ProgressOf(rows, *managed);
   entry.shown.mutable_progress()->set_connections_total(rows.size());
   if (validate_only) return entry.shown;
   managed->pool().Recycle();
@@ -325,7 +330,7 @@ OperationLog::Look OperationLog::LookAtDrain(const Entry& entry) const {
   Pool& pool = entry.managed->pool();
   Look look;
   const PoolStats stats = pool.Stats();
-  look.progress = ProgressOf(pool.Connections(), entry.managed->name());
+  look.progress = ProgressOf(pool.Connections(), *entry.managed);
   const bool destroyed = stats.state == PoolAdminState::kDestroyed;
   if (InService(stats.state)) {
     look.state = v1::OPERATION_STATE_CANCELLED;
@@ -357,7 +362,7 @@ OperationLog::Look OperationLog::LookAtRecycle(const Entry& entry) const {
                               return entry.connections.count({row.id.slot, row.id.generation}) == 0;
                             }),
              rows.end());
-  look.progress = ProgressOf(std::move(rows), entry.managed->name());
+  look.progress = ProgressOf(std::move(rows), *entry.managed);
   if (look.progress.connections_remaining() == 0) {
     look.state = v1::OPERATION_STATE_SUCCEEDED;
   } else if (!InService(pool.Stats().state)) {

@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "chanpool/admin/v1/version.h"
+#include "server/admin/call_view.h"
 #include "server/admin/explain_view.h"
 #include "server/admin/managed_pool.h"
 #include "server/admin/nearest_name.h"
@@ -38,6 +39,8 @@ constexpr absl::Duration kRemoteTimeout = absl::Seconds(10);
 constexpr absl::Duration kRetry = absl::Seconds(1);
 // The most pools that may be named in one request.
 constexpr int kMaxNamed = 1000;
+// In one answer, some 300 bytes each: it stays below gRPC's 4 MiB together with the numbers of 1,000 pools.
+constexpr size_t kMaxMethodsTold = 4000;
 
 // Another for each start of a process, and for each PoolAdmin in it.
 std::string NewInstanceId() {
@@ -313,6 +316,24 @@ void PoolAdmin::ExplainPool(const v1::ExplainPoolRequest& request, const CallCon
   reply(std::move(response));
 }
 
+void PoolAdmin::ListCalls(const v1::ListCallsRequest& request, const CallContext& context,
+                          Reply<v1::ListCallsResponse> reply) {
+  RequestChecks checks;
+  const ResourceName name = checks.PoolName("parent", request.parent());
+  if (request.limit() < 0) checks.Wrong("limit", absl::StrCat(request.limit(), " is negative; set 0 for the default"));
+  if (!checks.ok()) return reply(checks.ToStatus());
+  if (!name.process.empty()) return PassOn(name.process, "ListCalls", request, context, std::move(reply));
+  const auto managed = FindPool(name.id);
+  if (!managed.ok()) return reply(managed.status());
+  const size_t limit = request.limit() == 0 ? Page::kDefaultSize : std::min<size_t>(request.limit(), Page::kMaxSize);
+  std::vector<CallInFlight> calls = (*managed)->pool().Calls(limit + 1);
+  v1::ListCallsResponse response;
+  response.set_truncated(calls.size() > limit);
+  if (response.truncated()) calls.resize(limit);
+  for (const CallInFlight& call : calls) *response.add_calls() = ShowCall(call, (*managed)->name());
+  reply(std::move(response));
+}
+
 void PoolAdmin::ListDecisions(const v1::ListDecisionsRequest& request, const CallContext& context,
                               Reply<v1::ListDecisionsResponse> reply) {
   RequestChecks checks;
@@ -335,14 +356,15 @@ void PoolAdmin::ListDecisions(const v1::ListDecisionsRequest& request, const Cal
   reply(std::move(response));
 }
 
-absl::StatusOr<std::vector<v1::PoolStats>> PoolAdmin::Stats(const std::vector<std::string>& names, bool histograms) {
+absl::StatusOr<std::vector<v1::PoolStats>> PoolAdmin::Stats(const std::vector<std::string>& names,
+                                                            StatsInclude include) {
   RequestChecks checks;
   if (names.size() > kMaxNamed) {
     checks.Wrong("pools", absl::StrCat(names.size(), " names; give at most ", kMaxNamed, ", or none for all"));
   }
   for (size_t i = 0; i < names.size() && checks.ok(); ++i) checks.PoolName(absl::StrCat("pools[", i, "]"), names[i]);
   if (!checks.ok()) return checks.ToStatus();
-  std::vector<v1::PoolStats> stats = StatsOfPresent(names, histograms);
+  std::vector<v1::PoolStats> stats = StatsOfPresent(names, include);
   for (const std::string& name : names) {
     if (std::none_of(stats.begin(), stats.end(), [&](const auto& row) { return row.name() == name; })) {
       return NoSuchPool(name);
@@ -351,20 +373,27 @@ absl::StatusOr<std::vector<v1::PoolStats>> PoolAdmin::Stats(const std::vector<st
   return stats;
 }
 
-std::vector<v1::PoolStats> PoolAdmin::StatsOfPresent(const std::vector<std::string>& names, bool histograms) {
+std::vector<v1::PoolStats> PoolAdmin::StatsOfPresent(const std::vector<std::string>& names, StatsInclude include) {
   const auto wanted = [&names](const std::string& name) {
     return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
   };
+  size_t methods_left = kMaxMethodsTold;
   std::vector<v1::PoolStats> stats;
   for (const auto& managed : registry_->List()) {
-    if (wanted(managed->name())) stats.push_back(ShowStats(*managed, histograms));
+    if (!wanted(managed->name())) continue;
+    StatsParts parts;
+    parts.histograms = include.histograms;
+    if (include.methods) parts.methods = methods_left;
+    stats.push_back(ShowStats(*managed, parts));
+    methods_left -= std::min<size_t>(methods_left, stats.back().methods_size());
   }
   if (remote_ != nullptr) {
     std::vector<v1::PoolStats> others = remote_->Stats();
     SortByName(others);
     for (v1::PoolStats& row : others) {
       if (!wanted(row.name())) continue;
-      if (!histograms) ClearHistograms(row);
+      if (!include.histograms) ClearHistograms(row);
+      if (!include.methods) row.clear_methods();
       stats.push_back(std::move(row));
     }
   }
@@ -373,7 +402,8 @@ std::vector<v1::PoolStats> PoolAdmin::StatsOfPresent(const std::vector<std::stri
 
 void PoolAdmin::GetStats(const v1::GetStatsRequest& request, const CallContext& /*context*/,
                          Reply<v1::GetStatsResponse> reply) {
-  absl::StatusOr<std::vector<v1::PoolStats>> stats = Stats(Names(request.pools()), request.include_histograms());
+  absl::StatusOr<std::vector<v1::PoolStats>> stats =
+      Stats(Names(request.pools()), {request.include_histograms(), request.include_methods()});
   if (!stats.ok()) return reply(stats.status());
   v1::GetStatsResponse response;
   for (v1::PoolStats& row : *stats) *response.add_stats() = std::move(row);

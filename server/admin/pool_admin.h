@@ -41,6 +41,12 @@ struct CallContext {
 template <typename Response>
 using Reply = std::function<void(absl::StatusOr<Response>)>;
 
+// What GetStats shows beside counters and gauges, as its request says.
+struct StatsInclude {
+  bool histograms = false;
+  bool methods = false;
+};
+
 // Thread-safe.
 class PoolAdmin {
  public:
@@ -73,6 +79,7 @@ class PoolAdmin {
   void GetStats(const v1::GetStatsRequest& request, const CallContext& context, Reply<v1::GetStatsResponse> reply);
   void ExplainPool(const v1::ExplainPoolRequest& request, const CallContext& context,
                    Reply<v1::ExplainPoolResponse> reply);
+  void ListCalls(const v1::ListCallsRequest& request, const CallContext& context, Reply<v1::ListCallsResponse> reply);
   void ListDecisions(const v1::ListDecisionsRequest& request, const CallContext& context,
                      Reply<v1::ListDecisionsResponse> reply);
   void GetConfig(const v1::GetConfigRequest& request, const CallContext& context, Reply<v1::GetConfigResponse> reply);
@@ -94,10 +101,11 @@ class PoolAdmin {
 
   // --- For the watches --------------------------------------------------------------------------------------------
   // As GetStats, at once: of the pools named, or of all. kNotFound for the first that is not there.
-  // With `histograms` also how long things took.
-  absl::StatusOr<std::vector<v1::PoolStats>> Stats(const std::vector<std::string>& names, bool histograms);
+  absl::StatusOr<std::vector<v1::PoolStats>> Stats(const std::vector<std::string>& names,
+                                                   StatsInclude include = StatsInclude());
   // The same without those that are not there any more.
-  std::vector<v1::PoolStats> StatsOfPresent(const std::vector<std::string>& names, bool histograms);
+  std::vector<v1::PoolStats> StatsOfPresent(const std::vector<std::string>& names,
+                                            StatsInclude include = StatsInclude());
   // SERVING, NOT_SERVING, or neither: for "", the service's name, "pools/orders" and "processes/shop/pools/orders".
   enum class Serving { kYes, kNo, kUnknown };
   Serving ServingOf(absl::string_view service);

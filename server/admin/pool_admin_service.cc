@@ -91,6 +91,7 @@ const std::map<std::string, PoolAdminService::Row>& Rows() {
       {"GetPool", {Serve(&PoolAdmin::GetPool), nullptr}},
       {"ListConnections", {Serve(&PoolAdmin::ListConnections), nullptr}},
       {"GetStats", {Serve(&PoolAdmin::GetStats), nullptr}},
+      {"ListCalls", {Serve(&PoolAdmin::ListCalls), nullptr}},
       {"ExplainPool", {Serve(&PoolAdmin::ExplainPool), nullptr}},
       {"ListDecisions", {Serve(&PoolAdmin::ListDecisions), nullptr}},
       {"GetConfig", {Serve(&PoolAdmin::GetConfig), nullptr}},

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "server/admin/call_view.h"
 #include "server/admin/explain_view.h"
 #include "server/admin/pool_options_proto.h"
 #include "server/admin/proto_time.h"
@@ -216,7 +217,7 @@ v1::Pool ShowPool(ManagedPool& managed, const ManagedPool::Facts& facts) {
   return shown;
 }
 
-v1::PoolStats ShowStats(ManagedPool& managed, bool histograms) {
+v1::PoolStats ShowStats(ManagedPool& managed, StatsParts parts) {
   Pool& pool = managed.pool();
   const PoolStats stats = pool.Stats();
   const int idle = Idle(stats, pool.Connections());
@@ -259,7 +260,10 @@ v1::PoolStats ShowStats(ManagedPool& managed, bool histograms) {
   shown.set_fast_hits(stats.fast_hits);
   shown.set_connections_used(stats.connections_used);
   shown.set_leases_peak_bound(stats.leases_peak_bound);
-  if (!histograms) return shown;
+  if (parts.methods.has_value()) {
+    for (const MethodStats& row : FoldMethods(pool.Methods(), *parts.methods)) *shown.add_methods() = ShowMethod(row);
+  }
+  if (!parts.histograms) return shown;
   *shown.mutable_fast_waits() = ShowHistogram(stats.fast_waits);
   for (int outcome = 0; outcome < kAcquireOutcomes; ++outcome) {
     (*shown.mutable_slow_waits())[ToString(static_cast<AcquireOutcome>(outcome))] =
@@ -288,6 +292,9 @@ v1::Connection ShowConnection(const ConnectionStats& row, const std::string& poo
     *shown.mutable_mean_hold() = ToProto(*mean);
     shown.set_holds(row.holds.histogram.count());
   }
+  shown.set_requests(row.calls.requests());
+  shown.set_errors(row.calls.errors());
+  if (const auto rate = row.calls.ErrorRate().value()) shown.set_error_rate(*rate);
   return shown;
 }
 

@@ -1,12 +1,14 @@
 // A pool as operators see it: what it is doing, how well, and why not better.
 //
 //   chanpool::admin::v1::Pool shown = ShowPool(*managed);
-//   chanpool::admin::v1::PoolStats numbers = ShowStats(*managed, /*histograms=*/false);
+//   chanpool::admin::v1::PoolStats numbers = ShowStats(*managed);
 //
 // Health says what is the case (a place for the next caller?), admin_state what was decided.
 #ifndef CHANPOOL_SERVER_ADMIN_POOL_VIEW_H_
 #define CHANPOOL_SERVER_ADMIN_POOL_VIEW_H_
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,8 +25,13 @@ chanpool::admin::v1::Pool ShowPool(ManagedPool& managed);
 // With these options, overrides and etag in the place of its own: as it would be.
 chanpool::admin::v1::Pool ShowPool(ManagedPool& managed, const ManagedPool::Facts& facts);
 
-// With `histograms` also how long things took.
-chanpool::admin::v1::PoolStats ShowStats(ManagedPool& managed, bool histograms);
+// What is shown of a pool's numbers beside the counters and gauges.
+struct StatsParts {
+  bool histograms = false;  // How long things took.
+  // What became of calls: at most so many methods, and the others as one.
+  std::optional<size_t> methods = std::nullopt;
+};
+chanpool::admin::v1::PoolStats ShowStats(ManagedPool& managed, StatsParts parts = StatsParts());
 
 // `pool` is its resource name.
 chanpool::admin::v1::Connection ShowConnection(const ConnectionStats& row, const std::string& pool);

@@ -38,8 +38,7 @@ class StatsWatch : public Watch {
     v1::WatchStatsResponse response;
     response.set_tick_seq(due);
     response.set_dropped_ticks(due - tick_ - 1);
-    for (v1::PoolStats& row : admin_->StatsOfPresent(pools_, /*histograms=*/false))
-      *response.add_stats() = std::move(row);
+    for (v1::PoolStats& row : admin_->StatsOfPresent(pools_)) *response.add_stats() = std::move(row);
     tick_ = due;
     ++sent_;
     return Step::Send(response);
@@ -65,7 +64,7 @@ Watch* WatchStats(grpc::CallbackServerContext* context, const std::shared_ptr<Po
     interval = checks.DurationIn("interval", request.interval(), kShortestInterval, kLongestInterval);
   }
   if (!checks.ok()) return Watch::Refuse(context, checks.ToStatus());
-  const auto present = admin->Stats({request.pools().begin(), request.pools().end()}, /*histograms=*/false);
+  const auto present = admin->Stats({request.pools().begin(), request.pools().end()});
   if (!present.ok()) return Watch::Refuse(context, present.status());
   return Watch::Begin(std::make_shared<StatsWatch>(context, admin, request, interval, std::move(ticket)));
 }

@@ -349,7 +349,8 @@ void ProcessLink::AskForPools(std::shared_ptr<Heard> so_far, const std::string& 
 
 void ProcessLink::AskForStats(std::shared_ptr<Heard> so_far) {
   GetStatsRequest request;
-  request.set_include_histograms(true);  // For /metrics.
+  request.set_include_histograms(true);  // For /metrics, as the methods.
+  request.set_include_methods(true);
   Ask<GetStatsRequest, GetStatsResponse>(
       request, [this](auto... call) { stub_->async()->GetStats(call...); },
       [this, so_far](GetStatsResponse& all) {

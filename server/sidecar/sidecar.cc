@@ -62,7 +62,7 @@ absl::StatusOr<web::MetricsSnapshot> Snapshot(admin::PoolAdmin& admin) {
   if (!instance.ok()) return instance.status();
   snapshot.instance = std::move(*instance->mutable_instance());
   snapshot.pools = AllPools(admin);
-  snapshot.stats = admin.StatsOfPresent({}, /*histograms=*/true);
+  snapshot.stats = admin.StatsOfPresent({}, {/*histograms=*/true, /*methods=*/true});
   return snapshot;
 }
 

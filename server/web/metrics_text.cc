@@ -9,9 +9,11 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <map>
 #include <set>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -102,6 +104,18 @@ void PutHistogram(MetricFamily& family, Labels labels, const chanpool::admin::v1
                                                                static_cast<double>(histogram.sum().nanos()) * 1e-9);
 }
 
+// Of one pool: those that a pool of ours tells apart, and the others as one.
+constexpr size_t kMaxMethods = 101;
+constexpr size_t kLongestMethod = 256;
+
+std::string KnownCode(const std::string& code) {
+  for (int known = 0; known <= static_cast<int>(absl::StatusCode::kUnauthenticated); ++known) {
+    const std::string name = absl::StatusCodeToString(static_cast<absl::StatusCode>(known));
+    if (name == code) return name;
+  }
+  return absl::StatusCodeToString(absl::StatusCode::kUnknown);
+}
+
 Labels With(const Labels& labels, const char* name, absl::string_view value) {
   Labels more = labels;
   more.push_back({name, std::string(value)});
@@ -175,7 +189,11 @@ class StatsFamilies {
             "chanpool_hold_duration_seconds",
             "How long places were held until they were given back, estimated from a sample of one in 64.")),
         connect_times_(families.Histogram("chanpool_connect_duration_seconds",
-                                          "How long dials took that opened a connection, or failed, each timed.")) {}
+                                          "How long dials took that opened a connection, or failed, each timed.")),
+        calls_(families.Counter("chanpool_calls_total",
+                                "Calls that ended, by method and status code; methods above a maximum are \"other\".")),
+        call_times_(families.Histogram("chanpool_call_duration_seconds",
+                                       "How long calls took from their start to their status, each timed.")) {}
 
   void Add(const PoolStats& stats, const Labels& pool) {
     const auto state = [&](const char* name, uint32_t count) { Put(connections_, With(pool, "state", name), count); };
@@ -205,9 +223,27 @@ class StatsFamilies {
     Put(open_failures_, pool, static_cast<double>(stats.dial_failures()));
     AddCloses(stats, pool);
     AddTimes(stats, pool);
+    AddCalls(stats, pool);
   }
 
  private:
+  // What another process says may be anything: methods that do not fit are counted as "other", codes that we do not
+  // know as UNKNOWN.
+  void AddCalls(const PoolStats& stats, const Labels& pool) {
+    std::map<std::string, std::map<std::string, uint64_t>> methods;
+    for (const auto& row : stats.methods()) {
+      const bool fits = row.method().size() <= kLongestMethod && methods.size() < kMaxMethods;
+      const auto [method, is_new] = methods.try_emplace(fits ? row.method() : "other");
+      if (fits && is_new) PutHistogram(call_times_, With(pool, "method", row.method()), row.times());
+      for (const auto& [code, count] : row.by_code()) method->second[KnownCode(code)] += count;
+    }
+    for (const auto& [method, codes] : methods) {
+      for (const auto& [code, count] : codes) {
+        Put(calls_, With(With(pool, "method", method), "code", code), static_cast<double>(count));
+      }
+    }
+  }
+
   // The reasons of another process are its own words: only those that we know become labels.
   void AddCloses(const PoolStats& stats, const Labels& pool) {
     uint64_t other = 0;
@@ -254,6 +290,8 @@ class StatsFamilies {
   MetricFamily& acquire_times_;
   MetricFamily& hold_times_;
   MetricFamily& connect_times_;
+  MetricFamily& calls_;
+  MetricFamily& call_times_;
 };
 
 }  // namespace

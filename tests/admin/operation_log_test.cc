@@ -72,6 +72,21 @@ class OperationLogTest : public AdminFixture {
 
 // --- Drain --------------------------------------------------------------------------------------------------------
 
+TEST_F(OperationLogTest, ADrainNamesTheOldestCallsOnEachConnectionItWaitsFor) {
+  const std::vector<Place> places = Busy();
+  std::vector<CallInFlight> calls;
+  for (int age = 1; age <= 5; ++age) calls.push_back({{}, "/shop.Orders/Get", absl::Seconds(age)});
+  target_.SetCalls(calls, CallTotals(), {});
+  const v1::Operation begun = Drain();
+  ASSERT_THAT(begun.progress().blockers(), SizeIs(2));
+  for (const v1::Blocker& blocker : begun.progress().blockers()) {
+    ASSERT_EQ(blocker.calls_size(), 3);
+    EXPECT_EQ(blocker.calls(0).method(), "/shop.Orders/Get");
+    EXPECT_EQ(blocker.calls(0).age().seconds(), 5);
+    EXPECT_EQ(blocker.calls(0).connection(), blocker.connection());
+  }
+}
+
 TEST_F(OperationLogTest, ADrainNamesWhatItWaitsForAndEndsWithTheLastCall) {
   std::vector<Place> places = Busy();
   drain_.set_reason("new version");

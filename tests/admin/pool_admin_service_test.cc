@@ -349,6 +349,78 @@ TEST_F(PoolAdminServiceTest, TimesAreInTheStatisticsOfThoseWhoAskForThem) {
   EXPECT_EQ(count, 1u);
 }
 
+TEST_F(PoolAdminServiceTest, CallsInFlightAreListedOldestFirstUpToALimit) {
+  const auto pool = AddPool("orders");
+  { const Place place = *pool->AcquireNow(false); }
+  const absl::Time deadline = clock_.WallNow() + absl::Seconds(5);
+  target_.SetCalls({{{}, "/shop.Orders/Get", absl::Milliseconds(20)},
+                    {{}, "/shop.Orders/List", absl::Seconds(3), deadline},
+                    {{}, "/shop.Orders/Get", absl::Seconds(2)}},
+                   CallTotals(), {});
+  v1::ListCallsRequest request;
+  request.set_parent("pools/orders");
+  const v1::ListCallsResponse all = Get(&Stub::ListCalls, request);
+  ASSERT_EQ(all.calls_size(), 3);
+  EXPECT_EQ(all.calls(0).method(), "/shop.Orders/List");
+  EXPECT_EQ(all.calls(0).connection(), absl::StrCat("pools/orders/connections/", pool->Connections()[0].id.ToString()));
+  EXPECT_EQ(all.calls(0).age().seconds(), 3);
+  EXPECT_EQ(all.calls(0).deadline().seconds(), absl::ToUnixSeconds(deadline));
+  EXPECT_FALSE(all.calls(1).has_deadline());
+  EXPECT_EQ(all.calls(2).age().nanos(), 20'000'000);
+  EXPECT_FALSE(all.truncated());
+
+  request.set_limit(2);
+  const v1::ListCallsResponse oldest = Get(&Stub::ListCalls, request);
+  EXPECT_EQ(oldest.calls_size(), 2);
+  EXPECT_TRUE(oldest.truncated());
+  request.set_limit(-1);
+  v1::ListCallsResponse response;
+  EXPECT_THAT(Call(&Stub::ListCalls, request, &response), StatusIs(grpc::StatusCode::INVALID_ARGUMENT));
+}
+
+TEST_F(PoolAdminServiceTest, AConnectionTellsItsErrorRateWithItsCounts) {
+  const auto pool = AddPool("orders");
+  { const Place place = *pool->AcquireNow(false); }
+  v1::ListConnectionsRequest request;
+  request.set_parent("pools/orders");
+  const v1::Connection unused = Get(&Stub::ListConnections, request).connections(0);
+  EXPECT_EQ(unused.requests(), 0u);
+  EXPECT_FALSE(unused.has_error_rate());
+
+  CallTotals ended;
+  ended.by_code[0] = 90;
+  ended.by_code[static_cast<int>(absl::StatusCode::kAborted)] = 10;
+  target_.SetCalls({}, ended, {});
+  const v1::Connection used = Get(&Stub::ListConnections, request).connections(0);
+  EXPECT_EQ(used.requests(), 100u);
+  EXPECT_EQ(used.errors(), 10u);
+  EXPECT_EQ(used.error_rate(), 0.10);
+}
+
+TEST_F(PoolAdminServiceTest, MethodsAreInTheStatisticsOfThoseWhoAskForThem) {
+  const auto pool = AddPool("orders");
+  MethodStats get{"/shop.Orders/Get", {}};
+  get.calls.by_code[0] = 3;
+  get.calls.by_code[static_cast<int>(absl::StatusCode::kNotFound)] = 1;
+  for (int i = 0; i < 4; ++i) get.calls.times.Add(absl::Milliseconds(2));
+  target_.SetCalls({}, CallTotals(), {get});
+  v1::GetStatsRequest request;
+  EXPECT_EQ(Get(&Stub::GetStats, request).stats(0).methods_size(), 0);
+
+  request.set_include_methods(true);
+  const v1::PoolStats with = Get(&Stub::GetStats, request).stats(0);
+  ASSERT_EQ(with.methods_size(), 1);
+  const v1::MethodStats& shown = with.methods(0);
+  EXPECT_EQ(shown.method(), "/shop.Orders/Get");
+  EXPECT_EQ(shown.requests(), 4u);
+  EXPECT_EQ(shown.errors(), 1u);
+  EXPECT_EQ(shown.error_rate(), 0.25);
+  EXPECT_EQ(shown.by_code_size(), 2);
+  EXPECT_EQ(shown.by_code().at("NOT_FOUND"), 1u);
+  EXPECT_EQ(shown.times().one_in(), 1u) << "every call is timed, and it says so";
+  EXPECT_EQ(shown.times().sum().nanos(), 8'000'000);
+}
+
 TEST_F(PoolAdminServiceTest, AFullPoolIsExplained) {
   PoolOptions options = SmallPool();
   options.max_connections = 1;

@@ -76,6 +76,7 @@ TEST(ProcessNamesTest, DecidesOnEveryStringOfEveryMethod) {
   // Text, tokens and identities: the same in every process.
   const std::set<std::string> no_names = {
       "AttachedProcess.version",
+      "Call.method",
       "ConfigDiagnostic.code",
       "ConfigDiagnostic.file",
       "ConfigDiagnostic.hint",
@@ -123,6 +124,8 @@ TEST(ProcessNamesTest, DecidesOnEveryStringOfEveryMethod) {
       "Override.set_by",
       "Override.value",
       "Pool.conditions",
+      "MethodStats.ByCodeEntry.key",
+      "MethodStats.method",
       "Pool.etag",
       "Pool.target",
       "PoolStats.ClosedByReasonEntry.key",
@@ -170,7 +173,7 @@ TEST(ProcessNamesTest, TakesTheProcessOutOfEveryRequestAndPutsItBack) {
     FromProcess("shop", *request);
     EXPECT_EQ(request->SerializeAsString(), before) << Service().method(i)->name();
   }
-  EXPECT_EQ(names, 14);
+  EXPECT_EQ(names, 15);
 }
 
 TEST(ProcessNamesTest, PutsTheProcessIntoEveryResponse) {

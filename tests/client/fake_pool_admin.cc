@@ -74,10 +74,20 @@ class FakePoolAdmin::Service : public v1::PoolAdmin::Service {
                         v1::GetStatsResponse* response) override {
     return Answer("GetStats", *request, [&] {
       FillPage(fake_->stats, [&] { return response->add_stats(); });
-      if (request->include_histograms()) return;
       for (v1::PoolStats& one : *response->mutable_stats()) {
+        if (!request->include_methods()) one.clear_methods();
+        if (request->include_histograms()) continue;
         one.clear_fast_waits(), one.clear_slow_waits(), one.clear_holds(), one.clear_connects();
       }
+    });
+  }
+  grpc::Status ListCalls(grpc::ServerContext*, const v1::ListCallsRequest* request,
+                         v1::ListCallsResponse* response) override {
+    if (fake_->pool(request->parent()) == nullptr) return NoPool(request->parent());
+    return Answer("ListCalls", *request, [&] {
+      const auto limit = static_cast<size_t>(request->limit() == 0 ? 100 : request->limit());
+      for (size_t i = 0; i < std::min(limit, fake_->calls.size()); ++i) *response->add_calls() = fake_->calls[i];
+      response->set_truncated(fake_->calls.size() > limit);
     });
   }
   grpc::Status ExplainPool(grpc::ServerContext*, const v1::ExplainPoolRequest* request,
@@ -238,7 +248,8 @@ FakePoolAdmin::FakePoolAdmin() {
   connections = {
       Parsed<v1::Connection>(
           R"(name: "pools/billing/connections/3-1" state: CONNECTION_STATE_ACTIVE leases: 100 max_leases: 100
-             peak_leases: 100 age { seconds: 4000 } in_state { seconds: 90 })"),
+             peak_leases: 100 age { seconds: 4000 } in_state { seconds: 90 } requests: 100 errors: 10
+             error_rate: 0.1)"),
       Parsed<v1::Connection>(
           R"(name: "pools/orders/connections/1-71" state: CONNECTION_STATE_DRAINING leases: 29 max_leases: 100
              peak_leases: 31 age { seconds: 3600 } in_state { seconds: 27 } drain_reason: "max_age")"),
@@ -298,6 +309,19 @@ FakePoolAdmin::FakePoolAdmin() {
   (*stats[1].mutable_slow_waits())["timed_out"] = times("0, 0, 0, 3, 2", 59, 1);
   *stats[0].mutable_holds() = times("0, 100, 600, 100, 0", 272, 64);
   *stats[0].mutable_connects() = times("0, 0, 7, 0, 0", 0, 1);
+  (*stats[0].mutable_methods()->Add()) =
+      Parsed<v1::MethodStats>(R"(method: "/shop.Billing/Charge" requests: 100 errors: 100 error_rate: 1)");
+  (*stats[0].mutable_methods(0)->mutable_by_code())["UNAVAILABLE"] = 100;  // One code: the order of a map is chance.
+  *stats[0].mutable_methods(0)->mutable_times() = times("0, 60, 39, 1, 0", 1, 1);
+  *stats[0].add_methods() = Parsed<v1::MethodStats>(R"(method: "other" requests: 7 errors: 0 error_rate: 0)");
+  (*stats[0].mutable_methods(1)->mutable_by_code())["OK"] = 7;
+  calls = {
+      Parsed<v1::Call>(absl::StrCat(
+          R"(connection: "pools/billing/connections/3-1" method: "/shop.Billing/Charge" age { seconds: 31 } deadline )",
+          At(-4))),
+      Parsed<v1::Call>(R"(connection: "pools/billing/connections/3-1" method: "/shop.Billing/Refund"
+                          age { nanos: 120000000 })"),
+  };
   // The second tick is a second later.
   v1::WatchStatsResponse tick;
   tick.set_tick_seq(1);
@@ -335,7 +359,9 @@ FakePoolAdmin::FakePoolAdmin() {
   drain = Parsed<v1::Operation>(absl::StrCat(
       R"(name: "operations/4" kind: OPERATION_KIND_DRAIN target: "pools/orders" state: OPERATION_STATE_RUNNING
          progress { connections_total: 8 connections_remaining: 3 leases_remaining: 41
-           blockers { connection: "pools/orders/connections/1-71" leases: 29 draining_for { seconds: 12 } }
+           blockers { connection: "pools/orders/connections/1-71" leases: 29 draining_for { seconds: 12 }
+                      calls { connection: "pools/orders/connections/1-71" method: "/shop.Orders/Watch"
+                              age { seconds: 900 } } }
            blockers { connection: "pools/orders/connections/2-74" leases: 12 draining_for { seconds: 12 } }
            leases_cancelled: 0 }
          requested_by: "uid:1000" reason: "deploy" start_time )",

@@ -46,6 +46,7 @@ class FakePoolAdmin {
   std::vector<v1::PoolStats> stats;  // Their histograms only for those who ask.
   v1::Explanation explanation;
   std::vector<v1::Decision> decisions;
+  std::vector<v1::Call> calls;
   std::vector<v1::WatchStatsResponse> ticks;
   std::vector<v1::WatchEventsResponse> events;
   std::vector<v1::Operation> operations;

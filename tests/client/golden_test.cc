@@ -44,7 +44,8 @@ const std::map<std::string, std::vector<std::string>>& Arguments() {
       {"get operations", {""}},
       {"get instance", {""}},
       {"describe pool", {"orders"}},
-      {"stats", {"", "--times"}},
+      {"stats", {"", "--times", "--methods"}},
+      {"calls", {"billing", "billing --limit 1"}},
       {"explain", {"billing"}},
       {"decisions", {"billing"}},
       {"events", {""}},
@@ -138,8 +139,8 @@ TEST(GoldenTest, HelpAndTablesFitEightyColumns) {
     for (const absl::string_view line : absl::StrSplit(run.out(), '\n')) EXPECT_LE(line.size(), 80u) << line;
   }
   for (const std::string words :
-       {"get pools", "get connections", "get operations", "stats", "stats --times", "decisions billing", "top --once",
-        "reload", "get instance", "describe pool billing"}) {
+       {"get pools", "get connections", "get operations", "stats", "stats --times", "stats --methods", "calls billing",
+        "decisions billing", "top --once", "reload", "get instance", "describe pool billing"}) {
     CommandRun run;
     run.env.terminal = &run.terminal;
     run.variables["POOLCTL_COLOR"] = "never";

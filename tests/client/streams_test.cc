@@ -80,11 +80,12 @@ TEST_F(StreamsTest, DrainSaysWhatItWaitsForUntilItIsDone) {
   EXPECT_EQ(Poolctl("drain orders --deadline 60s"), 0);
   EXPECT_EQ(run.out(), "drained in 31.2s, 0 calls cancelled\n");
   // One line for each second at most: for the last change there was none.
-  EXPECT_EQ(run.err(),
-            "orders  DRAINING  12s/60s  connections 3/8 left  calls 41  eta ~7s"
-            "  waiting for: connections/1-71 29 calls (12s), connections/2-74 12 calls (12s)\n"
-            "orders  DRAINING  13s/60s  connections 1/8 left  calls 12  eta ~1s"
-            "  waiting for: connections/2-74 12 calls (12s)\n");
+  EXPECT_EQ(
+      run.err(),
+      "orders  DRAINING  12s/60s  connections 3/8 left  calls 41  eta ~7s"
+      "  waiting for: connections/1-71 29 calls (12s): /shop.Orders/Watch for 15m, connections/2-74 12 calls (12s)\n"
+      "orders  DRAINING  13s/60s  connections 1/8 left  calls 12  eta ~1s"
+      "  waiting for: connections/2-74 12 calls (12s)\n");
 }
 
 TEST_F(StreamsTest, DrainTellsAProgramTheEndAndNothingElse) {
@@ -121,9 +122,10 @@ TEST_F(StreamsTest, DrainThatRunsOutOfTimeSaysWhatIsLeft) {
   server.watch = {{Ended(v1::OPERATION_STATE_EXPIRED), nullptr}};
   EXPECT_EQ(Poolctl("drain orders --deadline 31s"), 8);
   EXPECT_EQ(run.out(), "");
-  EXPECT_THAT(run.err(), HasSubstr("poolctl: orders: 41 calls still open on 3 connections after 31.2s: "
-                                   "connections/1-71 29 calls (12s), connections/2-74 12 calls (12s)\n"
-                                   "it stays out of service; to lend again: poolctl undrain orders\n"));
+  EXPECT_THAT(run.err(),
+              HasSubstr("poolctl: orders: 41 calls still open on 3 connections after 31.2s: "
+                        "connections/1-71 29 calls (12s): /shop.Orders/Watch for 15m, connections/2-74 12 calls (12s)\n"
+                        "it stays out of service; to lend again: poolctl undrain orders\n"));
 }
 
 TEST_F(StreamsTest, DrainThatAnotherStopsIsAConflict) {

@@ -93,6 +93,15 @@ MetricsSnapshot Fixed() {
   *orders.mutable_holds() = Times(300, 64);
   *orders.mutable_connects() = Times(400, 1);
   *orders.mutable_failed_connects() = Times(500, 1);
+  auto& get = *orders.add_methods();
+  get.set_method("/shop.Orders/Get");
+  (*get.mutable_by_code())["OK"] = 600;
+  (*get.mutable_by_code())["NOT_FOUND"] = 7;
+  (*get.mutable_by_code())["of a newer library"] = 8;
+  *get.mutable_times() = Times(200, 1);
+  auto& other = *orders.add_methods();
+  other.set_method("other");
+  (*other.mutable_by_code())["OK"] = 9;
   AddStats(snapshot, "pools/resting");
   AddStats(snapshot, "processes/shop/pools/orders").set_leases(24);
   auto& gone = AddStats(snapshot, "processes/gone/pools/orders");
@@ -184,6 +193,28 @@ TEST(MetricsTextTest, HasNoSeriesTwiceWhateverItIsGiven) {
                               "chanpool_leases{process=\"processes/chanpoold\",pool=\"a\"} 0\n"
                               "# HELP"));
   EXPECT_THAT(text, Not(HasSubstr("no pool")));
+}
+
+TEST(MetricsTextTest, AProcessThatTellsOfTooManyMethodsMakesNoMoreSeriesAndLosesNoCall) {
+  MetricsSnapshot snapshot;
+  auto& stats = AddStats(snapshot, "processes/shop/pools/a");
+  constexpr int kMethods = 500;
+  for (int i = 0; i < kMethods; ++i) {
+    auto& row = *stats.add_methods();
+    row.set_method(i % 2 == 0 ? absl::StrCat("/a.A/M", i) : std::string(300, 'x'));
+    (*row.mutable_by_code())["OK"] = 1;
+    *row.mutable_times() = Times(1, 1);
+  }
+  *stats.add_methods() = stats.methods(0);  // Twice.
+  int series = 0;
+  double calls = 0;
+  for (const absl::string_view line : absl::StrSplit(MetricsText(snapshot), '\n')) {
+    if (!absl::StartsWith(line, "chanpool_calls_total{")) continue;
+    ++series;
+    calls += std::stod(std::string(line.substr(line.rfind(' '))));
+  }
+  EXPECT_LE(series, 102);
+  EXPECT_EQ(calls, kMethods + 1);
 }
 
 TEST(MetricsTextTest, LeavesOutWhatIsNoHistogram) {
