@@ -10,6 +10,7 @@
 #include <atomic>
 #include <climits>
 #include <functional>
+#include <string>
 #include <utility>
 
 #include "absl/base/attributes.h"
@@ -19,6 +20,7 @@
 #include "pool/grpc/awaiting_connection.h"
 #include "pool/grpc/channel_access.h"
 #include "pool/grpc/closer_thread.h"
+#include "pool/grpc/fallback_addresses.h"
 #include "pool/grpc/health.h"
 #include "pool/grpc/health_watch.h"
 #include "pool/grpc/message_bytes.h"
@@ -128,8 +130,9 @@ class SharedFactory : public grpc::experimental::ClientInterceptorFactoryInterfa
 struct ChannelConnection::Reporter {
   const ConnectionId id;
   const std::weak_ptr<ConnectionListener> listener;
+  const std::string address;  // Where it has to be to count as open; empty: anywhere.
   const HealthOptions health;
-  const absl::Duration answer_within;  // For a health check.
+  const absl::Duration answer_within;  // For a health check, and for the look at where it is.
   std::shared_ptr<HealthWatch> watch;  // On the closer's thread alone. Null while there is none.
   std::atomic<bool> ended{false};
   std::atomic<bool> opened{false};
@@ -138,8 +141,8 @@ struct ChannelConnection::Reporter {
   // may have to wait for the closer's thread.
   std::atomic<bool> changed{false};
 
-  Reporter(ConnectionId i, std::weak_ptr<ConnectionListener> l, HealthOptions h, absl::Duration within)
-      : id(i), listener(std::move(l)), health(std::move(h)), answer_within(within) {}
+  Reporter(ConnectionId i, std::weak_ptr<ConnectionListener> l, std::string a, HealthOptions h, absl::Duration within)
+      : id(i), listener(std::move(l)), address(std::move(a)), health(std::move(h)), answer_within(within) {}
 
   template <typename Report>
   void Tell(Report report) const {
@@ -173,6 +176,7 @@ class ChannelConnection::OwnCall : public CloserThread::Event {
     std::string message;
     bool sent;           // False: it never left, for want of a connection or of a free stream.
     std::string answer;  // A HealthCheckResponse, if the code is OK.
+    std::string peer;    // Where it went, as gRPC writes it.
   };
   using Then = std::function<void(const Result& result)>;
 
@@ -192,8 +196,10 @@ class ChannelConnection::OwnCall : public CloserThread::Event {
 
   bool Run(bool) override {
     const auto* text = reinterpret_cast<const char*>(GRPC_SLICE_START_PTR(message_));
+    char* const peer = grpc_call_get_peer(call_);
     then_({code_, std::string(text, GRPC_SLICE_LENGTH(message_)), sent_->load(std::memory_order_relaxed),
-           BytesOf(answer_)});
+           BytesOf(answer_), peer});
+    gpr_free(peer);
     return false;
   }
 
@@ -282,7 +288,7 @@ class ChannelConnection::Watch : public CloserThread::Event {
     }
     if (now == GRPC_CHANNEL_READY) {
       reporter_->changed.store(false, std::memory_order_relaxed);  // If it changes now, Await will say so.
-      AskWhetherItServes(channel, reporter_);
+      AskWhereItIs(channel, reporter_);
     } else if (now == GRPC_CHANNEL_TRANSIENT_FAILURE) {
       ReportFailure(channel, reporter_);
     } else if (now == GRPC_CHANNEL_IDLE) {
@@ -308,9 +314,10 @@ class ChannelConnection::Watch : public CloserThread::Event {
 
 ChannelConnection::ChannelConnection(ConnectionId id, std::weak_ptr<ConnectionListener> listener,
                                      std::shared_ptr<grpc::Channel> channel, std::shared_ptr<CallsInFlight> calls,
-                                     HealthOptions health, absl::Duration answer_within)
+                                     std::string address, HealthOptions health, absl::Duration answer_within)
     : calls_(std::move(calls)),
-      reporter_(std::make_shared<Reporter>(id, std::move(listener), std::move(health), answer_within)),
+      reporter_(
+          std::make_shared<Reporter>(id, std::move(listener), std::move(address), std::move(health), answer_within)),
       channel_(std::move(channel)) {}
 
 ChannelConnection::~ChannelConnection() {
@@ -320,6 +327,23 @@ ChannelConnection::~ChannelConnection() {
 }
 
 void ChannelConnection::Start() { (new Watch(channel_, reporter_))->Begin(channel_.get()); }
+
+// A channel with fallbacks is READY at the first address that took it; only a call can tell which. To be elsewhere is
+// to have failed: the endpoint cannot be dialled, and what counts there would be counted wrongly.
+void ChannelConnection::AskWhereItIs(const std::shared_ptr<grpc::Channel>& channel,
+                                     const std::shared_ptr<Reporter>& reporter) {
+  if (reporter->address.empty()) return AskWhetherItServes(channel, reporter);
+  const std::weak_ptr<grpc::Channel> weak = channel;
+  OwnCall::Begin(channel, HealthOptions(), reporter->answer_within, [weak, reporter](const OwnCall::Result& call) {
+    const std::shared_ptr<grpc::Channel> there = weak.lock();
+    if (there == nullptr) return;
+    if (IsPeer(reporter->address, call.peer)) return AskWhetherItServes(there, reporter);
+    const auto why = absl::UnavailableError(absl::StrCat(
+        reporter->address, " cannot be dialled",
+        absl::StartsWith(call.peer, "ip") ? absl::StrCat(" (", call.peer, " can)") : absl::StrCat(": ", call.message)));
+    reporter->Tell([&](ConnectionListener& to) { to.OnFailed(reporter->id, why); });
+  });
+}
 
 void ChannelConnection::AskWhetherItServes(const std::shared_ptr<grpc::Channel>& channel,
                                            const std::shared_ptr<Reporter>& reporter) {
@@ -353,9 +377,8 @@ void ChannelConnection::ReportFailure(const std::shared_ptr<grpc::Channel>& chan
 
 void ChannelConnection::Redial() {
   if (channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY) {
-    // It is its server that did not serve.
-    return CloserThread::Get()->Post(
-        [channel = channel_, reporter = reporter_] { AskWhetherItServes(channel, reporter); });
+    // It is its server that did not serve, or another's address.
+    return CloserThread::Get()->Post([channel = channel_, reporter = reporter_] { AskWhereItIs(channel, reporter); });
   }
   // A channel stays in TRANSIENT_FAILURE from one failed dial to the next, so the watch sees the first alone.
   ReportFailure(channel_, reporter_);
@@ -570,7 +593,14 @@ std::unique_ptr<Connection> ChannelConnector::CreateTo(const Endpoint& endpoint,
     target = endpoint.address;
     if (source.resolver != nullptr) source.resolver->CountHit();
   }
-  if (target != dial.target) PinToAddress(source.authority, &arguments);
+  // Only its calls that are sent again go to another address; without them the first is all there is.
+  std::string only_at;
+  if (!endpoint.address.empty() && TriesAgain(dial.retry)) {
+    target =
+        WithFallbacks(endpoint.address, source.resolver != nullptr ? source.resolver->Addresses() : source.endpoints);
+    if (target != endpoint.address) only_at = endpoint.address;
+  }
+  if (target != dial.target || !only_at.empty()) PinToAddress(source.authority, &arguments);
   CallsInFlight::Setup setup;
   setup.connection = id;
   setup.listener = listener;
@@ -589,8 +619,8 @@ std::unique_ptr<Connection> ChannelConnector::CreateTo(const Endpoint& endpoint,
     return std::make_unique<AwaitingConnection>(id, std::move(listener), std::move(channel), std::move(calls),
                                                 std::move(fail_fast), std::move(room), source.resolver);
   }
-  return std::make_unique<ChannelConnection>(id, std::move(listener), std::move(channel), std::move(calls), dial.health,
-                                             options.probe_timeout);
+  return std::make_unique<ChannelConnection>(id, std::move(listener), std::move(channel), std::move(calls), only_at,
+                                             dial.health, options.probe_timeout);
 }
 
 }  // namespace chanpool

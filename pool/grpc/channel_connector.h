@@ -13,6 +13,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -36,8 +37,11 @@ namespace chanpool {
 // One channel, one TCP connection. Thread-safe.
 class ChannelConnection : public Connection {
  public:
+  // `address`: where it has to be to count as open; empty if `channel` can be in one place only. `answer_within`: of a
+  // health check, and of the look at where it is.
   ChannelConnection(ConnectionId id, std::weak_ptr<ConnectionListener> listener, std::shared_ptr<grpc::Channel> channel,
-                    std::shared_ptr<CallsInFlight> calls, HealthOptions health, absl::Duration answer_within);
+                    std::shared_ptr<CallsInFlight> calls, std::string address, HealthOptions health,
+                    absl::Duration answer_within);
   ~ChannelConnection() override;
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
@@ -64,6 +68,7 @@ class ChannelConnection : public Connection {
   class OwnCall;
   struct Reporter;
 
+  static void AskWhereItIs(const std::shared_ptr<grpc::Channel>& channel, const std::shared_ptr<Reporter>& reporter);
   static void AskWhetherItServes(const std::shared_ptr<grpc::Channel>& channel,
                                  const std::shared_ptr<Reporter>& reporter);
   static void ReportFailure(const std::shared_ptr<grpc::Channel>& channel, const std::shared_ptr<Reporter>& reporter);

@@ -277,14 +277,24 @@ void NameResolver::OnRaceEnd(std::optional<std::pair<Family, std::string>> first
   Publish(family);
 }
 
+std::vector<Endpoint> NameResolver::Addresses() const {
+  MutexLock lock(&mu_);
+  return addresses_;
+}
+
 void NameResolver::Publish(Family family) {
-  std::vector<Endpoint> endpoints;
+  std::vector<Endpoint> endpoints, all;
   for (const std::string& ip : known_[family].ips) {
-    if (on_trial_ && ip != first_) continue;
     Endpoint endpoint;
     endpoint.address = AddressTarget(ip, name_.port);
+    all.push_back(endpoint);
+    if (on_trial_ && ip != first_) continue;
     endpoint.on_trial = on_trial_;
     endpoints.push_back(std::move(endpoint));
+  }
+  {
+    MutexLock lock(&mu_);
+    addresses_ = std::move(all);
   }
   const auto pool = pool_.lock();
   if (pool == nullptr) return Stop();

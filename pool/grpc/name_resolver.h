@@ -66,6 +66,8 @@ class NameResolver : public std::enable_shared_from_this<NameResolver> {
 
   const TargetName& name() const { return name_; }
   ResolutionStats Stats() const;
+  // Of the last good answer those that are in use, though for now only one of them may be dialled.
+  std::vector<Endpoint> Addresses() const;
 
  private:
   enum Family { kV4, kV6, kFamilies };
@@ -123,6 +125,7 @@ class NameResolver : public std::enable_shared_from_this<NameResolver> {
 
   mutable Mutex mu_;
   ResolutionStats stats_ ABSL_GUARDED_BY(mu_);
+  std::vector<Endpoint> addresses_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace chanpool

@@ -126,8 +126,6 @@ void CheckPolicy(const std::string& path, const CallPolicy& policy, Problems& pr
   problems.CheckRange(path + ".timeout", policy.timeout, /*may_be_infinite=*/true);
 }
 
-bool TriesAgain(const CallPolicy& policy) { return policy.max_attempts > 1; }
-
 std::string Json(absl::Duration duration) {
   const int64_t milliseconds = absl::ToInt64Milliseconds(duration);
   return absl::StrFormat("\"%d.%03ds\"", milliseconds / 1000, milliseconds % 1000);
@@ -160,13 +158,18 @@ std::string JsonMethodConfig(const CallPolicy& policy) {
   std::string json = absl::StrCat("{\"name\":[", absl::StrJoin(names, ","), "]");
   if (policy.timeout != absl::InfiniteDuration()) absl::StrAppend(&json, ",\"timeout\":", Json(policy.timeout));
   if (policy.wait_for_ready) absl::StrAppend(&json, ",\"waitForReady\":true");
-  if (TriesAgain(policy)) absl::StrAppend(&json, ",\"retryPolicy\":", JsonRetryPolicy(policy));
+  if (policy.max_attempts > 1) absl::StrAppend(&json, ",\"retryPolicy\":", JsonRetryPolicy(policy));
   return json + "}";
 }
 
 }  // namespace
 
 bool AsksForAnything(const RetryOptions& options) { return !options.calls.empty(); }
+
+bool TriesAgain(const RetryOptions& options) {
+  return std::any_of(options.calls.begin(), options.calls.end(),
+                     [](const CallPolicy& policy) { return policy.max_attempts > 1; });
+}
 
 std::vector<absl::Status> RetryProblems(const RetryOptions& options) {
   Problems problems;
@@ -184,7 +187,7 @@ std::vector<absl::Status> RetryProblems(const RetryOptions& options) {
   problems.CheckRange("max_tokens", options.max_tokens, 0, kMaxTokens);
   problems.CheckRange("token_ratio", options.token_ratio, 0.001, 1000.0);
   problems.CheckRange("buffer_bytes", options.buffer_bytes, 0, kMaxBufferBytes);
-  if (options.max_tokens > 0 && std::none_of(options.calls.begin(), options.calls.end(), TriesAgain)) {
+  if (options.max_tokens > 0 && !TriesAgain(options)) {
     problems.Add("max_tokens", "no call is tried again that it could limit",
                  "set max_attempts of one of retry.calls to 2 or more");
   }

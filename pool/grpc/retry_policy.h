@@ -6,6 +6,8 @@
 //   reads.max_attempts = 4;
 //   options.retry.calls.push_back(reads);
 //
+// Where the pool knows several addresses of its target, a call whose connection is lost goes on at another of them.
+//
 // A call that was under way when its connection broke may have been carried out: only calls that may run twice are to
 // be tried again. Without any of this gRPC repeats a call only if no server can have seen it.
 #ifndef CHANPOOL_POOL_GRPC_RETRY_POLICY_H_
@@ -76,6 +78,9 @@ inline constexpr size_t kMaxCallPolicies = 100;
 
 // Whether `options` ask for anything: the default does not, whatever its other numbers.
 bool AsksForAnything(const RetryOptions& options);
+
+// Whether there is a call that is sent more than once.
+bool TriesAgain(const RetryOptions& options);
 
 // All that is wrong, in the order of the fields: each kInvalidArgument that begins with the option's path, as in
 // "retry.calls[0].max_attempts: 9 is above 5; set 5". Empty if `options` are valid.

@@ -21,7 +21,7 @@ using demo::ClosedLoop;
 constexpr int kCallers = 8;
 const absl::Duration kCallTime = absl::Milliseconds(8);
 const absl::Duration kCallLimit = absl::Seconds(10);  // So that whatever is lost ends the run as well.
-const absl::Duration kBetweenStrikes = absl::Milliseconds(300);
+const absl::Duration kBetweenStrikes = absl::Milliseconds(200);
 const absl::Duration kRecoveryLimit = absl::Seconds(10);
 
 RetryOptions Retry() {
@@ -43,6 +43,8 @@ absl::StatusOr<std::shared_ptr<ChannelPool>> MakePool(const FaultCase& c, const 
   options.retry = retry;
   options.pool.min_connections = options.pool.max_connections = 4;
   options.pool.connect_timeout = absl::Milliseconds(500);
+  // So that a server which is back is soon in use: calls that break with their connection may have it ejected as well.
+  options.pool.backoff_max = options.pool.ejection_time = absl::Milliseconds(250);
   c.Configure(options);
   return ChannelPool::Create(options);
 }

@@ -42,7 +42,7 @@ struct CaseResult {
   std::vector<std::string> broken;
 };
 
-// Takes about strikes x (the case's own time + 0.3 s), or what `calls` take. `on_strike` is told how many there were.
+// Takes about strikes x (the case's own time + 0.2 s), or what `calls` take. `on_strike` is told how many there were.
 // Fails if the case itself does.
 absl::StatusOr<CaseResult> RunCase(const FaultCaseInfo& info, const CaseSize& size,
                                    const std::function<void(int strikes)>& on_strike);

@@ -1,5 +1,6 @@
 #include "tests/fault/fault_cases.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -52,6 +53,27 @@ absl::StatusOr<Strike> AwaitClosed(const Pools& pools, CloseReason reason, int b
   return strike;
 }
 
+// Of several servers, the one that is struck next is not the only one in use: back from its own strike, the other has
+// been dialled again.
+absl::Status AwaitAllInUse(const Pools& pools) {
+  for (const auto& pool : pools) {
+    if (Await([&] {
+          const std::vector<EndpointStats> endpoints = pool->Endpoints();
+          return std::all_of(endpoints.begin(), endpoints.end(),
+                             [](const EndpointStats& endpoint) { return endpoint.connections_open > 0; });
+        })) {
+      continue;
+    }
+    std::string places;
+    for (const EndpointStats& endpoint : pool->Endpoints()) {
+      absl::StrAppend(&places, "; ", endpoint.endpoint.address, " is ", ToString(endpoint.state), " with ",
+                      endpoint.connections_open, "/", endpoint.connections, " connections ", endpoint.why);
+    }
+    return absl::DeadlineExceededError(absl::StrCat("pool \"", pool->name(), "\" does not use every server", places));
+  }
+  return absl::OkStatus();
+}
+
 void NoticeDeadPeers(ChannelPoolOptions& options) {
   options.keepalive.time = options.keepalive.timeout = kPings;
   options.keepalive.permit_without_calls = true;
@@ -82,8 +104,6 @@ class Processes : public FaultCase {
   }
 
  protected:
-  // Each in turn: a pool without endpoints of its own has all its connections on one server, the first that it
-  // reached, so the one that is struck is the one in use.
   UpstreamProcess& InTurn(int number) { return *upstreams_[static_cast<size_t>(number) % upstreams_.size()]; }
 
   const int count_;
@@ -95,12 +115,13 @@ class KillOneOfTwo : public Processes {
  public:
   KillOneOfTwo() : Processes(2) {}
 
-  absl::StatusOr<Strike> StrikeOnce(int number, const Pools&) override {
+  absl::StatusOr<Strike> StrikeOnce(int number, const Pools& pools) override {
+    if (absl::Status ready = AwaitAllInUse(pools); !ready.ok()) return ready;
     Strike strike;
     strike.begun = absl::Now();
     InTurn(number).Kill();
     strike.struck = strike.recoverable = strike.known = absl::Now();
-    absl::SleepFor(absl::Milliseconds(150));
+    absl::SleepFor(absl::Seconds(1));  // Longer than all attempts of a call.
     if (absl::Status again = InTurn(number).Restart(); !again.ok()) return again;
     return strike;
   }
@@ -139,7 +160,8 @@ class RollingRestart : public Processes {
  public:
   RollingRestart() : Processes(2, {"--grace_ms=2000"}) {}
 
-  absl::StatusOr<Strike> StrikeOnce(int number, const Pools&) override {
+  absl::StatusOr<Strike> StrikeOnce(int number, const Pools& pools) override {
+    if (absl::Status ready = AwaitAllInUse(pools); !ready.ok()) return ready;
     Strike strike;
     strike.begun = absl::Now();
     InTurn(number).Stop();
@@ -264,7 +286,8 @@ class ForAWhile : public Proxied {
     if (pings_) NoticeDeadPeers(options);
   }
 
-  absl::StatusOr<Strike> StrikeOnce(int number, const Pools&) override {
+  absl::StatusOr<Strike> StrikeOnce(int number, const Pools& pools) override {
+    if (absl::Status ready = AwaitAllInUse(pools); !ready.ok()) return ready;
     FaultProxy& proxy = *proxies_[static_cast<size_t>(number) % proxies_.size()];
     Strike strike;
     strike.begun = absl::Now();
@@ -360,7 +383,7 @@ Promise WithRecovery(Promise promise, absl::Duration recovery, absl::Duration ga
 
 const std::vector<FaultCaseInfo>& FaultCases() {
   static const auto* cases = new std::vector<FaultCaseInfo>{
-      {"kill-one-of-two", "kill -9 of the server in use, one of two; it restarts 150 ms later",
+      {"kill-one-of-two", "kill -9 of one of two servers; it restarts 1 s later",
        WithRecovery(LosesWhatIsInFlight(), absl::Milliseconds(250), absl::Seconds(1)), true, Make<KillOneOfTwo>()},
       {"kill-the-only-one", "kill -9 of the only server; it restarts 100 ms later",
        WithRecovery(LosesAnything(), absl::Milliseconds(1100)), true, Make<KillTheOnlyOne>()},
@@ -373,12 +396,11 @@ const std::vector<FaultCaseInfo>& FaultCases() {
        WithRecovery(Promise(), absl::Milliseconds(250), absl::Seconds(1)), true, Make<StopsAccepting>()},
       {"half-open", "every connection is forgotten on its way; new ones pass; pings after 400 ms",
        LosesWhatIsInFlight(), true, Make<OnceToAllOpen>(&FaultProxy::Strand, true)},
-      {"black-hole", "the way to the server in use, one of two, swallows everything for 1.5 s; pings after 400 ms",
+      {"black-hole", "the way to one of two servers swallows everything for 1.5 s; pings after 400 ms",
        LosesWhatIsInFlight(), true,
        Make<ForAWhile>(
            2, [](FaultProxy& proxy) { proxy.BlackHole(); }, absl::Milliseconds(1500), true)},
-      {"drop", "what is sent to the server in use, one of two, is lost for 1.5 s; pings after 400 ms",
-       LosesWhatIsInFlight(), true,
+      {"drop", "what is sent to one of two servers is lost for 1.5 s; pings after 400 ms", LosesWhatIsInFlight(), true,
        Make<ForAWhile>(
            2, [](FaultProxy& proxy) { proxy.Drop(); }, absl::Milliseconds(1500), true)},
       {"reset", "every connection is reset; new ones pass",

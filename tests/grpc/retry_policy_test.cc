@@ -19,6 +19,7 @@
 #include "tests/fakes/echo.grpc.pb.h"
 #include "tests/fakes/echo_server.h"
 #include "tests/fakes/eventually.h"
+#include "tests/fakes/sockets.h"
 #include "tests/fakes/status_matchers.h"
 
 namespace chanpool {
@@ -29,6 +30,7 @@ using ::chanpool::testing::Echo;
 using ::chanpool::testing::EchoReply;
 using ::chanpool::testing::EchoRequest;
 using ::chanpool::testing::EchoServer;
+using ::chanpool::testing::EstablishedSocketsTo;
 using ::chanpool::testing::Eventually;
 using ::chanpool::testing::In;
 using ::chanpool::testing::IsOk;
@@ -281,6 +283,58 @@ TEST_F(RetryPolicyTest, AnAttemptWithoutAnAnswerIsGivenUpAndMadeAgain) {
   EXPECT_THAT(Call(), IsOk());
   EXPECT_LT(watch.Elapsed(), kLimit / 2);
   EXPECT_EQ(server_.calls, 3);
+}
+
+// --- Where it is tried again --------------------------------------------------------------------------------------
+
+// Two servers, and a pool that knows both.
+class TwoServersTest : public RetryPolicyTest {
+ protected:
+  void MakeForBoth(RetryOptions retry) {
+    ChannelPoolOptions options;
+    options.target = a_.target() + "," + b_.target().substr(std::string("ipv4:").size());
+    options.retry = std::move(retry);
+    options.pool.min_connections = options.pool.max_connections = 2;
+    absl::StatusOr<std::shared_ptr<ChannelPool>> pool = ChannelPool::Create(options);
+    ASSERT_THAT(pool, IsOk());
+    pool_ = *std::move(pool);
+  }
+
+  EchoServer a_, b_;
+};
+
+TEST_F(TwoServersTest, ACallWhoseServerDiesIsAnsweredByAnother) {
+  MakeForBoth(Only(Attempts(2)));
+  ASSERT_THAT(pool_->WaitForReady(2, In(kLimit)), IsOk());
+  std::vector<grpc::Status> statuses(2);
+  std::vector<std::thread> callers;
+  EchoRequest request;
+  request.set_delay_ms(500);
+  for (grpc::Status& status : statuses) callers.emplace_back([&] { status = Call(request); });
+  EXPECT_TRUE(Eventually([&] { return a_.in_progress() == 1 && b_.in_progress() == 1; }));
+  a_.Stop();  // For good.
+  for (std::thread& caller : callers) caller.join();
+  for (const grpc::Status& status : statuses) EXPECT_THAT(status, IsOk());
+  EXPECT_EQ(a_.calls(), 1);
+  EXPECT_EQ(b_.calls(), 2);
+}
+
+TEST_F(TwoServersTest, AConnectionThatCameToBeAtAnotherServerCountsAsAFailedDial) {
+  a_.Stop();
+  MakeForBoth(Only(Attempts(2)));
+  EXPECT_TRUE(Eventually([&] { return pool_->Stats().dial_failures > 0 && pool_->Stats().connections_open > 0; }));
+  EXPECT_THAT(Call(), IsOk());
+  EXPECT_TRUE(Eventually([&] { return EstablishedSocketsTo(b_.port()) == 2; }));
+  a_.Start();
+  EXPECT_TRUE(Eventually([&] { return EstablishedSocketsTo(a_.port()) == 1 && EstablishedSocketsTo(b_.port()) == 1; }));
+}
+
+TEST_F(TwoServersTest, WithoutARetryPolicyAChannelHasOneAddress) {
+  MakeForBoth(RetryOptions());
+  ASSERT_THAT(pool_->WaitForReady(2, In(kLimit)), IsOk());
+  a_.Stop();
+  EXPECT_TRUE(Eventually([&] { return pool_->Stats().dial_failures > 0; }));
+  EXPECT_EQ(b_.peers(), 0) << "a look at where a connection is costs a call";
 }
 
 // --- Deadlines, and whether a call waits --------------------------------------------------------------------------
