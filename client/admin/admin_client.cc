@@ -212,6 +212,11 @@ absl::StatusOr<v1::ListConnectionsResponse> AdminClient::ListConnections(const v
   return Call(*connection_, &v1::PoolAdmin::Stub::ListConnections, request, timeout);
 }
 
+absl::StatusOr<v1::ListEndpointsResponse> AdminClient::ListEndpoints(const v1::ListEndpointsRequest& request,
+                                                                     absl::Duration timeout) {
+  return Call(*connection_, &v1::PoolAdmin::Stub::ListEndpoints, request, timeout);
+}
+
 absl::StatusOr<v1::GetStatsResponse> AdminClient::GetStats(const v1::GetStatsRequest& request, absl::Duration timeout) {
   return Call(*connection_, &v1::PoolAdmin::Stub::GetStats, request, timeout);
 }

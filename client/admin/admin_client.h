@@ -54,6 +54,8 @@ class AdminClient {
   absl::StatusOr<v1::GetPoolResponse> GetPool(const v1::GetPoolRequest& request, absl::Duration timeout);
   absl::StatusOr<v1::ListConnectionsResponse> ListConnections(const v1::ListConnectionsRequest& request,
                                                               absl::Duration timeout);
+  absl::StatusOr<v1::ListEndpointsResponse> ListEndpoints(const v1::ListEndpointsRequest& request,
+                                                          absl::Duration timeout);
   absl::StatusOr<v1::GetStatsResponse> GetStats(const v1::GetStatsRequest& request, absl::Duration timeout);
   absl::StatusOr<v1::ListCallsResponse> ListCalls(const v1::ListCallsRequest& request, absl::Duration timeout);
   absl::StatusOr<v1::ExplainPoolResponse> ExplainPool(const v1::ExplainPoolRequest& request, absl::Duration timeout);

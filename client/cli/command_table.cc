@@ -67,6 +67,24 @@ std::vector<Command> MakeCommands() {
                       {"show connections"},
                       &GetConnections,
                       {"get connection"}});
+  commands.push_back(
+      {"get endpoints",
+       kSee,
+       "[POOL]",
+       0,
+       1,
+       Names::kPools,
+       "list the addresses of one pool's target, or of all",
+       "What each address gets: connections open of those it has (CONNS), calls out now (LEASES), those\n"
+       "that ended and those of them that were not answered, and dials that failed. Below, how the\n"
+       "look-ups of a name go, where the pool resolves it.",
+       kLists,
+       {},
+       {{"get endpoints orders", "what each server of orders gets"},
+        {"get endpoints -o wide", "with weights, and why one is not used"}},
+       {"show endpoints"},
+       &GetEndpoints,
+       {"get endpoint"}});
   commands.push_back({"get operations",
                       kSee,
                       "",

@@ -14,6 +14,7 @@ namespace chanpool::cli {
 // get_commands.cc, describe_command.cc
 absl::StatusOr<int> GetPools(Session& session, const Invocation& invocation);
 absl::StatusOr<int> GetConnections(Session& session, const Invocation& invocation);
+absl::StatusOr<int> GetEndpoints(Session& session, const Invocation& invocation);
 absl::StatusOr<int> GetOperations(Session& session, const Invocation& invocation);
 // The rows of get operations and operation get.
 Table OperationTable(Session& session, const std::vector<v1::Operation>& operations);

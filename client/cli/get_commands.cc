@@ -95,18 +95,33 @@ absl::StatusOr<std::vector<v1::Connection>> ListConnections(AdminClient& client,
       [](v1::ListConnectionsResponse& response) { return response.mutable_connections(); });
 }
 
-// Of the process that answers and of the applications attached to it, of which each pool is asked by its name. An
-// application that is gone does not hide the others: its pools are named on standard error.
-absl::StatusOr<std::vector<v1::Connection>> AllConnections(Session& session, AdminClient& client) {
+// The same. Adds to `resolutions` what is told beside them.
+absl::StatusOr<std::vector<v1::Endpoint>> ListEndpoints(AdminClient& client, const std::string& parent,
+                                                        absl::Duration timeout,
+                                                        std::vector<v1::Resolution>& resolutions) {
+  v1::ListEndpointsRequest request;
+  request.set_parent(parent);
+  return ListAll<v1::Endpoint>(
+      request, [&](const v1::ListEndpointsRequest& page) { return client.ListEndpoints(page, timeout); },
+      [&](v1::ListEndpointsResponse& response) {
+        resolutions.insert(resolutions.end(), response.resolutions().begin(), response.resolutions().end());
+        return response.mutable_endpoints();
+      });
+}
+
+// Of the process that answers and of the applications attached to it, of which each pool is asked by its name with
+// `list`. An application that is gone does not hide the others: its pools are named on standard error.
+template <typename List>
+auto OfAll(Session& session, AdminClient& client, List list) -> decltype(list("pools/-")) {
   const absl::StatusOr<std::vector<v1::Pool>> pools = ListPools(client, session.timeout());
   if (!pools.ok()) return pools.status();
-  absl::StatusOr<std::vector<v1::Connection>> all = ListConnections(client, "pools/-", session.timeout());
+  auto all = list("pools/-");
   if (!all.ok()) return all.status();
   std::vector<std::string> left_out;
   for (const v1::Pool& pool : *pools) {
     if (!absl::StartsWith(pool.name(), "processes/")) continue;
     if (!pool.stale()) {
-      const absl::StatusOr<std::vector<v1::Connection>> more = ListConnections(client, pool.name(), session.timeout());
+      const auto more = list(pool.name());
       if (more.ok()) {
         all->insert(all->end(), more->begin(), more->end());
         continue;
@@ -122,6 +137,21 @@ absl::StatusOr<std::vector<v1::Connection>> AllConnections(Session& session, Adm
     session.Say(absl::StrCat("left out, as their application does not answer: ", absl::StrJoin(left_out, ", ")));
   }
   return all;
+}
+
+// "orders: DNS orders.prod RESOLVED, 3 addresses, 12s old, asks again in 18s; 40 dials from it, 7 look-ups, 1 failed"
+std::string ResolutionText(const v1::Resolution& dns) {
+  std::string text =
+      absl::StrCat(Visible(ShortName(dns.pool())), ": DNS ", Visible(dns.host()), " ", Name(dns.state()));
+  if (dns.has_age()) {
+    absl::StrAppend(&text, ", ", dns.addresses(), " addresses", ", ", Age(FromProto(dns.age())), " old of ",
+                    Age(FromProto(dns.ttl())));
+  }
+  if (dns.has_next_in()) absl::StrAppend(&text, ", asks again in ", Age(FromProto(dns.next_in())));
+  absl::StrAppend(&text, "; ", Count(dns.hits(), "dial"), " from it, ", Count(dns.misses(), "look-up"), ", ",
+                  dns.failures(), " failed");
+  if (!dns.last_error().empty()) absl::StrAppend(&text, "; last error: ", Visible(dns.last_error()));
+  return text;
 }
 
 std::vector<Cell> PoolRow(const v1::Pool& pool, Session& session) {
@@ -211,8 +241,9 @@ absl::StatusOr<int> GetConnections(Session& session, const Invocation& invocatio
   }
   const absl::StatusOr<AdminClient*> client = session.client();
   if (!client.ok()) return client.status();
+  const auto list = [&](const std::string& parent) { return ListConnections(**client, parent, session.timeout()); };
   const absl::StatusOr<std::vector<v1::Connection>> connections =
-      pool.empty() ? AllConnections(session, **client) : ListConnections(**client, pool, session.timeout());
+      pool.empty() ? OfAll(session, **client, list) : list(pool);
   if (!connections.ok()) return connections.status();
   if (PrintedForPrograms(session, *connections)) return kExitOk;
   const bool wide = session.format() == Format::kWide;
@@ -251,6 +282,62 @@ absl::StatusOr<int> GetConnections(Session& session, const Invocation& invocatio
     table.Add(std::move(row));
   }
   PrintTable(session, table, "there are no connections");
+  return kExitOk;
+}
+
+absl::StatusOr<int> GetEndpoints(Session& session, const Invocation& invocation) {
+  std::string pool;
+  if (!invocation.args.empty()) {
+    const absl::StatusOr<std::string> name = PoolName(invocation.args[0]);
+    if (!name.ok()) return UsageError(name.status().message());
+    pool = *name;
+  }
+  const absl::StatusOr<AdminClient*> client = session.client();
+  if (!client.ok()) return client.status();
+  std::vector<v1::Resolution> resolutions;
+  const auto list = [&](const std::string& parent) {
+    return ListEndpoints(**client, parent, session.timeout(), resolutions);
+  };
+  const absl::StatusOr<std::vector<v1::Endpoint>> endpoints =
+      pool.empty() ? OfAll(session, **client, list) : list(pool);
+  if (!endpoints.ok()) return endpoints.status();
+  if (PrintedForPrograms(session, *endpoints)) return kExitOk;
+  const bool wide = session.format() == Format::kWide;
+  std::vector<Column> columns = {{"POOL"}, {"ADDRESS", Align::kLeft, /*elastic=*/true}, {"STATE"}};
+  for (const char* title : {"CONNS", "LEASES", "CALLS", "FAILED", "LATENCY", "DIAL-FAIL"}) {
+    columns.push_back({title, kRight});
+  }
+  if (wide) {
+    for (const char* title : {"WEIGHT", "EJECTIONS", "FOR"}) columns.push_back({title, kRight});
+    columns.push_back({"REASON"});
+    columns.push_back({"NAME"});
+  }
+  Table table(columns);
+  for (const v1::Endpoint& endpoint : *endpoints) {
+    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(endpoint.name(), "/endpoints/");
+    std::vector<Cell> row = {
+        {Visible(ShortName(parts.first))},
+        {Visible(endpoint.address())},
+        StateCell(endpoint),
+        {Of(Text(endpoint.has_connections_open(), endpoint.connections_open()),
+            Text(endpoint.has_connections(), endpoint.connections()))},
+        {Text(endpoint.has_leases(), endpoint.leases())},
+        {Text(endpoint.has_calls(), endpoint.calls())},
+        {Text(endpoint.has_failures(), endpoint.failures())},
+        {endpoint.has_mean_latency() ? Elapsed(FromProto(endpoint.mean_latency())) : ""},
+        {Text(endpoint.has_dial_failures(), endpoint.dial_failures())},
+    };
+    if (wide) {
+      row.push_back({Text(endpoint.has_weight(), endpoint.weight())});
+      row.push_back({Text(endpoint.has_ejections(), endpoint.ejections())});
+      row.push_back({endpoint.has_remaining() ? Age(FromProto(endpoint.remaining())) : ""});
+      row.push_back({Visible(endpoint.reason())});
+      row.push_back({Visible(endpoint.name())});
+    }
+    table.Add(std::move(row));
+  }
+  PrintTable(session, table, "there are no endpoints");
+  for (const v1::Resolution& dns : resolutions) session.Write(absl::StrCat(ResolutionText(dns), "\n"));
   return kExitOk;
 }
 

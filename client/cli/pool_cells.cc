@@ -20,6 +20,12 @@ std::string Name(v1::Health health) { return ValueName(v1::Health_descriptor(), 
 std::string Name(v1::ConnectionState state) {
   return ValueName(v1::ConnectionState_descriptor(), state, "CONNECTION_STATE_");
 }
+std::string Name(v1::EndpointState state) {
+  return ValueName(v1::EndpointState_descriptor(), state, "ENDPOINT_STATE_");
+}
+std::string Name(v1::ResolutionState state) {
+  return ValueName(v1::ResolutionState_descriptor(), state, "RESOLUTION_STATE_");
+}
 std::string Name(v1::OperationState state) {
   return ValueName(v1::OperationState_descriptor(), state, "OPERATION_STATE_");
 }
@@ -64,6 +70,14 @@ Cell StateCell(const v1::Connection& connection) {
   const v1::ConnectionState state = connection.state();
   const bool works = state == v1::CONNECTION_STATE_ACTIVE || state == v1::CONNECTION_STATE_IDLE;
   const Tone tone = works ? Tone::kGood : state == v1::CONNECTION_STATE_BACKOFF ? Tone::kBad : Tone::kWarning;
+  return {Name(state), tone};
+}
+
+Cell StateCell(const v1::Endpoint& endpoint) {
+  const v1::EndpointState state = endpoint.state();
+  const Tone tone = state == v1::ENDPOINT_STATE_HEALTHY ? Tone::kGood
+                    : state == v1::ENDPOINT_STATE_SPARE ? Tone::kFaint
+                                                        : Tone::kBad;
   return {Name(state), tone};
 }
 

@@ -19,6 +19,8 @@ std::string ValueName(const google::protobuf::EnumDescriptor* type, int value, a
 std::string Name(chanpool::admin::v1::AdminState state);
 std::string Name(chanpool::admin::v1::Health health);
 std::string Name(chanpool::admin::v1::ConnectionState state);
+std::string Name(chanpool::admin::v1::EndpointState state);
+std::string Name(chanpool::admin::v1::ResolutionState state);
 std::string Name(chanpool::admin::v1::OperationState state);
 std::string Name(chanpool::admin::v1::OperationKind kind);
 std::string Name(chanpool::admin::v1::Severity severity);
@@ -31,6 +33,7 @@ Cell StateCell(const chanpool::admin::v1::Pool& pool);
 Cell HealthCell(const chanpool::admin::v1::Pool& pool, absl::Time now, absl::TimeZone zone);
 Cell StateCell(const chanpool::admin::v1::Operation& operation);
 Cell StateCell(const chanpool::admin::v1::Connection& connection);
+Cell StateCell(const chanpool::admin::v1::Endpoint& endpoint);
 
 // The time of day if it is today, else with the date. Empty for the epoch, which is a time that is not set.
 std::string Clock(absl::Time time, absl::Time now, absl::TimeZone zone);

@@ -275,8 +275,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   std::vector<KeyStats> Keys() const;
   // Those in the list, in the order in which they came.
   std::vector<EndpointStats> Endpoints() const;
-  // How the target's name becomes endpoints; nullopt where nobody resolves it, or not this pool.
-  std::optional<ResolutionStats> Resolution() const { return connector_->resolution(); }
+  // How the target's name becomes endpoints; nullopt where nobody resolves it, or not this pool, and after fork.
+  std::optional<ResolutionStats> Resolution() const { return Forked() ? std::nullopt : connector_->resolution(); }
   PoolConnectivity Connectivity() const;
   // Opens a connection if the pool has none, as a first call would.
   void TryToConnect();

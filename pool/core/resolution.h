@@ -19,8 +19,6 @@ enum class ResolutionState {
   kFailed,    // No look-up was ever answered: there is no address.
 };
 
-const char* ToString(ResolutionState state);
-
 // A plain value. Times are of the pool's clock.
 struct ResolutionStats {
   std::string name;

@@ -55,7 +55,10 @@ ChannelPool::ChannelPool(std::shared_ptr<Pool> pool, ChannelConnector* connector
       warnings_(std::move(warnings)) {}
 
 ChannelPool::~ChannelPool() {
-  if (const auto resolver = connector_->source().resolver) resolver->End();
+  // In a child of fork() no lock may be touched.
+  if (!pool_->Forked()) {
+    if (const auto resolver = connector_->source().resolver) resolver->End();
+  }
   pool_->Destroy();
 }
 
@@ -111,6 +114,7 @@ absl::Status ChannelPool::Redirect(ChannelPoolOptions options) {
     pool_->Redirected();  // After: whatever is made from here on dials the new target.
     return absl::OkStatus();
   }
+  options.pool = pool_->options();
   const EndpointSource source = SourceOf(options, pool_->clock());
   if (before.resolver != nullptr) before.resolver->End();
   connector_->SetOptions(std::move(options), source, *std::move(tls));

@@ -72,7 +72,8 @@ struct ChannelPoolOptions {
   // How many connections, how many calls on each, and all time-outs.
   PoolOptions pool = PoolOptions();
 
-  // Default null: the process's clock. Outlives the pool and its leases.
+  // Default null: the process's clock. Outlives the pool, its leases and what threads of the pools' still do with them:
+  // one that is never destroyed does.
   Clock* clock = nullptr;
 };
 

@@ -35,12 +35,15 @@ EndpointSource SourceOf(const ChannelPoolOptions& options, Clock* clock) {
   const TargetName name = ParseTarget(options.target);
   EndpointSource source;
   source.authority = name.authority;
+  const std::string proxy = HttpProxyFor(HostOf(name), options.channel_arguments);
   if (!options.endpoints.empty()) {
     source.endpoints = options.endpoints;
+    if (!proxy.empty()) {
+      source.warning = absl::StrCat("endpoints: dialled directly, and not through the HTTP proxy ", proxy);
+    }
     return source;
   }
   if (name.kind == TargetName::Kind::kOther) return source;
-  const std::string proxy = HttpProxyFor(HostOf(name), options.channel_arguments);
   if (!proxy.empty() && !(name.kind == TargetName::Kind::kAddresses && IsUnix(name.addresses[0]))) {
     source.warning = absl::StrCat("target \"", options.target, "\" is reached through the HTTP proxy ", proxy,
                                   ", so gRPC resolves it and the pool does not know its endpoints; name the host in "

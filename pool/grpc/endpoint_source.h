@@ -26,7 +26,7 @@ struct EndpointSource {
   std::shared_ptr<NameResolver> resolver = nullptr;  // Null: nothing changes by itself.
   // As TargetName::authority.
   std::string authority;
-  // Why gRPC resolves what the pool could; empty if it does not.
+  // What an HTTP proxy changes; empty if there is none.
   std::string warning;
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -298,6 +299,36 @@ void PoolAdmin::ListConnections(const v1::ListConnectionsRequest& request, const
       if (!page.Takes(ConnectionKey(managed->name(), row.id))) continue;
       *response.add_connections() = ShowConnection(row, managed->name());
     }
+  }
+  response.set_next_page_token(page.next());
+  reply(std::move(response));
+}
+
+void PoolAdmin::ListEndpoints(const v1::ListEndpointsRequest& request, const CallContext& context,
+                              Reply<v1::ListEndpointsResponse> reply) {
+  RequestChecks checks;
+  const ResourceName name = checks.PoolParent("parent", request.parent());
+  if (!checks.ok()) return reply(checks.ToStatus());
+  if (!name.process.empty()) return PassOn(name.process, "ListEndpoints", request, context, std::move(reply));
+  Page page(absl::StrCat("ListEndpoints ", request.parent()), request.page_size(), request.page_token(), checks);
+  if (!checks.ok()) return reply(checks.ToStatus());
+  std::vector<std::shared_ptr<ManagedPool>> pools;
+  if (name.id == "-") {
+    pools = registry_->List();
+  } else {
+    auto managed = FindPool(name.id);
+    if (!managed.ok()) return reply(managed.status());
+    pools.push_back(*std::move(managed));
+  }
+  v1::ListEndpointsResponse response;
+  for (const auto& managed : pools) {
+    const absl::Time now = managed->pool().clock()->Now();
+    for (const EndpointStats& row : managed->pool().Endpoints()) {
+      if (!page.Takes(absl::StrFormat("%s %020d", managed->name(), row.endpoint.id))) continue;
+      *response.add_endpoints() = ShowEndpoint(row, managed->name(), now);
+    }
+    const std::optional<ResolutionStats> dns = managed->pool().Resolution();
+    if (dns && request.page_token().empty()) *response.add_resolutions() = ShowResolution(*dns, managed->name(), now);
   }
   response.set_next_page_token(page.next());
   reply(std::move(response));

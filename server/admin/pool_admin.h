@@ -76,6 +76,8 @@ class PoolAdmin {
   void GetPool(const v1::GetPoolRequest& request, const CallContext& context, Reply<v1::GetPoolResponse> reply);
   void ListConnections(const v1::ListConnectionsRequest& request, const CallContext& context,
                        Reply<v1::ListConnectionsResponse> reply);
+  void ListEndpoints(const v1::ListEndpointsRequest& request, const CallContext& context,
+                     Reply<v1::ListEndpointsResponse> reply);
   void GetStats(const v1::GetStatsRequest& request, const CallContext& context, Reply<v1::GetStatsResponse> reply);
   void ExplainPool(const v1::ExplainPoolRequest& request, const CallContext& context,
                    Reply<v1::ExplainPoolResponse> reply);

@@ -90,6 +90,7 @@ const std::map<std::string, PoolAdminService::Row>& Rows() {
       {"ListPools", {Serve(&PoolAdmin::ListPools), nullptr}},
       {"GetPool", {Serve(&PoolAdmin::GetPool), nullptr}},
       {"ListConnections", {Serve(&PoolAdmin::ListConnections), nullptr}},
+      {"ListEndpoints", {Serve(&PoolAdmin::ListEndpoints), nullptr}},
       {"GetStats", {Serve(&PoolAdmin::GetStats), nullptr}},
       {"ListCalls", {Serve(&PoolAdmin::ListCalls), nullptr}},
       {"ExplainPool", {Serve(&PoolAdmin::ExplainPool), nullptr}},

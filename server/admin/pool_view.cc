@@ -36,6 +36,34 @@ int Draining(const PoolStats& stats) {
   return stats.connections_draining + stats.connections_closing + stats.connections_extra;
 }
 
+v1::EndpointState StateOf(EndpointState state) {
+  switch (state) {
+    case EndpointState::kHealthy:
+      return v1::ENDPOINT_STATE_HEALTHY;
+    case EndpointState::kBackoff:
+      return v1::ENDPOINT_STATE_BACKOFF;
+    case EndpointState::kEjected:
+      return v1::ENDPOINT_STATE_EJECTED;
+    case EndpointState::kSpare:
+      return v1::ENDPOINT_STATE_SPARE;
+  }
+  return v1::ENDPOINT_STATE_UNSPECIFIED;
+}
+
+v1::ResolutionState StateOf(ResolutionState state) {
+  switch (state) {
+    case ResolutionState::kPending:
+      return v1::RESOLUTION_STATE_PENDING;
+    case ResolutionState::kResolved:
+      return v1::RESOLUTION_STATE_RESOLVED;
+    case ResolutionState::kStale:
+      return v1::RESOLUTION_STATE_STALE;
+    case ResolutionState::kFailed:
+      return v1::RESOLUTION_STATE_FAILED;
+  }
+  return v1::RESOLUTION_STATE_UNSPECIFIED;
+}
+
 v1::ConnectionState StateOf(const ConnectionStats& row) {
   switch (row.state) {
     case SlotState::kConnecting:
@@ -260,6 +288,18 @@ v1::PoolStats ShowStats(ManagedPool& managed, StatsParts parts) {
   shown.set_fast_hits(stats.fast_hits);
   shown.set_connections_used(stats.connections_used);
   shown.set_leases_peak_bound(stats.leases_peak_bound);
+  for (const EndpointState state :
+       {EndpointState::kHealthy, EndpointState::kBackoff, EndpointState::kEjected, EndpointState::kSpare}) {
+    (*shown.mutable_endpoints_by_state())[ToString(state)] = 0;
+  }
+  for (const EndpointStats& row : pool.Endpoints()) {
+    ++(*shown.mutable_endpoints_by_state())[ToString(row.state)];
+  }
+  if (const std::optional<ResolutionStats> dns = pool.Resolution()) {
+    shown.set_dns_hits(dns->hits);
+    shown.set_dns_misses(dns->misses);
+    shown.set_dns_failures(dns->failures);
+  }
   if (parts.methods.has_value()) {
     for (const MethodStats& row : FoldMethods(pool.Methods(), *parts.methods)) *shown.add_methods() = ShowMethod(row);
   }
@@ -295,6 +335,47 @@ v1::Connection ShowConnection(const ConnectionStats& row, const std::string& poo
   shown.set_requests(row.calls.requests());
   shown.set_errors(row.calls.errors());
   if (const auto rate = row.calls.ErrorRate().value()) shown.set_error_rate(*rate);
+  return shown;
+}
+
+v1::Endpoint ShowEndpoint(const EndpointStats& row, const std::string& pool, absl::Time now) {
+  v1::Endpoint shown;
+  shown.set_name(absl::StrCat(pool, "/endpoints/", row.endpoint.id));
+  shown.set_address(row.endpoint.address);
+  shown.set_state(StateOf(row.state));
+  shown.set_reason(row.why);
+  if (row.until > now) *shown.mutable_remaining() = ToProto(row.until - now);
+  shown.set_weight(row.endpoint.weight);
+  shown.set_connections(row.connections);
+  shown.set_connections_open(row.connections_open);
+  shown.set_leases(row.leases);
+  shown.set_calls(row.calls);
+  shown.set_failures(row.failures);
+  const uint64_t answered = row.calls - row.failures;
+  if (answered > 0) *shown.mutable_mean_latency() = ToProto(row.time_of_answered / answered);
+  shown.set_dial_failures(row.dial_failures);
+  shown.set_ejections(row.ejections);
+  return shown;
+}
+
+v1::Resolution ShowResolution(const ResolutionStats& stats, const std::string& pool, absl::Time now) {
+  v1::Resolution shown;
+  shown.set_pool(pool);
+  shown.set_host(stats.name);
+  for (const std::string& server : stats.servers) shown.add_servers(server);
+  shown.set_state(StateOf(stats.state));
+  shown.set_addresses(stats.addresses);
+  if (stats.answered_at != absl::InfinitePast()) {
+    *shown.mutable_age() = ToProto(now - stats.answered_at);
+    *shown.mutable_ttl() = ToProto(stats.ttl);
+  }
+  if (stats.next_at != absl::InfiniteFuture()) {
+    *shown.mutable_next_in() = ToProto(std::max(stats.next_at - now, absl::ZeroDuration()));
+  }
+  shown.set_last_error(stats.last_error);
+  shown.set_hits(stats.hits);
+  shown.set_misses(stats.misses);
+  shown.set_failures(stats.failures);
   return shown;
 }
 

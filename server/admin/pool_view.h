@@ -15,6 +15,8 @@
 #include "absl/time/time.h"
 #include "chanpool/admin/v1/pool.pb.h"
 #include "chanpool/admin/v1/stats.pb.h"
+#include "pool/core/endpoint.h"
+#include "pool/core/resolution.h"
 #include "pool/core/stats.h"
 #include "server/admin/managed_pool.h"
 
@@ -35,6 +37,9 @@ chanpool::admin::v1::PoolStats ShowStats(ManagedPool& managed, StatsParts parts 
 
 // `pool` is its resource name.
 chanpool::admin::v1::Connection ShowConnection(const ConnectionStats& row, const std::string& pool);
+
+chanpool::admin::v1::Endpoint ShowEndpoint(const EndpointStats& row, const std::string& pool, absl::Time now);
+chanpool::admin::v1::Resolution ShowResolution(const ResolutionStats& stats, const std::string& pool, absl::Time now);
 
 // The rules, of plain numbers. `now` is of the pool's clock.
 chanpool::admin::v1::AdminState AdminStateOf(const PoolStats& stats);

@@ -32,6 +32,7 @@ const std::set<std::string>& NameFields() {
   static const auto* fields = new std::set<std::string>{
       "chanpool.admin.v1.GetPoolRequest.name",
       "chanpool.admin.v1.ListConnectionsRequest.parent",
+      "chanpool.admin.v1.ListEndpointsRequest.parent",
       "chanpool.admin.v1.GetStatsRequest.pools",
       "chanpool.admin.v1.ListCallsRequest.parent",
       "chanpool.admin.v1.ExplainPoolRequest.name",
@@ -52,6 +53,8 @@ const std::set<std::string>& NameFields() {
       "chanpool.admin.v1.Explanation.name",
       "chanpool.admin.v1.Connection.name",
       "chanpool.admin.v1.Call.connection",
+      "chanpool.admin.v1.Endpoint.name",
+      "chanpool.admin.v1.Resolution.pool",
       "chanpool.admin.v1.Operation.name",
       "chanpool.admin.v1.Operation.target",
       "chanpool.admin.v1.Blocker.connection",

@@ -19,7 +19,9 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "pool/core/endpoint.h"
 #include "pool/core/options.h"
+#include "pool/grpc/dns_options.h"
 #include "pool/grpc/keepalive.h"
 #include "pool/grpc/retry_policy.h"
 #include "pool/grpc/tls_options.h"
@@ -27,6 +29,7 @@
 #include "server/admin/pool_options_proto.h"
 #include "server/admin/proto_time.h"
 #include "server/config/effective_options.h"
+#include "server/config/endpoint_keys.h"
 #include "server/config/printable_text.h"
 #include "server/config/retry_options_proto.h"
 
@@ -254,6 +257,8 @@ class Checker {
       Error(absl::StrCat(path, ".", problem.option), "OUT_OF_RANGE", problem.message, problem.hint);
     }
     if (pool.has_tls()) CheckTls(path, pool.tls());
+    CheckEndpoints(path + ".endpoints", pool);
+    if (pool.has_dns()) CheckDns(path, pool.dns());
     CheckOptions(path, pool);
   }
 
@@ -318,6 +323,36 @@ class Checker {
     if (valid.ok()) return;
     const OptionProblem problem = TakeApart(valid);
     Error(absl::StrCat(pool, ".", problem.option), "TLS_FILE", problem.message, problem.hint);
+  }
+
+  void CheckEndpoints(const std::string& path, const PoolConfig& pool) {
+    std::map<std::string, std::string> taken;
+    for (int i = 0; i < pool.endpoints_size(); ++i) {
+      const std::string address = absl::StrCat(path, "[", i, "].address"),
+                        weight = absl::StrCat(path, "[", i, "].weight");
+      const chanpool::config::v1::Endpoint& endpoint = pool.endpoints(i);
+      if (Has(address) && absl::StripAsciiWhitespace(endpoint.address()).empty()) {
+        Error(address, "INVALID_TARGET", "is empty", "write an address, such as ipv4:10.0.0.1:50051");
+      } else if (Has(address)) {
+        const auto [first, is_first] = taken.emplace(endpoint.address(), address);
+        if (!is_first) {
+          Error(address, "DUPLICATE_ADDRESS", TakenBy(Quoted(endpoint.address()), first->second),
+                "an address that should get more has a higher weight");
+        }
+      }
+      if (Has(weight) && (endpoint.weight() < 1 || endpoint.weight() > kMaxWeight)) {
+        Error(weight, "OUT_OF_RANGE", absl::StrCat("must be 1 to ", kMaxWeight), "to give it nothing leave it out");
+      }
+    }
+  }
+
+  void CheckDns(const std::string& path, const chanpool::config::v1::Dns& dns) {
+    const absl::Status valid = chanpool::Validate(ToDnsOptions(dns));
+    if (valid.ok()) return;
+    const OptionProblem problem = TakeApart(valid);
+    const std::string key = absl::StrCat(path, ".", problem.option);
+    // max_ttl may be the default, and min_ttl above it.
+    Error(Has(key) ? key : path + ".dns", "OUT_OF_RANGE", problem.message, problem.hint);
   }
 
   void CheckOptions(const std::string& path, const PoolConfig& pool) {

@@ -93,6 +93,12 @@ pools:
       key_file: /etc/chanpool/orders.key
       server_name: orders.internal
       check_every: 10s
+    dns:
+      servers: [10.0.0.2, "[2001:db8::2]:5353"]
+      timeout: 2s
+      min_ttl: 10s
+      max_ttl: 1m
+      min_interval: 5s
     min_connections: 2
     max_connections: 32
     max_leases_per_connection: 100
@@ -125,6 +131,10 @@ pools:
     ejection_time: 1m
   - name: billing
     target: unix:/run/billing.sock
+    endpoints:
+      - address: unix:/run/billing-1.sock
+        weight: 2
+      - address: unix:/run/billing-2.sock
     max_age: infinite
 ```
 

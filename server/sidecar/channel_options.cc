@@ -4,6 +4,7 @@
 
 #include "absl/time/time.h"
 #include "pool/grpc/tls_files.h"
+#include "server/config/endpoint_keys.h"
 #include "server/config/retry_options_proto.h"
 
 namespace chanpool::sidecar {
@@ -41,14 +42,16 @@ TlsOptions ToTlsOptions(const chanpool::config::v1::Tls& tls) {
 
 }  // namespace
 
-ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& config) {
+ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& pool) {
   ChannelPoolOptions options;
-  options.name = config.name();
-  options.target = config.target();
-  options.keepalive = ToKeepaliveOptions(config.keepalive());
-  options.health = ToHealthOptions(config.health());
-  options.retry = config::ToRetryOptions(config.retry());
-  if (config.has_tls()) options.tls = ToTlsOptions(config.tls());
+  options.name = pool.name();
+  options.target = pool.target();
+  options.keepalive = ToKeepaliveOptions(pool.keepalive());
+  options.endpoints = config::ToEndpoints(pool);
+  options.dns = config::ToDnsOptions(pool.dns());
+  options.retry = config::ToRetryOptions(pool.retry());
+  options.health = ToHealthOptions(pool.health());
+  if (pool.has_tls()) options.tls = ToTlsOptions(pool.tls());
   return options;
 }
 

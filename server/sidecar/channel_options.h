@@ -11,8 +11,8 @@
 
 namespace chanpool::sidecar {
 
-// `config` has been read without errors. All but `pool`, which its defaults decide as well.
-ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& config);
+// `pool` has been read without errors. All but `pool`, which its defaults decide as well.
+ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& pool);
 
 // Reads the files of a pool's TLS, and says what is wrong with them now.
 config::TlsCheck LooksAtTlsFiles(const Clock* clock);

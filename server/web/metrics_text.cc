@@ -168,6 +168,10 @@ class StatsFamilies {
  public:
   explicit StatsFamilies(Families& families)
       : connections_(families.Gauge("chanpool_connections", "Connections by state.")),
+        endpoints_(families.Gauge("chanpool_endpoints", "Addresses of the pool's target, by state.")),
+        dns_lookups_(families.Counter("chanpool_dns_lookups_total",
+                                      "Look-ups of the target's name, by whether there was an answer.")),
+        dns_hits_(families.Counter("chanpool_dns_cache_hits_total", "Dials that used an answer that was there.")),
         min_(families.Gauge("chanpool_connections_min", "Connections that are kept, as configured.")),
         max_(families.Gauge("chanpool_connections_max", "The most connections that take calls, as configured.")),
         leases_(families.Gauge("chanpool_leases", "Places that are lent now.")),
@@ -203,6 +207,7 @@ class StatsFamilies {
     state("checking", stats.connections_checking());
     state("draining", stats.connections_draining());
     state("backoff", stats.connections_backoff());
+    AddEndpoints(stats, pool);
     Put(min_, pool, stats.connections_min());
     Put(max_, pool, stats.connections_max());
     Put(leases_, pool, static_cast<double>(stats.leases()));
@@ -244,6 +249,20 @@ class StatsFamilies {
     }
   }
 
+  // The states of another process are its own words: only those that we know become labels.
+  void AddEndpoints(const PoolStats& stats, const Labels& pool) {
+    for (const char* state : {"healthy", "backoff", "ejected", "spare"}) {
+      const auto found = stats.endpoints_by_state().find(state);
+      if (found == stats.endpoints_by_state().end()) continue;
+      Put(endpoints_, With(pool, "state", state), found->second);
+    }
+    if (!stats.has_dns_misses()) return;
+    const auto failed = static_cast<double>(stats.dns_failures());
+    Put(dns_lookups_, With(pool, "result", "ok"), static_cast<double>(stats.dns_misses()) - failed);
+    Put(dns_lookups_, With(pool, "result", "failed"), failed);
+    Put(dns_hits_, pool, static_cast<double>(stats.dns_hits()));
+  }
+
   // The reasons of another process are its own words: only those that we know become labels.
   void AddCloses(const PoolStats& stats, const Labels& pool) {
     uint64_t other = 0;
@@ -275,6 +294,9 @@ class StatsFamilies {
   }
 
   MetricFamily& connections_;
+  MetricFamily& endpoints_;
+  MetricFamily& dns_lookups_;
+  MetricFamily& dns_hits_;
   MetricFamily& min_;
   MetricFamily& max_;
   MetricFamily& leases_;

@@ -305,6 +305,33 @@ TEST_F(PoolAdminServiceTest, ConnectionsOfOnePoolOrOfAllAreListed) {
   EXPECT_THAT(pools, ElementsAre("pools/orders", "pools/orders-eu"));
 }
 
+TEST_F(PoolAdminServiceTest, EndpointsSayWhatEachOfThemGets) {
+  const auto pool = AddPool("orders");
+  AddPool("orders-eu");
+  ASSERT_EQ(pool->SetEndpoints({{"ipv4:10.0.0.1:1"}, {"ipv4:10.0.0.2:1", /*weight=*/3}}), absl::OkStatus());
+  const Place place = *pool->AcquireNow(false);
+  v1::ListEndpointsRequest request;
+  request.set_parent("pools/orders");
+  const v1::ListEndpointsResponse one = Get(&Stub::ListEndpoints, request);
+  ASSERT_EQ(one.endpoints_size(), 2);
+  EXPECT_THAT(one.endpoints(0).name(), HasSubstr("pools/orders/endpoints/"));
+  EXPECT_EQ(one.endpoints(0).address(), "ipv4:10.0.0.1:1");
+  EXPECT_EQ(one.endpoints(0).state(), v1::ENDPOINT_STATE_HEALTHY);
+  EXPECT_EQ(one.endpoints(1).weight(), 3u);
+  EXPECT_EQ(one.endpoints(0).leases() + one.endpoints(1).leases(), 1u);
+  EXPECT_EQ(one.resolutions_size(), 0) << "nobody resolves here";
+
+  request.set_parent("pools/-");
+  request.set_page_size(1);
+  std::vector<std::string> addresses;
+  do {
+    const v1::ListEndpointsResponse page = Get(&Stub::ListEndpoints, request);
+    for (const auto& endpoint : page.endpoints()) addresses.push_back(endpoint.address());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_THAT(addresses, ElementsAre("ipv4:10.0.0.1:1", "ipv4:10.0.0.2:1", ""));
+}
+
 TEST_F(PoolAdminServiceTest, StatsCountWhatCallersDid) {
   UseRemote();
   const auto pool = AddPool("orders");

@@ -112,6 +112,8 @@ TEST(ProcessNamesTest, DecidesOnEveryStringOfEveryMethod) {
       "ListConnectionsResponse.next_page_token",
       "ListDecisionsRequest.page_token",
       "ListDecisionsResponse.next_page_token",
+      "ListEndpointsRequest.page_token",
+      "ListEndpointsResponse.next_page_token",
       "ListOperationsRequest.page_token",
       "ListOperationsResponse.next_page_token",
       "ListPoolsRequest.page_token",

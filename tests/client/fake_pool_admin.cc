@@ -70,6 +70,19 @@ class FakePoolAdmin::Service : public v1::PoolAdmin::Service {
       }
     });
   }
+  grpc::Status ListEndpoints(grpc::ServerContext*, const v1::ListEndpointsRequest* request,
+                             v1::ListEndpointsResponse* response) override {
+    return Answer("ListEndpoints", *request, [&] {
+      for (const v1::Endpoint& endpoint : fake_->endpoints) {
+        const bool of_it = endpoint.name().rfind(request->parent() + "/", 0) == 0;
+        const bool own = endpoint.name().rfind("pools/", 0) == 0;
+        if (of_it || (own && request->parent() == "pools/-")) *response->add_endpoints() = endpoint;
+      }
+      for (const v1::Resolution& dns : fake_->resolutions) {
+        if (dns.pool() == request->parent() || request->parent() == "pools/-") *response->add_resolutions() = dns;
+      }
+    });
+  }
   grpc::Status GetStats(grpc::ServerContext*, const v1::GetStatsRequest* request,
                         v1::GetStatsResponse* response) override {
     return Answer("GetStats", *request, [&] {
@@ -244,6 +257,22 @@ FakePoolAdmin::FakePoolAdmin() {
              leases { active: 0 capacity: 100 } waiters { count: 0 max: 1000 } etag: "s1" generation: 1 stale: true
              create_time )",
           At(7200), " snapshot_time ", At(42))),
+  };
+  endpoints = {
+      Parsed<v1::Endpoint>(
+          R"(name: "pools/billing/endpoints/1" address: "unix:/run/billing.sock" state: ENDPOINT_STATE_HEALTHY weight: 1
+             connections: 4 connections_open: 4 leases: 400 calls: 70000 failures: 12 mean_latency { nanos: 4200000 }
+             dial_failures: 0 ejections: 0)"),
+      Parsed<v1::Endpoint>(
+          R"(name: "pools/orders/endpoints/4" address: "ipv4:10.0.0.4:50051" state: ENDPOINT_STATE_BACKOFF
+             reason: "connection refused" remaining { seconds: 3 } weight: 2 connections: 1 connections_open: 0
+             leases: 0 calls: 0 failures: 0 dial_failures: 7 ejections: 1)"),
+  };
+  resolutions = {
+      Parsed<v1::Resolution>(
+          R"(pool: "pools/orders" host: "orders" servers: "10.0.0.2" state: RESOLUTION_STATE_STALE addresses: 2
+             age { seconds: 75 } ttl { seconds: 30 } next_in { seconds: 6 }
+             last_error: "name orders: no answer within 5s" hits: 41 misses: 9 failures: 2)"),
   };
   connections = {
       Parsed<v1::Connection>(

@@ -43,6 +43,8 @@ class FakePoolAdmin {
 
   std::vector<v1::Pool> pools;
   std::vector<v1::Connection> connections;
+  std::vector<v1::Endpoint> endpoints;
+  std::vector<v1::Resolution> resolutions;
   std::vector<v1::PoolStats> stats;  // Their histograms only for those who ask.
   v1::Explanation explanation;
   std::vector<v1::Decision> decisions;

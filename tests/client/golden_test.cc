@@ -41,6 +41,7 @@ const std::map<std::string, std::vector<std::string>>& Arguments() {
   static const auto* arguments = new std::map<std::string, std::vector<std::string>>{
       {"get pools", {"", "orders"}},
       {"get connections", {"", "orders"}},
+      {"get endpoints", {"", "orders"}},
       {"get operations", {""}},
       {"get instance", {""}},
       {"describe pool", {"orders"}},

@@ -126,14 +126,12 @@ TEST_F(PoolctlTest, UnderstandsEveryFormOfAPoolsName) {
 }
 
 TEST_F(PoolctlTest, UnderstandsTheWordsOfPgbouncer) {
-  const std::pair<const char*, const char*> twins[] = {{"show pools", "get pools"},
-                                                       {"show connections", "get connections"},
-                                                       {"show stats", "stats"},
-                                                       {"show config", "config view"},
-                                                       {"show version", "version"},
-                                                       {"resume orders", "undrain orders"},
-                                                       {"reconnect orders --detach", "recycle orders --detach"},
-                                                       {"cancel 4", "operation cancel 4"}};
+  const std::pair<const char*, const char*> twins[] = {
+      {"show pools", "get pools"},         {"show connections", "get connections"},
+      {"show endpoints", "get endpoints"}, {"show stats", "stats"},
+      {"show config", "config view"},      {"show version", "version"},
+      {"resume orders", "undrain orders"}, {"reconnect orders --detach", "recycle orders --detach"},
+      {"cancel 4", "operation cancel 4"}};
   for (const auto& [alias, words] : twins) {
     EXPECT_EQ(Poolctl(alias), 0) << alias << run.err();
     const std::string shown = run.out();

@@ -7,7 +7,10 @@
 #include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "pool/core/endpoint.h"
+#include "pool/grpc/dns_options.h"
 #include "server/config/diagnostics.h"
+#include "server/config/endpoint_keys.h"
 
 namespace chanpool::config {
 namespace {
@@ -122,7 +125,8 @@ INSTANTIATE_TEST_SUITE_P(
          "f:2:8: http.tls: unknown key (the keys here are listen)"},
         {"InlinedMessage", Pool("    options: {}\n"),
          absl::StrCat(
-             "f:5:5: pools[0].options: unknown key (the keys here are name, target, keepalive, retry, health, tls, ",
+             "f:5:5: pools[0].options: unknown key (the keys here are name, target, keepalive, retry, health, tls, "
+             "endpoints, dns, ",
              FieldNames(*chanpool::config::v1::PoolOptions::descriptor()), ")")},
         {"NullMap", "version: 1\nadmin:\n", "f:2:1: admin: has no value (remove the key, or write {})"},
         {"NullList", "version: 1\npools: ~\n", "f:2:1: pools: has no value (remove the key, or write [])"},
@@ -314,6 +318,36 @@ TEST(ConfigReaderTest, TellsAllErrorsAtOnceInTheOrderOfTheFile) {
                   StartsWith("f:3:37: defaults.overflow: "), StartsWith("f:5:43: pools[0].max_connections: "),
                   StartsWith("f:5:59: pools[0].max_waiters: "), StartsWith("f:5:84: pools[0].max_age_jitter: "),
                   StartsWith("f:6:5: pools[1].name: is missing"), StartsWith("f:6:34: pools[1].connect_timeout: ")));
+}
+
+TEST(ConfigReaderTest, ReadsEndpointsAndDns) {
+  const ReadResult read = ReadConfig(Pool("    endpoints: [{address: \"ipv4:10.0.0.1:1\"}, {address: b, weight: 3}]\n"
+                                          "    dns: {servers: [10.0.0.2], min_interval: 0s}\n"),
+                                     "f");
+  ASSERT_THAT(read.diagnostics, IsEmpty());
+  const std::vector<Endpoint> endpoints = ToEndpoints(read.config.pools(0));
+  ASSERT_THAT(endpoints, SizeIs(2));
+  EXPECT_EQ(endpoints[0].address, "ipv4:10.0.0.1:1");
+  EXPECT_EQ(endpoints[0].weight, 1);
+  EXPECT_EQ(endpoints[1].weight, 3);
+  const DnsOptions dns = ToDnsOptions(read.config.pools(0).dns());
+  EXPECT_THAT(dns.servers, ElementsAre("10.0.0.2"));
+  EXPECT_EQ(dns.min_interval, absl::ZeroDuration());
+  EXPECT_EQ(dns.timeout, DnsOptions().timeout);
+}
+
+TEST(ConfigReaderTest, EndpointsAndDnsThatMakeNoSenseAreErrors) {
+  EXPECT_THAT(
+      Errors(Pool("    endpoints: [{address: a}, {address: a}, {address: \"\"}, {address: b, weight: 0}, {weight: 1}]\n"
+                  "    dns: {servers: [ns.example]}\n")),
+      ElementsAre(StartsWith("f:5:40: pools[0].endpoints[1].address: \"a\" is taken by pools[0].endpoints[0].address"),
+                  StartsWith("f:5:54: pools[0].endpoints[2].address: is empty"),
+                  StartsWith("f:5:79: pools[0].endpoints[3].weight: must be 1 to 1000"),
+                  StartsWith("f:5:83: pools[0].endpoints[4].address: is missing"),
+                  StartsWith("f:6:20: pools[0].dns.servers: \"ns.example\" is no address of a server")));
+  EXPECT_THAT(Errors(Pool("    dns: {timeout: 1ms}\n")),
+              ElementsAre(StartsWith("f:5:20: pools[0].dns.timeout: 1ms is not between 10ms and 1m")));
+  EXPECT_THAT(Errors(Pool("    dns: {min_ttl: 10m}\n")), ElementsAre(StartsWith("f:5:10: pools[0].dns: ")));
 }
 
 TEST(ConfigReaderTest, TellsTheFirstFiftyOfManyErrors) {

@@ -23,6 +23,7 @@
 #include "server/admin/proto_time.h"
 #include "server/config/config_reader.h"
 #include "server/config/diagnostics.h"
+#include "server/config/endpoint_keys.h"
 #include "server/config/retry_options_proto.h"
 #include "server/config/schema.h"
 
@@ -149,6 +150,12 @@ TEST(ConfigReferenceTest, DefaultsOfTlsAreTheLibrarys) {
       absl::StrCat("version: 1\npools: [{name: a, target: t, tls: {check_every: ",
                    DefaultText(*chanpool::config::v1::Tls::descriptor()->FindFieldByName("check_every")), "}}]\n"));
   EXPECT_EQ(*admin::FromProto(config.pools(0).tls().check_every()), TlsOptions().check_every);
+}
+
+TEST(ConfigReferenceTest, DefaultsOfDnsAreTheLibrarys) {
+  const Config config = Read(absl::StrCat("version: 1\npools: [{name: a, target: t, dns: {",
+                                          DefaultsAsYaml(*chanpool::config::v1::Dns::descriptor()), "}}]\n"));
+  EXPECT_TRUE(ToDnsOptions(config.pools(0).dns()) == DnsOptions());
 }
 
 TEST(ConfigReferenceTest, SaysOfTheRightDurationsThatTheyMayBeInfinite) {

@@ -140,6 +140,19 @@ class Generator {
       keepalive.set_permit_without_calls(Maybe());
     }
     if (Maybe()) Retry(*pool.mutable_retry());
+    for (uint32_t i = Maybe() ? Number(1, 3) : 0; i > 0; --i) {
+      auto& endpoint = *pool.add_endpoints();
+      endpoint.set_address(absl::StrCat(Text(), ++unique_));
+      if (Maybe()) endpoint.set_weight(Number(1, 1000));
+    }
+    if (Maybe()) {
+      auto& dns = *pool.mutable_dns();
+      for (uint32_t i = Number(0, 2); i > 0; --i) dns.add_servers(Maybe() ? "10.0.0.2" : "[::1]:53");
+      if (Maybe()) *dns.mutable_timeout() = Duration(absl::Milliseconds(10), absl::Minutes(1));
+      if (Maybe()) *dns.mutable_min_ttl() = Duration(absl::Seconds(1), absl::Minutes(5));
+      if (Maybe()) *dns.mutable_max_ttl() = Duration(absl::Minutes(5), absl::Hours(24));
+      if (Maybe()) *dns.mutable_min_interval() = Duration(absl::ZeroDuration(), absl::Hours(1));
+    }
     if (Maybe()) {
       pool.mutable_health()->set_check(static_cast<chanpool::config::v1::HealthCheck>(1 + random_() % 2));
       if (Maybe()) pool.mutable_health()->set_service("shop.Orders");

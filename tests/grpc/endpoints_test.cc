@@ -299,6 +299,19 @@ TEST_F(EndpointsTest, ANameBehindAnHttpProxyIsLeftToGrpcAndThePoolSaysSo) {
   EXPECT_THAT(pool_->warnings(), Contains(HasSubstr("HTTP proxy http://127.0.0.1:1")));
 }
 
+TEST_F(EndpointsTest, AListOfAddressesIsDialledPastAnHttpProxyAndThePoolSaysSo) {
+  Serve("127.0.0.1");
+  setenv("http_proxy", "http://127.0.0.1:1", 1);
+  ChannelPoolOptions options = Options();
+  options.target = "orders.example:50051";
+  options.endpoints = {{At(1)}};
+  Make(options);
+  const grpc::Status status = Call(pool_->channel()).status;
+  unsetenv("http_proxy");
+  EXPECT_THAT(status, IsOk());
+  EXPECT_THAT(pool_->warnings(), Contains(HasSubstr("not through the HTTP proxy http://127.0.0.1:1")));
+}
+
 TEST_F(EndpointsTest, OtherSchemesStayGrpcs) {
   ChannelPoolOptions options = Options();
   options.target = "xds:///orders";

@@ -68,6 +68,12 @@ MetricsSnapshot Fixed() {
   orders.set_connections_backoff(4);
   orders.set_connections_checking(5);
   orders.set_connections_draining(6);
+  (*orders.mutable_endpoints_by_state())["healthy"] = 2;
+  (*orders.mutable_endpoints_by_state())["backoff"] = 1;
+  (*orders.mutable_endpoints_by_state())["made up"] = 5;
+  orders.set_dns_hits(41);
+  orders.set_dns_misses(9);
+  orders.set_dns_failures(2);
   orders.set_connections_min(7);
   orders.set_connections_max(8);
   orders.set_leases(9);
