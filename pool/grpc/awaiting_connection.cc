@@ -59,8 +59,7 @@ AwaitingConnection::AwaitingConnection(ConnectionId id, std::weak_ptr<Connection
                                        std::shared_ptr<grpc::Channel> channel, std::shared_ptr<CallsInFlight> calls,
                                        std::shared_ptr<CallsInFlight> fail_fast, std::shared_ptr<WaitingRoom> room,
                                        std::shared_ptr<NameResolver> resolver)
-    : ChannelConnection(id, listener, std::move(channel), std::move(calls), /*address=*/"", HealthOptions(),
-                        absl::ZeroDuration()),
+    : ChannelConnection(id, listener, std::move(channel), std::move(calls), Setup()),
       resolver_(std::move(resolver)),
       guest_(std::make_shared<Guest>(id, std::move(listener), std::move(fail_fast), std::move(room))) {}
 

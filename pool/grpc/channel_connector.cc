@@ -53,6 +53,18 @@ int Milliseconds(absl::Duration d) {
   return static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(d), 1, INT_MAX));
 }
 
+// What a server may mind about these pings, with what to do; empty if none would.
+std::string MayBeMinded(const KeepaliveOptions& keepalive) {
+  const bool pings = keepalive.time != absl::InfiniteDuration();
+  if (!pings || (keepalive.time >= kStockServersPingFloor && !keepalive.permit_without_calls)) return "";
+  return absl::StrCat(
+      "; its pings (keepalive.time ", absl::FormatDuration(keepalive.time),
+      keepalive.permit_without_calls ? ", also without calls" : "",
+      ") may have earned GOAWAY too_many_pings: a stock server allows one in 5m, and one in 2h while no "
+      "call is in flight. Set keepalive.time to 5m, without permit_without_calls, or allow them there "
+      "(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS)");
+}
+
 // Whether the first policy that a service config names, if any, is pick_first. gRPC takes the first that it knows.
 bool BalancesByPickFirst(absl::string_view service_config) {
   for (const absl::string_view key : {"\"loadBalancingConfig\"", "\"loadBalancingPolicy\""}) {
@@ -130,9 +142,7 @@ class SharedFactory : public grpc::experimental::ClientInterceptorFactoryInterfa
 struct ChannelConnection::Reporter {
   const ConnectionId id;
   const std::weak_ptr<ConnectionListener> listener;
-  const std::string address;  // Where it has to be to count as open; empty: anywhere.
-  const HealthOptions health;
-  const absl::Duration answer_within;  // For a health check, and for the look at where it is.
+  const Setup setup;
   std::shared_ptr<HealthWatch> watch;  // On the closer's thread alone. Null while there is none.
   std::atomic<bool> ended{false};
   std::atomic<bool> opened{false};
@@ -141,8 +151,8 @@ struct ChannelConnection::Reporter {
   // may have to wait for the closer's thread.
   std::atomic<bool> changed{false};
 
-  Reporter(ConnectionId i, std::weak_ptr<ConnectionListener> l, std::string a, HealthOptions h, absl::Duration within)
-      : id(i), listener(std::move(l)), address(std::move(a)), health(std::move(h)), answer_within(within) {}
+  Reporter(ConnectionId i, std::weak_ptr<ConnectionListener> l, Setup s)
+      : id(i), listener(std::move(l)), setup(std::move(s)) {}
 
   template <typename Report>
   void Tell(Report report) const {
@@ -151,8 +161,8 @@ struct ChannelConnection::Reporter {
   }
 
   void TellLost(grpc_connectivity_state now) const {
-    const auto why = absl::UnavailableError(
-        absl::StrCat("connection lost: reset, GOAWAY or keepalive time-out (channel went to ", ToString(now), ")"));
+    const auto why = absl::UnavailableError(absl::StrCat(
+        "connection lost: reset, GOAWAY or keepalive time-out (channel went to ", ToString(now), ")", setup.pings));
     Tell([&](ConnectionListener& to) { to.OnLost(id, why); });
   }
 
@@ -314,10 +324,9 @@ class ChannelConnection::Watch : public CloserThread::Event {
 
 ChannelConnection::ChannelConnection(ConnectionId id, std::weak_ptr<ConnectionListener> listener,
                                      std::shared_ptr<grpc::Channel> channel, std::shared_ptr<CallsInFlight> calls,
-                                     std::string address, HealthOptions health, absl::Duration answer_within)
+                                     Setup setup)
     : calls_(std::move(calls)),
-      reporter_(
-          std::make_shared<Reporter>(id, std::move(listener), std::move(address), std::move(health), answer_within)),
+      reporter_(std::make_shared<Reporter>(id, std::move(listener), std::move(setup))),
       channel_(std::move(channel)) {}
 
 ChannelConnection::~ChannelConnection() {
@@ -332,34 +341,37 @@ void ChannelConnection::Start() { (new Watch(channel_, reporter_))->Begin(channe
 // to have failed: the endpoint cannot be dialled, and what counts there would be counted wrongly.
 void ChannelConnection::AskWhereItIs(const std::shared_ptr<grpc::Channel>& channel,
                                      const std::shared_ptr<Reporter>& reporter) {
-  if (reporter->address.empty()) return AskWhetherItServes(channel, reporter);
+  if (reporter->setup.address.empty()) return AskWhetherItServes(channel, reporter);
   const std::weak_ptr<grpc::Channel> weak = channel;
-  OwnCall::Begin(channel, HealthOptions(), reporter->answer_within, [weak, reporter](const OwnCall::Result& call) {
-    const std::shared_ptr<grpc::Channel> there = weak.lock();
-    if (there == nullptr) return;
-    if (IsPeer(reporter->address, call.peer)) return AskWhetherItServes(there, reporter);
-    const auto why = absl::UnavailableError(absl::StrCat(
-        reporter->address, " cannot be dialled",
-        absl::StartsWith(call.peer, "ip") ? absl::StrCat(" (", call.peer, " can)") : absl::StrCat(": ", call.message)));
-    reporter->Tell([&](ConnectionListener& to) { to.OnFailed(reporter->id, why); });
-  });
+  OwnCall::Begin(channel, HealthOptions(), reporter->setup.answer_within,
+                 [weak, reporter](const OwnCall::Result& call) {
+                   const std::shared_ptr<grpc::Channel> there = weak.lock();
+                   if (there == nullptr) return;
+                   if (IsPeer(reporter->setup.address, call.peer)) return AskWhetherItServes(there, reporter);
+                   const auto why = absl::UnavailableError(absl::StrCat(reporter->setup.address, " cannot be dialled",
+                                                                        absl::StartsWith(call.peer, "ip")
+                                                                            ? absl::StrCat(" (", call.peer, " can)")
+                                                                            : absl::StrCat(": ", call.message)));
+                   reporter->Tell([&](ConnectionListener& to) { to.OnFailed(reporter->id, why); });
+                 });
 }
 
 void ChannelConnection::AskWhetherItServes(const std::shared_ptr<grpc::Channel>& channel,
                                            const std::shared_ptr<Reporter>& reporter) {
   if (reporter->ended.load(std::memory_order_acquire)) return;
-  switch (reporter->health.check) {
+  switch (reporter->setup.health.check) {
     case HealthCheck::kOff:
       reporter->TellServing(absl::OkStatus());
       break;
     case HealthCheck::kCheck:
-      OwnCall::Begin(channel, reporter->health, reporter->answer_within, [reporter](const OwnCall::Result& call) {
-        reporter->TellServing(ServingByCheck(call.code, call.message, call.answer));
-      });
+      OwnCall::Begin(channel, reporter->setup.health, reporter->setup.answer_within,
+                     [reporter](const OwnCall::Result& call) {
+                       reporter->TellServing(ServingByCheck(call.code, call.message, call.answer));
+                     });
       break;
     case HealthCheck::kWatch:
       if (reporter->watch != nullptr) reporter->watch->Stop();
-      reporter->watch = HealthWatch::Begin(channel, reporter->health.service,
+      reporter->watch = HealthWatch::Begin(channel, reporter->setup.health.service,
                                            [reporter](const absl::Status& serving) { reporter->TellServing(serving); });
       break;
   }
@@ -404,7 +416,7 @@ ABSL_ATTRIBUTE_HOT bool ChannelConnection::ReportIfLost() const {
 
 void ChannelConnection::Probe(absl::Duration timeout) {
   const std::weak_ptr<grpc::Channel> weak = channel_;
-  OwnCall::Begin(channel_, reporter_->health, timeout, [reporter = reporter_, weak](const OwnCall::Result& call) {
+  OwnCall::Begin(channel_, reporter_->setup.health, timeout, [reporter = reporter_, weak](const OwnCall::Result& call) {
     // What gRPC itself says when the connection is gone, and what a peer may say as well: then the channel is still
     // READY. Only silence until the deadline, or a channel that has lost its connection, is no sign of life.
     const std::shared_ptr<grpc::Channel> channel = weak.lock();
@@ -419,7 +431,7 @@ void ChannelConnection::Probe(absl::Duration timeout) {
       result = absl::ResourceExhaustedError("no free stream for a probe in time");
     }
     // It lives, but does not serve: no call on it is cut.
-    if (result.ok() && reporter->health.check != HealthCheck::kOff) {
+    if (result.ok() && reporter->setup.health.check != HealthCheck::kOff) {
       const absl::Status serving = ServingByCheck(call.code, call.message, call.answer);
       if (!serving.ok()) return reporter->TellServing(serving);
     }
@@ -619,8 +631,9 @@ std::unique_ptr<Connection> ChannelConnector::CreateTo(const Endpoint& endpoint,
     return std::make_unique<AwaitingConnection>(id, std::move(listener), std::move(channel), std::move(calls),
                                                 std::move(fail_fast), std::move(room), source.resolver);
   }
-  return std::make_unique<ChannelConnection>(id, std::move(listener), std::move(channel), std::move(calls), only_at,
-                                             dial.health, options.probe_timeout);
+  ChannelConnection::Setup connection{only_at, dial.health, options.probe_timeout, MayBeMinded(dial.keepalive)};
+  return std::make_unique<ChannelConnection>(id, std::move(listener), std::move(channel), std::move(calls),
+                                             std::move(connection));
 }
 
 }  // namespace chanpool

@@ -37,11 +37,14 @@ namespace chanpool {
 // One channel, one TCP connection. Thread-safe.
 class ChannelConnection : public Connection {
  public:
-  // `address`: where it has to be to count as open; empty if `channel` can be in one place only. `answer_within`: of a
-  // health check, and of the look at where it is.
+  struct Setup {
+    std::string address = "";  // Where it has to be to count as open; empty if its channel can be in one place only.
+    HealthOptions health = HealthOptions();
+    absl::Duration answer_within = absl::ZeroDuration();  // Of a health check, and of the look at where it is.
+    std::string pings = "";  // What its server may mind about them, said when it is lost; empty where there is nothing.
+  };
   ChannelConnection(ConnectionId id, std::weak_ptr<ConnectionListener> listener, std::shared_ptr<grpc::Channel> channel,
-                    std::shared_ptr<CallsInFlight> calls, std::string address, HealthOptions health,
-                    absl::Duration answer_within);
+                    std::shared_ptr<CallsInFlight> calls, Setup setup);
   ~ChannelConnection() override;
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }

@@ -165,6 +165,27 @@ TEST_F(ConnectionLossTest, ReplacesEveryConnectionThatIsLost) {
   EXPECT_THAT(Call(pool_->channel()), IsOk());
 }
 
+// Pings of the user's own choosing, at a server that was not told of them.
+TEST_F(ConnectionLossTest, PingsThatAServerTakesForAbuseAreNamedWithWhatToDo) {
+  EchoServer stock;
+  ChannelPoolOptions options;
+  options.target = stock.target();
+  options.pool.min_connections = options.pool.max_connections = 1;
+  options.keepalive.time = absl::Milliseconds(20);
+  options.keepalive.permit_without_calls = true;
+  pool_ = ChannelPool::Create(std::move(options)).value();
+  Signal told;
+  std::string why;
+  const Subscription events = pool_->Subscribe([&](const PoolEvent& event) {
+    if (told.happened() || event.kind != PoolEvent::Kind::kDraining || event.reason != CloseReason::kLost) return;
+    why = event.detail;
+    told.Notify();
+  });
+  ASSERT_TRUE(told.Await());
+  EXPECT_THAT(why, HasSubstr("keepalive.time 20ms, also without calls) may have earned GOAWAY too_many_pings"));
+  EXPECT_THAT(why, HasSubstr("Set keepalive.time to 5m"));
+}
+
 TEST_F(ConnectionLossTest, TheFirstCallAfterALossEndsWithTheReason) {
   EchoServer server;
   MakeReady(server, 1);
