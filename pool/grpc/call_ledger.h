@@ -3,7 +3,7 @@
 //   auto ledger = std::make_shared<CallLedger>();                    // the pool's
 //   ConnectionTally tally(ledger);                                   // one connection's, as long as calls may end on
 //   it MethodTally* row = tally.Of(MethodTags::Handle("/orders.Orders/Get"));     // once per call
-//   row->Count(grpc::StatusCode::OK, absl::Milliseconds(3));
+//   row->Count(absl::StatusCode::kOk, absl::Milliseconds(3));
 //   for (const MethodStats& method : ledger->Methods()) ...
 //
 // Each connection counts in lines of its own, so that calls on two connections never share one; a pool's sum is made
@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "pool/core/call_stats.h"
 #include "pool/core/histogram.h"
@@ -38,10 +39,9 @@ class MethodTally {
   explicit MethodTally(const char* name) : name_(name) {}
 
   const char* name() const { return name_; }
-  // A call has ended with this status code, after so long.
-  void Count(int code, absl::Duration took) {
-    if (code < 0 || code >= kStatusCodes) code = static_cast<int>(absl::StatusCode::kUnknown);
-    by_code_[code].fetch_add(1, std::memory_order_relaxed);
+  // A call has ended with this status code, which is one of kStatusCodes, after so long.
+  void Count(absl::StatusCode code, absl::Duration took) {
+    by_code_[static_cast<int>(code)].fetch_add(1, std::memory_order_relaxed);
     times_.Record(took);
   }
   CallTotals Read() const;

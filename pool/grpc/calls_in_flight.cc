@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,8 +95,12 @@ absl::Time WallTime(gpr_timespec deadline) {
   return absl::FromUnixSeconds(deadline.tv_sec) + absl::Nanoseconds(deadline.tv_nsec);
 }
 
-// Of a call whose status nobody will read.
-constexpr int kDropped = static_cast<int>(absl::StatusCode::kCancelled);
+// The end of a call that is over with this code, which may be one that its peer has made up; none: its caller has
+// dropped it, and nobody will read its status.
+absl::StatusCode EndOf(std::optional<int> code) {
+  if (!code.has_value()) return absl::StatusCode::kCancelled;
+  return *code >= 0 && *code < kStatusCodes ? static_cast<absl::StatusCode>(*code) : absl::StatusCode::kUnknown;
+}
 
 }  // namespace
 
@@ -167,9 +172,9 @@ class CallsInFlight::Interceptor : public grpc::experimental::Interceptor,
     const bool started = ended.began != absl::InfinitePast();
     if (started || code.has_value()) {
       const absl::Duration took = started ? calls_->clock_->Now() - ended.began : absl::ZeroDuration();
-      row_->Count(code.value_or(kDropped), took);
+      row_->Count(EndOf(code), took);
       // What the pool itself has ended does not speak against the server.
-      if (!ended.cancelled) Report(OutcomeOf(static_cast<absl::StatusCode>(code.value_or(kDropped))), took);
+      if (!ended.cancelled) Report(OutcomeOf(EndOf(code)), took);
     }
     if (lease_) Pool::Release(std::exchange(lease_, Lent()));
   }

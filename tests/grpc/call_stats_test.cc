@@ -313,6 +313,13 @@ TEST_F(CallStatsTest, AStreamThatItsCallerDropsCountsAsCancelled) {
   EXPECT_EQ(Method(kBidi).by_code[kCancelled], 1u);
 }
 
+TEST_F(CallStatsTest, ACodeThatItsServerHasMadeUpCountsAsUnknown) {
+  MakeOne();
+  Call(Request(/*status_code=*/99));
+  EXPECT_EQ(Method(kUnary).by_code[static_cast<int>(absl::StatusCode::kUnknown)], 1u);
+  EXPECT_EQ(Method(kUnary).requests(), 1u);
+}
+
 TEST_F(CallStatsTest, ACallThatIsNeverStartedDoesNotCount) {
   MakeOne();
   {

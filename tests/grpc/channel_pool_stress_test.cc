@@ -207,6 +207,8 @@ class ChannelPoolStressTest : public ::testing::Test {
     }
     pool->Stats();
     pool->Connections();
+    pool->Methods();
+    pool->Calls(5);
   }
 
   void Run(unsigned seed) {
@@ -297,6 +299,7 @@ TEST_F(ChannelPoolStressTest, LosesNothingWhateverHappensAtOnce) {
   EXPECT_EQ(stats.leases, 0);
   EXPECT_EQ(stats.acquired, stats.released);
   EXPECT_EQ(stats.opened, stats.closed);
+  EXPECT_TRUE(last->Calls().empty());
   std::printf("%lld actions, %lld calls at the server\n", static_cast<long long>(actions_),
               static_cast<long long>(server_.calls()));
 }
