@@ -19,10 +19,11 @@ constexpr size_t kPayloadBytes = 100;
 
 class ClosedLoop::Caller {
  public:
-  Caller(ClosedLoop* load, absl::Duration delay, Patience patience, absl::Duration limit)
+  Caller(ClosedLoop* load, absl::Duration delay, Patience patience, absl::Duration limit, int response_bytes)
       : load_(load), patience_(patience), limit_(limit) {
     request_.set_id(std::string(kPayloadBytes, 'x'));
     request_.set_delay_ms(static_cast<int32_t>(absl::ToInt64Milliseconds(delay)));
+    request_.set_response_bytes(response_bytes);
   }
 
   void Begin(absl::Time now) {
@@ -66,10 +67,12 @@ class ClosedLoop::Caller {
 };
 
 ClosedLoop::ClosedLoop(const std::vector<std::shared_ptr<grpc::ChannelInterface>>& channels, int callers,
-                       absl::Duration delay, Patience patience, absl::Duration limit)
+                       absl::Duration delay, Patience patience, absl::Duration limit, int response_bytes)
     : running_(callers) {
   for (const auto& channel : channels) stubs_.push_back(Orders::NewStub(channel));
-  for (int i = 0; i < callers; ++i) callers_.push_back(std::make_unique<Caller>(this, delay, patience, limit));
+  for (int i = 0; i < callers; ++i) {
+    callers_.push_back(std::make_unique<Caller>(this, delay, patience, limit, response_bytes));
+  }
   for (const auto& caller : callers_) caller->Begin(absl::Now());
 }
 

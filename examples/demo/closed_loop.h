@@ -40,9 +40,10 @@ enum class Patience {
 class ClosedLoop {
  public:
   // Begins at once. Of several channels each call takes the next: a round robin. The server answers after `delay`. Each
-  // call has `limit` to end.
+  // call has `limit` to end, and its answer so many bytes more than the question.
   ClosedLoop(const std::vector<std::shared_ptr<grpc::ChannelInterface>>& channels, int callers, absl::Duration delay,
-             Patience patience = Patience::kFailFast, absl::Duration limit = absl::InfiniteDuration());
+             Patience patience = Patience::kFailFast, absl::Duration limit = absl::InfiniteDuration(),
+             int response_bytes = 0);
   ~ClosedLoop();  // Stops.
 
   // Starts no more calls, waits for those in flight, and returns every call since the beginning, caller by caller.

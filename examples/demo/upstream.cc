@@ -1,10 +1,11 @@
 // The demo's server, in a process of its own so that it can really be killed.
 //
 //   upstream [--port=N] [--max_streams=N] [--grace_ms=N] [--max_connection_age_ms=N] [--max_connection_age_grace_ms=N]
-//            [--min_ping_interval_ms=N]
+//            [--min_ping_interval_ms=N] [--slowness=N] [--certificate=FILE --key=FILE]
 //
 // Prints its port as one line, then serves until its standard input ends: it never outlives whoever started it. Then
-// the calls in progress have the grace to end. The others are gRPC's settings of a server, and its defaults.
+// the calls in progress have the grace to end. With --slowness each call takes N times what it asks for; with a
+// certificate and its key, as PEM, it serves TLS. The others are gRPC's settings of a server, and its defaults.
 #include <grpc/grpc.h>
 #include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
@@ -12,7 +13,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <fstream>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -26,14 +29,16 @@
 namespace chanpool::demo {
 namespace {
 
+constexpr int kMaxResponseBytes = 4'000'000;  // With the id below 4 MiB, gRPC's limit of a message.
+
 // Takes no thread while it waits. Deletes itself at the end of the call.
 class DelayedAnswer : public grpc::ServerUnaryReactor {
  public:
-  explicit DelayedAnswer(std::chrono::milliseconds delay) {
+  DelayedAnswer(std::chrono::milliseconds delay, const grpc::Status& status) {
     if (delay.count() <= 0) {
-      Finish(grpc::Status::OK);
+      Finish(status);
     } else {
-      alarm_.Set(std::chrono::system_clock::now() + delay, [this](bool) { Finish(grpc::Status::OK); });
+      alarm_.Set(std::chrono::system_clock::now() + delay, [this, status](bool) { Finish(status); });
     }
   }
 
@@ -43,11 +48,25 @@ class DelayedAnswer : public grpc::ServerUnaryReactor {
 };
 
 class OrdersService : public Orders::CallbackService {
+ public:
+  explicit OrdersService(int slowness) : slowness_(slowness) {}
+
+ private:
   grpc::ServerUnaryReactor* GetOrder(grpc::CallbackServerContext*, const GetOrderRequest* request,
                                      Order* response) override {
     response->set_id(request->id());
-    return new DelayedAnswer(std::chrono::milliseconds(request->delay_ms()));
+    const int bytes = request->response_bytes();
+    grpc::Status status;
+    if (bytes < 0 || bytes > kMaxResponseBytes) {
+      status = {grpc::StatusCode::INVALID_ARGUMENT,
+                absl::StrCat("response_bytes ", bytes, ": set it to 0 to ", kMaxResponseBytes)};
+    } else {
+      response->mutable_notes()->resize(bytes);
+    }
+    return new DelayedAnswer(std::chrono::milliseconds(int64_t{request->delay_ms()} * slowness_), status);
   }
+
+  const int slowness_;
 };
 
 struct Flags {
@@ -57,12 +76,27 @@ struct Flags {
   int max_connection_age_ms = 0;
   int max_connection_age_grace_ms = 0;
   int min_ping_interval_ms = 0;
+  int slowness = 1;
+  std::string certificate;
+  std::string key;
 };
 
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+std::shared_ptr<grpc::ServerCredentials> Credentials(const Flags& flags) {
+  if (flags.certificate.empty()) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions tls;
+  tls.pem_key_cert_pairs.push_back({ReadFile(flags.key), ReadFile(flags.certificate)});
+  return grpc::SslServerCredentials(tls);
+}
+
 int Serve(Flags flags) {
-  OrdersService service;
+  OrdersService service(flags.slowness);
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(absl::StrCat("127.0.0.1:", flags.port), grpc::InsecureServerCredentials(), &flags.port);
+  builder.AddListeningPort(absl::StrCat("127.0.0.1:", flags.port), Credentials(flags), &flags.port);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, flags.max_streams);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // A port that is taken is an error, not a second server.
   const auto set = [&builder](const char* argument, int value) {
@@ -95,13 +129,21 @@ int main(int argc, char** argv) {
       {"--grace_ms=", &flags.grace_ms},
       {"--max_connection_age_ms=", &flags.max_connection_age_ms},
       {"--max_connection_age_grace_ms=", &flags.max_connection_age_grace_ms},
-      {"--min_ping_interval_ms=", &flags.min_ping_interval_ms}};
+      {"--min_ping_interval_ms=", &flags.min_ping_interval_ms},
+      {"--slowness=", &flags.slowness}};
+  const std::pair<absl::string_view, std::string*> files[] = {{"--certificate=", &flags.certificate},
+                                                              {"--key=", &flags.key}};
   for (int i = 1; i < argc; ++i) {
     absl::string_view argument = argv[i];
     const bool read = std::any_of(std::begin(known), std::end(known), [&argument](const auto& flag) {
       return absl::ConsumePrefix(&argument, flag.first) && absl::SimpleAtoi(argument, flag.second);
     });
-    if (!read) {
+    const bool file = std::any_of(std::begin(files), std::end(files), [&argument](const auto& flag) {
+      if (!absl::ConsumePrefix(&argument, flag.first)) return false;
+      *flag.second = std::string(argument);
+      return true;
+    });
+    if (!read && !file) {
       std::fprintf(stderr, "upstream: %s is none of --port=N, --max_streams=N and the others in upstream.cc\n",
                    argv[i]);
       return 2;
