@@ -1,6 +1,6 @@
 # The one door. `make` alone lists what is behind it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install test sim soak fault planted bench bench-acquire bench-growth bench-tricks check coverage asan tsan format
+.PHONY: help demo install test sim soak fault planted bench bench-calls bench-acquire bench-growth bench-tricks check coverage asan tsan format
 PREFIX ?= /usr/local
 
 help: ## What can be done here
@@ -44,6 +44,11 @@ planted: ## Plant known bugs in the engine, one at a time: which check finds eac
 
 bench: ## Build and run the benchmarks, 5 minutes (ARGS="--rounds=3": rough and quick)
 	@scripts/bench.sh $(ARGS)
+
+bench-calls: ## Calls beside plain channels and hand-written round robin, 5 minutes (ARGS="--only=in-flight,cpu", "--help")
+	@scripts/install.sh
+	@bazel build --noshow_progress --ui_event_filters=-info //bench:call_ratios //examples/demo:upstream
+	@bazel-bin/bench/call_ratios $(ARGS)
 
 bench-acquire: ## Acquire + release beside four other pools, 4 minutes (ARGS="--rounds=2 --measure-ms=100": rough)
 	@scripts/install.sh

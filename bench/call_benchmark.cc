@@ -3,7 +3,7 @@
 //   call_benchmark [--rounds=N] [--only=wall|robin|cpu]
 //
 // Every comparison is made of pairs of turns, one of each side, as call_turns.h has it. Connections are made before the
-// first turn. The processor time is this process's alone: the client's.
+// first turn. The processor time is this process's alone: the client's. More comparisons are in call_ratios.cc.
 #include <cstdio>
 #include <string>
 #include <vector>
