@@ -9,7 +9,7 @@
 // the status never comes for a call that was prepared and not started, or dropped half-way. A call on
 // Lease::channel() has no lease of its own: it rides on that Lease.
 //
-// Every call is counted by its method and timed, with two looks at the clock: 90 ns together, of the 20,000 and more
+// Every call is counted by its method and timed, with two looks at the clock: 60 ns together, of the 20,000 and more
 // that a call costs. One in 64, as leases are, would not do: how old a call in flight is must be known of each, and an
 // endpoint that is slow for a hundred calls is to be found by their mean.
 #ifndef CHANPOOL_POOL_GRPC_CALLS_IN_FLIGHT_H_
