@@ -238,9 +238,9 @@ INSTANTIATE_TEST_SUITE_P(
          "f:5:20: pools[0].tls.ca_file: \"ca.pem\" is not the absolute path of a file (such as "
          "/etc/chanpool/orders.pem)"},
         {"TlsHalfAPair", Pool("    tls: {certificate_file: /c.pem}\n"),
-         "f:5:5: pools[0].tls: key_file is missing (write both to show a certificate to servers, or neither)"},
+         "f:5:10: pools[0].tls: key_file is missing (write both to show a certificate to servers, or neither)"},
         {"TlsOtherHalf", Pool("    tls: {key_file: /c.key}\n"),
-         "f:5:5: pools[0].tls: certificate_file is missing (write both to show a certificate to servers, or neither)"},
+         "f:5:10: pools[0].tls: certificate_file is missing (write both to show a certificate to servers, or neither)"},
         {"TlsCheckedTooOften", Pool("    tls: {check_every: 99ms}\n"),
          "f:5:24: pools[0].tls.check_every: 99ms is shorter than 100ms (such as 10s, the default)"},
         {"KeepaliveZero", Pool("    keepalive: {time: 0s}\n"),
@@ -340,10 +340,10 @@ TEST(ConfigReaderTest, EndpointsAndDnsThatMakeNoSenseAreErrors) {
   EXPECT_THAT(
       Errors(Pool("    endpoints: [{address: a}, {address: a}, {address: \"\"}, {address: b, weight: 0}, {weight: 1}]\n"
                   "    dns: {servers: [ns.example]}\n")),
-      ElementsAre(StartsWith("f:5:40: pools[0].endpoints[1].address: \"a\" is taken by pools[0].endpoints[0].address"),
-                  StartsWith("f:5:54: pools[0].endpoints[2].address: is empty"),
-                  StartsWith("f:5:79: pools[0].endpoints[3].weight: must be 1 to 1000"),
-                  StartsWith("f:5:83: pools[0].endpoints[4].address: is missing"),
+      ElementsAre(StartsWith("f:5:41: pools[0].endpoints[1].address: \"a\" is taken by pools[0].endpoints[0].address"),
+                  StartsWith("f:5:55: pools[0].endpoints[2].address: is empty"),
+                  StartsWith("f:5:81: pools[0].endpoints[3].weight: must be 1 to 1000"),
+                  StartsWith("f:5:85: pools[0].endpoints[4].address: is missing"),
                   StartsWith("f:6:20: pools[0].dns.servers: \"ns.example\" is no address of a server")));
   EXPECT_THAT(Errors(Pool("    dns: {timeout: 1ms}\n")),
               ElementsAre(StartsWith("f:5:20: pools[0].dns.timeout: 1ms is not between 10ms and 1m")));

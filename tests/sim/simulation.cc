@@ -126,7 +126,15 @@ std::vector<std::string> EverythingThatCanHappen() {
   std::vector<std::string> names;
   for (int i = 0; i < kActionKinds; ++i) names.push_back(ActionName(static_cast<Action::Kind>(i)));
   for (int i = 0; i < kCloseReasons; ++i) names.push_back(ReasonName(static_cast<CloseReason>(i)));
-  for (int i = 0; i < kPoolEventKinds; ++i) names.push_back(EventName(static_cast<PoolEvent::Kind>(i)));
+  for (int i = 0; i < kPoolEventKinds; ++i) {
+    const auto kind = static_cast<PoolEvent::Kind>(i);
+    // Certificates are the transport's, and there is none here.
+    if (kind == PoolEvent::Kind::kCertificateChanged || kind == PoolEvent::Kind::kCertificateRefused ||
+        kind == PoolEvent::Kind::kCertificateExpiring) {
+      continue;
+    }
+    names.push_back(EventName(kind));
+  }
   for (const auto& step : Simulation::Steps()) names.emplace_back(step.name);
   names.emplace_back("shrunk by load");
   for (const char* name : {"validations", "validation failures", "health checks", "leaks suspected", "drain notice"}) {
