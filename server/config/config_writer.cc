@@ -43,7 +43,13 @@ bool IsSet(const Message& message, const FieldDescriptor& field) {
 
 std::string ScalarYaml(const Message& message, const FieldDescriptor& field) {
   const std::string text = ScalarText(message, field);
-  return field.cpp_type() == FieldDescriptor::CPPTYPE_STRING && !field.is_repeated() ? StringText(text) : text;
+  if (field.cpp_type() != FieldDescriptor::CPPTYPE_STRING) return text;
+  if (!field.is_repeated()) return StringText(text);
+  std::vector<std::string> items;
+  for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i) {
+    items.push_back(StringText(message.GetReflection()->GetRepeatedString(message, &field, i)));
+  }
+  return absl::StrCat("[", absl::StrJoin(items, ", "), "]");
 }
 
 void WriteMap(const Message& message, const std::string& indent, std::string& out);

@@ -92,6 +92,15 @@ TEST(ProcessNamesTest, DecidesOnEveryStringOfEveryMethod) {
       "Event.actor",
       "Event.message",
       "FieldChange.new_value",
+      "Certificate.ends_first",
+      "Certificate.last_error",
+      "Certificate.subject",
+      "Endpoint.address",
+      "Endpoint.reason",
+      "PoolStats.EndpointsByStateEntry.key",
+      "Resolution.host",
+      "Resolution.last_error",
+      "Resolution.servers",
       "FieldChange.old_value",
       "FieldChange.path",
       "Finding.adds",
@@ -175,7 +184,7 @@ TEST(ProcessNamesTest, TakesTheProcessOutOfEveryRequestAndPutsItBack) {
     FromProcess("shop", *request);
     EXPECT_EQ(request->SerializeAsString(), before) << Service().method(i)->name();
   }
-  EXPECT_EQ(names, 15);
+  EXPECT_EQ(names, 16);
 }
 
 TEST(ProcessNamesTest, PutsTheProcessIntoEveryResponse) {

@@ -69,7 +69,7 @@ const std::vector<Rpc>& Rpcs() {
         {R"({"parent": "nonsense"})", kInvalidArgument, "FIELD_INVALID"}}},
       {"ListEndpoints",
        R"({"parent": "pools/orders"})",
-       "\"ENDPOINT_STATE_HEALTHY\"",
+       "\"address\": \"ipv4:127.0.0.1:1\"",
        {{R"({"parent": "pools/none"})", kNotFound, "POOL_NOT_FOUND"},
         {R"({"parent": "nonsense"})", kInvalidArgument, "FIELD_INVALID"}}},
       {"GetStats",
