@@ -622,8 +622,11 @@ std::unique_ptr<Connection> ChannelConnector::CreateTo(const Endpoint& endpoint,
   auto calls = std::make_shared<CallsInFlight>(std::move(setup));
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories;
   factories.push_back(CallsInFlight::NewInterceptorFactory(calls));
-  auto fail_fast = std::make_shared<CallsInFlight>(CallsInFlight::Setup());  // To cancel them; the others count them.
-  if (awaits_address) factories.push_back(AwaitingConnection::NewInterceptorFactory(fail_fast));
+  std::shared_ptr<CallsInFlight> fail_fast;  // To cancel them; `calls` counts them.
+  if (awaits_address) {
+    fail_fast = std::make_shared<CallsInFlight>(CallsInFlight::Setup());
+    factories.push_back(AwaitingConnection::NewInterceptorFactory(fail_fast));
+  }
   for (const auto& shared : dial.interceptors) factories.push_back(std::make_unique<SharedFactory>(shared));
   std::shared_ptr<grpc::Channel> channel = grpc::experimental::CreateCustomChannelWithInterceptors(
       target, files == nullptr ? dial.credentials : files->credentials(), arguments, std::move(factories));

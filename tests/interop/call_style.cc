@@ -143,9 +143,16 @@ class CallbackStream : public Stream<Request, Reply>, public Reactor {
     return done_->get_future().get();
   }
 
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winconsistent-missing-override"  // Not each reactor has each of these.
+#endif
   void OnWriteDone(bool ok) { Tell(ended_, ok); }
   void OnWritesDoneDone(bool ok) { Tell(ended_, ok); }
   void OnReadDone(bool ok) { Tell(ended_, ok); }
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
   void OnDone(const Status& status) override { Tell(done_, status); }
 
  private:
