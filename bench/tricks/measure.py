@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
 from bench.peers.verdict import median
 from scripts import plant
 
-CONTENDER = "pool, 10 connections x 100 leases"
+CONTENDER = "pool, 100 connections x 1 lease"
 THREADS = ("1", "2", "8")
 
 

@@ -45,6 +45,10 @@ class PickRandom {
   // At distances that are drawn: with a fixed one, a caller whose calls have a rhythm of their own would always be
   // timed at the same beat. One decrement when false.
   bool Sample() { return ABSL_PREDICT_FALSE(--until_sample_ == 0) && DrawGap(); }
+  // Whether the next Sample() may be true, and that it was asked when it may not: the same in two steps, for who knows
+  // only in between whether there is something to count.
+  bool SampleIsNext() const { return until_sample_ == 1; }
+  void Skip() { --until_sample_; }
   // How many samples the last one counts for.
   uint32_t weight() const { return weight_; }
   // When the last one was taken, each time: sets how far apart those after the next are.

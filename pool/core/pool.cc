@@ -30,22 +30,21 @@ void AcquireHandle::Cancel() {
   if (acquire_ != nullptr) acquire_->pool->CancelAsync(acquire_);
 }
 
-void Place::Reset() {
-  if (!lent_) return;
+void Place::ResetSlow() {
   if (note_ != nullptr) ForgetNote();
   Pool::Release(std::exchange(lent_, Lent()));
 }
 
 void Place::Suspect() {
-  if (lent_) lent_.slot()->pool->Suspect(id());
+  if (lent_) lent_.slot()->pool()->Suspect(id());
 }
 
 void Place::Discard() {
-  if (lent_) lent_.slot()->pool->Discard(id());
+  if (lent_) lent_.slot()->pool()->Discard(id());
 }
 
 void Place::SetMaxIdle(absl::Duration max_idle) {
-  if (lent_) lent_.slot()->pool->SetMaxIdle(id(), max_idle);
+  if (lent_) lent_.slot()->pool()->SetMaxIdle(id(), max_idle);
 }
 
 void Place::ReportCall(CallOutcome outcome, absl::Duration latency) {
@@ -108,12 +107,23 @@ void Pool::Destroy() {
 
 // --- The fast path ------------------------------------------------------------------------------------------------
 
+// What most callers get: nobody else is on the slot that their thread used last. It calls nothing, so a function whose
+// other way is a tail call saves no registers; that, and no more, is why both ways are apart.
+inline Slot* Pool::LendLastUsed() {
+  if (ForkEpoch() != plain_epoch_.load(std::memory_order_relaxed)) return nullptr;
+  PickRandom& random = ThisThreadsRandom();
+  if (random.SampleIsNext()) return nullptr;
+  Slot* slot = table_.TryLendLastUsed();
+  if (slot != nullptr) random.Skip();
+  return slot;
+}
+
 void Pool::GrowAtPeak(Slot* slot) {
   const uint32_t leases = slot->Load().leases();
   if (SlotTable::RaisePeak(slot, leases) && leases > grow_above_.load(std::memory_order_relaxed)) Grow();
 }
 
-inline Lent Pool::LendFast() {
+Lent Pool::LendFast() {
   PickRandom& random = ThisThreadsRandom();
   if (ABSL_PREDICT_FALSE(random.Sample())) return LendFastTimed(&random, std::nullopt);
   Slot* slot = table_.TryLend(&random);
@@ -156,19 +166,24 @@ Lent Pool::LendByWishes(const Wishes& wishes) {
 }
 
 ABSL_ATTRIBUTE_HOT Place Pool::TryAcquire() {
+  if (Slot* slot = LendLastUsed()) return Place(slot);
+  return TryAcquireFromAny();
+}
+
+Place Pool::TryAcquireFromAny() {
   if (ForkEpoch() == plain_epoch_.load(std::memory_order_relaxed)) return Place(LendFast());
   return Forked() ? Place() : Place(LendByWishes(Wishes()));
 }
 
 void Pool::EndHold(Lent lent) {
-  Pool* pool = lent.slot()->pool;
+  Pool* pool = lent.slot()->pool();
   pool->holds_.End(lent.sample(), pool->clock_->Now(), &lent.slot()->tally->holds);
 }
 
 void Pool::ReportCall(Slot* slot, CallOutcome outcome, absl::Duration latency) {
   if (!slot->tally->calls.Report(outcome, latency)) return;
   // Housekeeping makes it last. Until then at most one is added to what is there.
-  slot->handicap.fetch_add(slot->pool->penalty_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  slot->handicap.fetch_add(slot->pool()->penalty_.load(std::memory_order_relaxed), std::memory_order_relaxed);
 }
 
 void Pool::Grow() {
@@ -312,7 +327,12 @@ Slot* Pool::LendOrQueue(Waiter* waiter, absl::Status* why, Effects& effects) {
   return nullptr;
 }
 
-absl::StatusOr<Place> Pool::Acquire(absl::Time deadline, BorrowSite site) {
+ABSL_ATTRIBUTE_HOT absl::StatusOr<Place> Pool::Acquire(absl::Time deadline, BorrowSite site) {
+  if (Slot* slot = LendLastUsed()) return Place(slot);
+  return AcquireFromAny(deadline, site);
+}
+
+absl::StatusOr<Place> Pool::AcquireFromAny(absl::Time deadline, BorrowSite site) {
   if (ForkEpoch() != plain_epoch_.load(std::memory_order_relaxed)) return AcquireWatched(deadline, Wishes(), site);
   if (const Lent lent = LendFast()) return Place(lent);
   Waiter waiter;

@@ -94,7 +94,14 @@ class Place {
   // on an empty place, and after fork.
   void OnDraining(std::function<void(absl::Duration grace_left)> callback);
   // Gives it back now.
-  void Reset();
+  void Reset() {
+    if (!lent_) return;
+    if (note_ == nullptr && lent_.sample() == 0 && SlotTable::TryReturn(lent_.slot())) {
+      lent_ = Lent();
+    } else {
+      ResetSlow();
+    }
+  }
   // Lets go without giving back: the caller now owes Pool::Release of it. Ends its notices.
   Lent Detach() {
     if (note_ != nullptr) ForgetNote();
@@ -104,6 +111,7 @@ class Place {
  private:
   friend class Pool;
   void ForgetNote();
+  void ResetSlow();
 
   Lent lent_;
   LeaseNote* note_ = nullptr;  // Owned. Most leases have none.
@@ -181,9 +189,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   // Gives back what Place::Detach let go.
   static void Release(Lent lent) {
-    if (__builtin_expect(lent.sample() != 0, 0)) EndHold(lent);
+    if (ABSL_PREDICT_FALSE(lent.sample() != 0)) EndHold(lent);
     Slot* slot = lent.slot();
-    if (!SlotTable::TryReturn(slot)) slot->pool->ReleaseSlow(slot);
+    if (!SlotTable::TryReturn(slot)) slot->pool()->ReleaseSlow(slot);
   }
 
   // How a call went whose place has been let go and not given back yet: the caller still holds its lease. One addition
@@ -365,7 +373,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   absl::StatusOr<Place> AcquireWatched(absl::Time deadline, const Wishes& wishes, BorrowSite site);
   // The same place, watched if leases are.
   Place Watched(Place place, BorrowSite site);
-  Lent LendFast();  // In pool.cc only.
+  Slot* LendLastUsed();  // In pool.cc only.
+  Lent LendFast();
+  Place TryAcquireFromAny();
+  absl::StatusOr<Place> AcquireFromAny(absl::Time deadline, BorrowSite site);
   Lent LendFastByKey(uint64_t key);
   Slot* TryLendByKey(uint64_t key);
   // Either of them, for one in PickRandom::kSampling.

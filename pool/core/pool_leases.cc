@@ -137,7 +137,8 @@ void Pool::SetWatch() {
   const bool watches = state_.options().leak_after != absl::InfiniteDuration();
   if (watches && watch_owner_ == nullptr) watch_owner_ = std::make_unique<LeaseWatch>();
   watch_.store(watches ? watch_owner_.get() : nullptr, std::memory_order_release);
-  plain_epoch_.store(watches || quiet_ > 0 ? kLookFirst : fork_epoch_, std::memory_order_relaxed);
+  const bool plain = !watches && quiet_ == 0 && state_.options().selection == SelectionPolicy::kLeastLoaded;
+  plain_epoch_.store(plain ? fork_epoch_ : kLookFirst, std::memory_order_relaxed);
 }
 
 Place Pool::Watched(Place place, BorrowSite site) {
@@ -185,12 +186,12 @@ std::vector<LongLease> Pool::LongLeases(size_t most) const {
 
 void Place::OnDraining(std::function<void(absl::Duration)> callback) {
   CHANPOOL_CHECK(callback != nullptr);
-  if (!lent_ || lent_.slot()->pool->Forked()) return;
+  if (!lent_ || lent_.slot()->pool()->Forked()) return;
   if (note_ == nullptr) note_ = new LeaseNote;
-  lent_.slot()->pool->NotifyOfDraining(lent_.slot(), note_, std::move(callback));
+  lent_.slot()->pool()->NotifyOfDraining(lent_.slot(), note_, std::move(callback));
 }
 
-void Place::ForgetNote() { lent_.slot()->pool->Forget(lent_.slot(), std::exchange(note_, nullptr)); }
+void Place::ForgetNote() { lent_.slot()->pool()->Forget(lent_.slot(), std::exchange(note_, nullptr)); }
 
 void Pool::NotifyOfDraining(Slot* slot, LeaseNote* note, std::function<void(absl::Duration)> callback) {
   const auto notice = std::make_shared<DrainNotice>(std::move(callback));

@@ -92,7 +92,7 @@ PoolStats Pool::StatsLocked() const {
   for (uint32_t i = 0; i < table_.size(); ++i) {
     const Slot* slot = table_.Get(i);
     // The count first: it is raised after the word, so what is counted is in the word, or back already.
-    stats.fast_hits += slot->lent.load(std::memory_order_acquire);
+    stats.fast_hits += FastLeasesEver(*slot);
     const SlotWord word = slot->Load();
     stats.connections_used += word.state() != SlotState::kClosed && (held_[i].has_lent || word.used());
     stats.leases += word.leases();

@@ -11,19 +11,6 @@ namespace chanpool {
 
 namespace {
 
-// What a thread remembers of tables: the slot that it used last, of the few that it used last. A table is told by its
-// id, so the slot of one that is gone is never touched.
-struct LastUsed {
-  uint64_t table = 0;
-  Slot* slot = nullptr;
-};
-constexpr uint64_t kRemembered = 8;  // A power of two. Two tables that fall on one place forget each other's.
-
-LastUsed& RememberedOf(uint64_t table) {
-  thread_local LastUsed remembered[kRemembered];
-  return remembered[table % kRemembered];
-}
-
 uint64_t NewId() {
   static std::atomic<uint64_t> made{0};
   return made.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -40,14 +27,16 @@ SlotTable::~SlotTable() = default;
 
 ABSL_ATTRIBUTE_HOT bool SlotTable::TryLendOn(Slot* slot, SlotWord seen) {
   uint64_t bits = seen.bits();
-  for (;;) {
-    const slot::Next next = slot::Lend(SlotWord(bits));
-    if (!next) return false;
-    if (slot->word.compare_exchange_weak(bits, next->bits(), std::memory_order_acq_rel, std::memory_order_relaxed)) {
-      slot->lent.fetch_add(1, std::memory_order_release);  // After the word: see Pool::StatsLocked.
-      return true;
+  while (slot::MayLend(SlotWord(bits))) {
+    const SlotWord next = slot::WithLease(SlotWord(bits));
+    if (ABSL_PREDICT_FALSE(!slot->word.compare_exchange_weak(bits, next.bits(), std::memory_order_acq_rel,
+                                                             std::memory_order_relaxed))) {
+      continue;
     }
+    CountLent(slot, next);
+    return true;
   }
+  return false;
 }
 
 void SlotTable::SetSelection(SelectionPolicy policy, uint32_t pack_up_to) {
@@ -113,10 +102,10 @@ Slot* SlotTable::TryLendFirst(SelectionPolicy policy) {
 ABSL_ATTRIBUTE_HOT Slot* SlotTable::TryLend(PickRandom* random) {
   const SelectionPolicy selection = selection_.load(std::memory_order_relaxed);
   if (ABSL_PREDICT_FALSE(selection != SelectionPolicy::kLeastLoaded)) return TryLendFirst(selection);
-  LastUsed& last = RememberedOf(id_);
+  LastUsed& last = LastUsedOf(id_);
   if (last.table == id_) {
     const SlotWord word = last.slot->Load();
-    // Nobody carries fewer than none: most often no other slot is looked at, nor the list of them.
+    // Nobody carries fewer than none: then no other slot is looked at, nor the list of them.
     if (LoadOf(last.slot, word) == 0 && TryLendOn(last.slot, word)) return last.slot;
   }
   Slot* chosen = TryLendListed(last.table == id_ ? last.slot : nullptr, random);
@@ -164,8 +153,8 @@ Slot* SlotTable::GetOrAdd(uint32_t index) {
     }
     Slot* added = &chunks_.back()[size_ % kChunk];
     added->index = index;
-    added->pool = pool_;
     added->tally = &tallies_.back()[size_ % kChunk];
+    added->tally->pool = pool_;
     ++size_;
   }
   return Get(index);

@@ -3,7 +3,7 @@
 //   SlotTable table(pool);
 //   if (Slot* slot = table.TryLend(&random)) {          // no lock, no clock, no allocation
 //     ... slot->connection ...
-//     if (!SlotTable::TryReturn(slot)) slot->pool->ReleaseSlow(slot);   // SLOW: the lock, while the lease is held
+//     if (!SlotTable::TryReturn(slot)) slot->pool()->ReleaseSlow(slot);   // SLOW: the lock, while the lease is held
 //   }
 //
 // Slots live in chunks that are added as max_connections grows and are freed with the table only, so a Slot* never
@@ -29,8 +29,9 @@ namespace chanpool {
 class Connection;
 class Pool;
 
-// What is counted of one slot and its acquirers do not touch, in lines of its own.
+// What of one slot its acquirers do not touch, in lines of its own.
 struct alignas(64) SlotTally {
+  Pool* pool = nullptr;  // Whose slot it is.
   SlotCalls calls;
   // How long the sampled leases on it were held, ever: written when one of them goes back.
   HistogramRecorder holds;
@@ -41,8 +42,12 @@ struct alignas(64) SlotTally {
 // One place for one connection: a cache line of its own, so that two connections never contend for one.
 struct alignas(64) Slot {
   std::atomic<uint64_t> word{0};
-  // Leases granted by the fast path, ever. Written by every acquirer of this slot, whose cache line this is already.
+  // Leases granted by the fast path, ever. Written by every acquirer of this slot, whose cache line this is already:
+  // the first at a limit above 1, by all who come; the second at a limit of 1, by the only one that has a lease, to
+  // whom a locked addition would be a fifth of the cost of its lease. A limit that changes meanwhile changes nothing:
+  // whoever still has the lease of the old limit keeps others from one under a limit of 1.
   std::atomic<uint64_t> lent{0};
+  std::atomic<uint64_t> lent_alone{0};
   // The most leases at one time since housekeeping last looked. A lost race makes it one acquire too low.
   std::atomic<uint32_t> peak{0};
   uint32_t index = 0;
@@ -50,18 +55,22 @@ struct alignas(64) Slot {
   std::atomic<uint64_t> turn{0};
   // Set before the slot lends and until it is CLOSED: whoever holds a lease may read it.
   std::atomic<Connection*> connection{nullptr};
-  Pool* pool = nullptr;
   // Leases that are added to the word's when slots are compared: a hint, kept by housekeeping, raised by reports.
   std::atomic<uint32_t> handicap{0};
   SlotTally* tally = nullptr;  // Null in a slot without a table.
 
+  Pool* pool() const { return tally->pool; }
   SlotWord Load() const { return SlotWord(word.load(std::memory_order_acquire)); }
 };
 static_assert(sizeof(Slot) == 64, "one cache line");
 
-// On either path. Under the lock; exact while nobody is about to take a place.
+// Granted by the fast path. Exact while nobody is about to take a place.
+inline uint64_t FastLeasesEver(const Slot& slot) {
+  return slot.lent.load(std::memory_order_acquire) + slot.lent_alone.load(std::memory_order_acquire);
+}
+// On either path. Under the lock.
 inline uint64_t LeasesEver(const Slot& slot) {
-  return slot.lent.load(std::memory_order_acquire) + slot.tally->lent_slow.load(std::memory_order_relaxed);
+  return FastLeasesEver(slot) + slot.tally->lent_slow.load(std::memory_order_relaxed);
 }
 
 // What two slots are compared by; `word` is the slot's.
@@ -98,6 +107,24 @@ class SlotTable {
   //   - after two misses the first one with room.
   Slot* TryLend(PickRandom* random);
 
+  // As TryLend, but only the first of its choices, and only if nothing beside the word is to be done: no peak to raise,
+  // no slot to remember. Null says nothing. With kLeastLoaded only, which is the caller's to know.
+  Slot* TryLendLastUsed() {
+    const LastUsed& last = LastUsedOf(id_);
+    if (last.table != id_) return nullptr;
+    Slot* slot = last.slot;
+    const SlotWord word = slot->Load();
+    if (LoadOf(slot, word) != 0 || slot->peak.load(std::memory_order_relaxed) == 0) return nullptr;
+    if (!slot::MayLend(word)) return nullptr;
+    uint64_t bits = word.bits();
+    const SlotWord next = slot::WithLease(word);
+    if (!slot->word.compare_exchange_strong(bits, next.bits(), std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      return nullptr;
+    }
+    CountLent(slot, next);
+    return slot;
+  }
+
   // A place on this slot, if its word allows it; `seen` is what the word was a moment ago.
   static bool TryLendOn(Slot* slot, SlotWord seen);
 
@@ -113,13 +140,13 @@ class SlotTable {
   // Gives a lease back. False, and nothing changed, when SLOW is set: the caller takes the pool's lock first.
   static bool TryReturn(Slot* slot) {
     uint64_t bits = slot->word.load(std::memory_order_relaxed);
-    for (;;) {
-      const slot::Next next = slot::Return(SlotWord(bits));
-      if (!next) return false;
-      if (slot->word.compare_exchange_weak(bits, next->bits(), std::memory_order_acq_rel, std::memory_order_relaxed)) {
+    while (slot::MayReturn(SlotWord(bits))) {
+      if (slot->word.compare_exchange_weak(bits, slot::WithoutLease(SlotWord(bits)).bits(), std::memory_order_acq_rel,
+                                           std::memory_order_relaxed)) {
         return true;  // Touch nothing: the slot, and its pool, may be gone.
       }
     }
+    return false;
   }
 
   // --- Under the pool's lock ---
@@ -185,6 +212,27 @@ class SlotTable {
 
  private:
   static constexpr uint32_t kChunk = 4;
+
+  // What a thread remembers of tables: the slot that it used last, of the few that it used last. A table is told by its
+  // id, so the slot of one that is gone is never touched.
+  struct LastUsed {
+    uint64_t table = 0;
+    Slot* slot = nullptr;
+  };
+  static LastUsed& LastUsedOf(uint64_t table) {
+    constexpr uint64_t kRemembered = 8;  // A power of two. Two tables that fall on one place forget each other's.
+    thread_local LastUsed remembered[kRemembered];
+    return remembered[table % kRemembered];
+  }
+
+  // After the word, which is now `after`: see Pool::StatsLocked.
+  static void CountLent(Slot* slot, SlotWord after) {
+    if (after.limit() == 1) {
+      slot->lent_alone.store(slot->lent_alone.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    } else {
+      slot->lent.fetch_add(1, std::memory_order_release);
+    }
+  }
 
   // A published copy of listed_. Readers may see an old one, so none is freed before the table; each is twice as large
   // as the one before, so all together cost no more than the largest.

@@ -49,6 +49,15 @@ class SlotWord {
   constexpr SlotState state() const { return static_cast<SlotState>((bits_ >> kStateShift) & 7); }
   constexpr uint32_t generation() const { return bits_ >> kGenerationShift; }
 
+  // As state() == kOpen && !slow(), in one comparison.
+  constexpr bool open_and_not_slow() const {
+    constexpr uint64_t kMask = (uint64_t{7} << kStateShift) | (uint64_t{1} << kSlowShift);
+    return (bits_ & kMask) == static_cast<uint64_t>(SlotState::kOpen) << kStateShift;
+  }
+
+  // As with_leases(leases() + 1), below kMaxLeases, and with_leases(leases() - 1), above 0.
+  constexpr SlotWord with_one_more() const { return SlotWord(bits_ + 1); }
+  constexpr SlotWord with_one_less() const { return SlotWord(bits_ - 1); }
   constexpr SlotWord with_leases(uint32_t n) const { return Replace(0, kLeaseBits, n); }
   constexpr SlotWord with_limit(uint32_t n) const { return Replace(kLimitShift, kLimitBits, n); }
   constexpr SlotWord with_used(bool on) const { return Replace(kUsedShift, 1, on); }
@@ -83,16 +92,22 @@ using Next = std::optional<SlotWord>;  // nullopt: the word may not make this ch
 
 // --- Without the lock -------------------------------------------------------------------------------------------
 
+// Test and change are apart as well: g++ keeps an optional's flag in memory, which the fast path would pay for.
+
 // The fast path: one more lease. Fails behind SLOW, so that nobody overtakes who waits.
+constexpr bool MayLend(SlotWord w) { return w.open_and_not_slow() && w.leases() < w.limit(); }
+constexpr SlotWord WithLease(SlotWord w) { return w.with_one_more().with_used(true); }
 constexpr Next Lend(SlotWord w) {
-  if (w.state() != SlotState::kOpen || w.slow() || w.leases() >= w.limit()) return std::nullopt;
-  return w.with_leases(w.leases() + 1).with_used(true);
+  if (!MayLend(w)) return std::nullopt;
+  return WithLease(w);
 }
 
 // The fast way back. Fails with SLOW: then the lock comes first, and ReturnLocked or a hand-over.
+constexpr bool MayReturn(SlotWord w) { return !w.slow() && w.leases() != 0; }
+constexpr SlotWord WithoutLease(SlotWord w) { return w.with_one_less(); }
 constexpr Next Return(SlotWord w) {
-  if (w.slow() || w.leases() == 0) return std::nullopt;
-  return w.with_leases(w.leases() - 1);
+  if (!MayReturn(w)) return std::nullopt;
+  return WithoutLease(w);
 }
 
 // --- Under the lock ---------------------------------------------------------------------------------------------
