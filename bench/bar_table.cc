@@ -26,24 +26,27 @@ std::string Bar::ToString() const {
 }
 
 void BarTable::Section(const std::string& title) {
-  std::printf("\n%s\n  %-52s %4s %10s   %-21s\n", title.c_str(), "", "n", "median", "least - most");
+  std::printf("\n%s\n  %-48s %4s %8s   %-18s %-18s\n", title.c_str(), "", "n", "median", "95 %", "least - most");
 }
 
 void BarTable::Row(const std::string& name, const std::vector<double>& values, const std::string& unit,
                    const std::optional<Bar>& bar) {
   const double median = Median(values);
-  const Interval spread = Spread(values);
+  const Interval trusted = MedianInterval(values), spread = Spread(values);
   std::string verdict;
   if (bar.has_value()) {
     const bool held = bar->Holds(median);
-    verdict = absl::StrCat("   ", bar->ToString(), held ? ": held" : ": MISSED");
+    const bool sure = bar->Holds(trusted.low) == bar->Holds(trusted.high);
+    const char* const doubt = sure ? "" : ", within the noise";
+    verdict = absl::StrCat("   ", bar->ToString(), held ? ": held" : ": MISSED", doubt);
     ++bars_;
     held_ += held;
     outcomes_.push_back(
-        absl::StrCat(bar->name, " = ", Digits(median), " (", bar->ToString(), held ? ")" : ", MISSED)"));
+        absl::StrCat(bar->name, " = ", Digits(median), " (", bar->ToString(), held ? "" : ", MISSED", doubt, ")"));
   }
-  std::printf("  %-52s %4d %10s   %-21s %s%s\n", name.c_str(), static_cast<int>(values.size()), Digits(median).c_str(),
-              absl::StrCat(Digits(spread.low), " - ", Digits(spread.high)).c_str(), unit.c_str(), verdict.c_str());
+  const auto both = [](const Interval& ends) { return absl::StrCat(Digits(ends.low), " - ", Digits(ends.high)); };
+  std::printf("  %-48s %4d %8s   %-18s %-18s %s%s\n", name.c_str(), static_cast<int>(values.size()),
+              Digits(median).c_str(), both(trusted).c_str(), both(spread).c_str(), unit.c_str(), verdict.c_str());
 }
 
 std::string BarTable::Summary(const std::string& of) const {

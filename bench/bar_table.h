@@ -1,4 +1,5 @@
-// A table of figures, each with how often it was measured, its median and its spread, and which of them have a bar.
+// A table of figures, each with how often it was measured, its median, how far that may be trusted, and its spread; and
+// which of them have a bar.
 //
 //   BarTable table;
 //   table.Section("1,000 calls of 100 ms in flight");
@@ -31,7 +32,8 @@ class BarTable {
   // `values` is not empty.
   void Row(const std::string& name, const std::vector<double>& values, const std::string& unit,
            const std::optional<Bar>& bar = std::nullopt);
-  // How many bars held; each of them, with its median.
+  // How many bars held; each of them, with its median. The median decides; where the bar lies within its interval, it
+  // says so: another run may decide otherwise.
   std::string Summary(const std::string& of) const;
 
  private:

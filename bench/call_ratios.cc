@@ -135,7 +135,7 @@ void CpuPerCall(const Flags& flags, BarTable& table) {
     const std::string title =
         absl::StrCat("Processor time of the client per call, one connection, ", callers, " in flight");
     Say(title);
-    const CpuSides sides = CompareCpu(server->target(), callers, flags.Rounds(101));
+    const CpuSides sides = CompareCpu(server->target(), callers, flags.Rounds(401));
     table.Section(title);
     constexpr Figure kCpu = &CallTurn::cpu_us_per_call;
     RowOf(table, sides.plain, kCpu, "us");

@@ -115,7 +115,7 @@ CpuSides CompareCpu(const std::string& target, int callers, int rounds) {
   const auto pool = MakePool(target, options);
   CpuSides sides{{"plain channel", PlainChannels(target, 1)}, {"pool", {pool->channel()}}};
   TakeTurns({&sides.pooled, &sides.plain}, rounds,
-            {callers, absl::ZeroDuration(), absl::Milliseconds(10), absl::Milliseconds(60)});
+            {callers, absl::ZeroDuration(), absl::Milliseconds(5), absl::Milliseconds(25)});
   sides.pooled.channels.clear();  // After the pool it would take no call.
   return sides;
 }
