@@ -7,6 +7,57 @@
 namespace chanpool {
 namespace {
 
+constexpr int64_t kMicrosecond = 1'000, kMillisecond = 1'000'000, kSecond = 1'000'000'000;
+
+// Each at least twice the one before.
+constexpr std::array<int64_t, kHistogramBuckets> kBounds = {
+    10 * kMicrosecond,
+    50 * kMicrosecond,
+    100 * kMicrosecond,
+    250 * kMicrosecond,
+    500 * kMicrosecond,
+    1 * kMillisecond,
+    2'500 * kMicrosecond,
+    5 * kMillisecond,
+    10 * kMillisecond,
+    25 * kMillisecond,
+    50 * kMillisecond,
+    100 * kMillisecond,
+    250 * kMillisecond,
+    500 * kMillisecond,
+    1 * kSecond,
+    2'500 * kMillisecond,
+    5 * kSecond,
+    10 * kSecond,
+    std::numeric_limits<int64_t>::max(),  // No bound.
+};
+
+// By the highest bit of a value that is not 0: the first bound that is not below that bit alone. So the value's bucket
+// is that one or, since no second bound has the same highest bit, the next.
+constexpr std::array<uint8_t, 63> FirstBounds() {
+  std::array<uint8_t, 63> first{};
+  for (int bit = 0; bit < 63; ++bit) {
+    int bound = 0;
+    while (kBounds[bound] < int64_t{1} << bit) ++bound;
+    first[bit] = static_cast<uint8_t>(bound);
+  }
+  return first;
+}
+constexpr std::array<uint8_t, 63> kFirstBound = FirstBounds();
+
+// A call that is alone finds the caches cold, and counts each of them: a search by halves would touch three lines more.
+int BucketOf(int64_t nanoseconds) {
+  if (nanoseconds <= 0) return 0;
+  const int bound = kFirstBound[63 - __builtin_clzll(static_cast<uint64_t>(nanoseconds))];
+  return bound + static_cast<int>(nanoseconds > kBounds[bound]);
+}
+
+constexpr std::array<absl::Duration, kHistogramBounds> BoundsOfTime() {
+  std::array<absl::Duration, kHistogramBounds> bounds{};
+  for (int i = 0; i < kHistogramBounds; ++i) bounds[i] = absl::Nanoseconds(kBounds[i]);
+  return bounds;
+}
+
 int64_t Nanoseconds(absl::Duration value) {
   return std::clamp<int64_t>(absl::ToInt64Nanoseconds(value), 0, std::numeric_limits<int64_t>::max());
 }
@@ -18,22 +69,14 @@ absl::Duration FromNanoseconds(uint64_t nanoseconds) {
 
 }  // namespace
 
-const std::array<absl::Duration, kHistogramBounds> kHistogramBoundsOfTime = {
-    absl::Microseconds(10),  absl::Microseconds(50),  absl::Microseconds(100),  absl::Microseconds(250),
-    absl::Microseconds(500), absl::Milliseconds(1),   absl::Microseconds(2500), absl::Milliseconds(5),
-    absl::Milliseconds(10),  absl::Milliseconds(25),  absl::Milliseconds(50),   absl::Milliseconds(100),
-    absl::Milliseconds(250), absl::Milliseconds(500), absl::Seconds(1),         absl::Milliseconds(2500),
-    absl::Seconds(5),        absl::Seconds(10),
-};
+constexpr std::array<absl::Duration, kHistogramBounds> kHistogramBoundsOfTime = BoundsOfTime();
 
-int HistogramBucket(absl::Duration value) {
-  const auto& bounds = kHistogramBoundsOfTime;
-  return static_cast<int>(std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin());
-}
+int HistogramBucket(absl::Duration value) { return BucketOf(Nanoseconds(value)); }
 
 void Histogram::Add(absl::Duration value) {
-  ++buckets_[HistogramBucket(value)];
-  sum_ += absl::Nanoseconds(Nanoseconds(value));
+  const int64_t nanoseconds = Nanoseconds(value);
+  ++buckets_[BucketOf(nanoseconds)];
+  sum_ += absl::Nanoseconds(nanoseconds);
 }
 
 Histogram& Histogram::operator+=(const Histogram& other) {
@@ -82,8 +125,9 @@ std::optional<absl::Duration> Histogram::QuantileUpperBound(double quantile) con
 }
 
 void HistogramRecorder::Record(absl::Duration value, uint32_t times) {
-  buckets_[HistogramBucket(value)].fetch_add(times, std::memory_order_relaxed);
-  const auto added = static_cast<uint64_t>(Nanoseconds(times == 1 ? value : value * times));
+  const int64_t nanoseconds = Nanoseconds(value);
+  buckets_[BucketOf(nanoseconds)].fetch_add(times, std::memory_order_relaxed);
+  const auto added = static_cast<uint64_t>(times == 1 ? nanoseconds : Nanoseconds(value * times));
   const uint64_t before = nanoseconds_.fetch_add(added, std::memory_order_relaxed);
   if (before + added < before) wraps_.fetch_add(1, std::memory_order_relaxed);
 }

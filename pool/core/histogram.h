@@ -25,7 +25,7 @@ inline constexpr int kHistogramBuckets = kHistogramBounds + 1;
 // Rising. From what a place costs at once to what nobody waits for.
 extern const std::array<absl::Duration, kHistogramBounds> kHistogramBoundsOfTime;
 
-// The bucket of `value`: the first whose bound is not below it.
+// The bucket of `value`, in whole nanoseconds: the first whose bound is not below it.
 int HistogramBucket(absl::Duration value);
 
 // A plain value.

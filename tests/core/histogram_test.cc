@@ -30,6 +30,18 @@ TEST(HistogramTest, AValueOnABoundIsBelowItAndOneAboveIsInTheNextBucket) {
   EXPECT_EQ(kHistogramBoundsOfTime.back(), absl::Seconds(10));
 }
 
+TEST(HistogramTest, EachValueIsInTheFirstBucketWhoseBoundIsNotBelowIt) {
+  std::vector<absl::Duration> values = {absl::InfiniteDuration(), -absl::InfiniteDuration(), kHuge};
+  for (int bit = 0; bit < 63; ++bit) {
+    for (const int64_t off : {-1, 0, 1}) values.push_back(absl::Nanoseconds((int64_t{1} << bit) + off));
+  }
+  for (const absl::Duration value : values) {
+    int bucket = 0;
+    while (bucket < kHistogramBounds && kHistogramBoundsOfTime[bucket] < value) ++bucket;
+    EXPECT_EQ(HistogramBucket(value), bucket) << value;
+  }
+}
+
 TEST(HistogramTest, TwoHistogramsAddUpToWhatOneWouldHaveCounted) {
   std::mt19937_64 random(7);
   std::vector<absl::Duration> first, second, all;
