@@ -12,7 +12,8 @@ git ls-files -z --cached --others --exclude-standard '*.h' '*.cc' |
   { echo "check: run 'make format'" >&2; exit 1; }
 
 echo "check: lock annotations (clang)"
-bazel build --config=clang "${quiet[@]}" //...
+# What clang says, it says without optimising or linking: a third of the time less.
+bazel build --config=clang -c fastbuild --output_groups=compilation_outputs "${quiet[@]}" //...
 
 echo "check: rules of tests/tidy"
 bazel test "${quiet[@]}" //tests/tidy:all
