@@ -180,10 +180,15 @@ void Pool::EndHold(Lent lent) {
   pool->holds_.End(lent.sample(), pool->clock_->Now(), &lent.slot()->tally->holds);
 }
 
-void Pool::ReportCall(Slot* slot, CallOutcome outcome, absl::Duration latency) {
-  if (!slot->tally->calls.Report(outcome, latency)) return;
+bool Pool::CountCall(Slot* slot, CallOutcome outcome, absl::Duration latency) {
+  if (!slot->tally->calls.Report(outcome, latency)) return false;
   // Housekeeping makes it last. Until then at most one is added to what is there.
   slot->handicap.fetch_add(slot->pool()->penalty_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  return outcome == CallOutcome::kUnavailable;
+}
+
+void Pool::ReportCall(Slot* slot, CallOutcome outcome, absl::Duration latency) {
+  if (CountCall(slot, outcome, latency)) slot->pool()->OnUnavailable({slot->index, slot->Load().generation()});
 }
 
 void Pool::Grow() {

@@ -76,7 +76,8 @@ class Place {
   }
   // Asks the pool to probe this connection before it lends it again. No effect on an empty place.
   void Suspect();
-  // How a call on it went, to find endpoints that are worse than others. Takes no lock. No effect on an empty place.
+  // How a call on it went, to find endpoints that are worse than others, and connections that went without a word. No
+  // effect on an empty place.
   void ReportCall(CallOutcome outcome, absl::Duration latency);
   // This connection takes no new leases and closes when its last one is back, this one included: until then nothing is
   // cut. The pool opens another if min_connections or its callers want one. No effect on an empty place.
@@ -196,7 +197,8 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
 
   // How a call went whose place has been let go and not given back yet: the caller still holds its lease. One addition
   // for a call that was answered, no lock; housekeeping looks at most 1 s later. After kUnavailable and kOverloaded the
-  // other connections are preferred, at once and for 5 s.
+  // other connections are preferred, at once and for 5 s. The first kUnavailable since housekeeping looked takes the
+  // lock: if the connection is lost as well, the others to the same endpoint are probed.
   static void ReportCall(Slot* slot, CallOutcome outcome, absl::Duration latency);
 
   // --- Steering ---------------------------------------------------------------------------------------------------
@@ -381,6 +383,9 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   Slot* TryLendByKey(uint64_t key);
   // Either of them, for one in PickRandom::kSampling.
   Lent LendFastTimed(PickRandom* random, std::optional<uint64_t> key);
+  // True: the first since housekeeping looked that found no server.
+  static bool CountCall(Slot* slot, CallOutcome outcome, absl::Duration latency);
+  void OnUnavailable(ConnectionId id);
   void GrowAtPeak(Slot* slot);
   void Grow();
   static Wishes WishesOf(const LeaseOptions& options);

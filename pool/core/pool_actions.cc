@@ -327,11 +327,18 @@ void Pool::OnLost(ConnectionId id, absl::Status why) {
   Report(id, [&](PoolState& state, absl::Time now) { state.OnLost(id.slot, why, now); });
 }
 
+void Pool::OnUnavailable(ConnectionId id) {
+  Report(id, [id](PoolState& state, absl::Time now) { state.OnUnavailable(id.slot, now); });
+}
+
 void Pool::OnCallEnded(ConnectionId id, CallOutcome outcome, absl::Duration latency) {
   if (Forked()) return;
-  MutexLock lock(&mu_);  // Else the slot may close, and begin another life, under our hands.
-  if (!IsCurrent(id) || state_.record(id.slot).state == SlotState::kClosed) return;
-  ReportCall(table_.Get(id.slot), outcome, latency);
+  {
+    MutexLock lock(&mu_);  // Else the slot may close, and begin another life, under our hands.
+    if (!IsCurrent(id) || state_.record(id.slot).state == SlotState::kClosed) return;
+    if (!CountCall(table_.Get(id.slot), outcome, latency)) return;
+  }
+  OnUnavailable(id);
 }
 
 void Pool::OnProbed(ConnectionId id, absl::Status result) {

@@ -32,6 +32,11 @@ int64_t MillisecondsUntil(absl::Time when, absl::Time now) {
 // How long a call that found no server, or none with room, makes others preferred: what the Go, Rust and Java clients
 // of Google's databases take (5 s), who add 2 to 10 leases. A part of the target here, in that range: what is too
 // little to be felt among 80 leases each would shut a connection of 4 out.
+// What one blow does to several connections and their calls is told within so much.
+constexpr absl::Duration kSameBlow = absl::Seconds(1);
+// Connections that are probed at once because another one was lost.
+constexpr int kMostSuspected = 128;
+
 constexpr absl::Duration kPenaltyLasts = absl::Seconds(5);
 constexpr int kPenaltyPart = 8, kLeastPenalty = 2, kMostPenalty = 10;
 
@@ -448,6 +453,7 @@ void PoolState::OnOpened(uint32_t slot, absl::Time now) {
   MoveTo(slot, SlotState::kOpen, now);
   r.opened_at = r.answered_at = now;
   r.failed_unheard = false;
+  r.unavailable_at = absl::InfinitePast();
   r.handicap = HandicapOf(r, now);
   r.age_draw = std::uniform_real_distribution<double>(-1, 1)(random_);
   Act(Action::Kind::kPublish, slot);
@@ -489,7 +495,28 @@ void PoolState::OnLost(uint32_t slot, const absl::Status& why, absl::Time now) {
     NoteFailure(slot, why, r.opened_at, now);  // No better than a dial that failed.
   endpoints_.OnLost(r.endpoint);
   BeginDrain(slot, CloseReason::kLost, /*by_choice=*/false, std::string(why.message()), now);
+  if (now - r.unavailable_at <= kSameBlow) SuspectOthersThere(slot, now);
   Maintain(now);
+}
+
+void PoolState::OnUnavailable(uint32_t slot, absl::Time now) {
+  Record& r = records_[slot];
+  r.unavailable_at = now;
+  if (r.state != SlotState::kDraining || r.reason != CloseReason::kLost) return;
+  SuspectOthersThere(slot, now);
+  Maintain(now);
+}
+
+void PoolState::SuspectOthersThere(uint32_t lost, absl::Time now) {
+  int suspected = 0;
+  for (uint32_t slot = 0; slot < records_.size() && suspected < kMostSuspected; ++slot) {
+    const Record& r = records_[slot];
+    if (r.state != SlotState::kOpen || r.endpoint != records_[lost].endpoint) continue;
+    if (now - r.answered_at <= kSameBlow) continue;
+    BeginCheck(slot, /*routine=*/false, now,
+               absl::StrCat("connection ", lost, ".", records_[lost].generation, " to the same server was lost"));
+    ++suspected;
+  }
 }
 
 void PoolState::OnSuspected(uint32_t slot, absl::Time now, bool routine) {
@@ -505,12 +532,12 @@ void PoolState::OnWantedQuiet(uint32_t slot, absl::Time now) {
   ++probes_.validations;
 }
 
-void PoolState::BeginCheck(uint32_t slot, bool routine, absl::Time now) {
+void PoolState::BeginCheck(uint32_t slot, bool routine, absl::Time now, std::string why) {
   MoveTo(slot, SlotState::kChecking, now);
   records_[slot].routine = routine;
   records_[slot].on_checkout = false;
   Act(Action::Kind::kProbe, slot);
-  if (!routine) TellOf(PoolEvent::Kind::kChecking, slot, now);
+  if (!routine) TellOf(PoolEvent::Kind::kChecking, slot, now, std::move(why));
 }
 
 void PoolState::OnProbed(uint32_t slot, const absl::Status& result, absl::Time now) {

@@ -107,14 +107,15 @@ class PoolState {
     uint64_t endpoint = 0;     // Not CLOSED: its id.
     uint32_t handicap = 0;     // OPEN: leases that are added when slots are compared.
     absl::Time penalised_until = absl::InfinitePast();
-    CloseReason reason = CloseReason::kIdle;        // DRAINING: why.
-    std::optional<absl::Duration> max_idle;         // Its own, instead of options.max_idle.
-    absl::Time carried_at = absl::InfinitePast();   // When it was last seen to carry a call: unlike last_used.
-    absl::Time answered_at = absl::InfinitePast();  // When it opened, or last answered a probe.
-    absl::Duration connect_time;                    // How long its last dial took to open it.
-    absl::Time heard_at = absl::InfinitePast();     // When a call was last answered, or none was owed an answer.
-    bool failed_unheard = false;                    // A call has failed since, and none was answered.
-    bool on_checkout = false;                       // CHECKING, because somebody wanted it after silence.
+    CloseReason reason = CloseReason::kIdle;           // DRAINING: why.
+    std::optional<absl::Duration> max_idle;            // Its own, instead of options.max_idle.
+    absl::Time carried_at = absl::InfinitePast();      // When it was last seen to carry a call: unlike last_used.
+    absl::Time answered_at = absl::InfinitePast();     // When it opened, or last answered a probe.
+    absl::Duration connect_time;                       // How long its last dial took to open it.
+    absl::Time heard_at = absl::InfinitePast();        // When a call was last answered, or none was owed an answer.
+    bool failed_unheard = false;                       // A call has failed since, and none was answered.
+    absl::Time unavailable_at = absl::InfinitePast();  // When a call on it, of those told, last found no server.
+    bool on_checkout = false;                          // CHECKING, because somebody wanted it after silence.
   };
 
   // `seed` draws ages and back-offs.
@@ -142,6 +143,10 @@ class PoolState {
   void OnOpened(uint32_t slot, absl::Time now);
   void OnFailed(uint32_t slot, const absl::Status& why, absl::Time now);
   void OnLost(uint32_t slot, const absl::Status& why, absl::Time now);
+  // A call on it found no server, told once a tick or so. Together with the loss of the connection, in whatever order
+  // the two are told, it means that the connection went without a word, so perhaps others with it, of which one would
+  // hear only when their own pings are due: those to the same endpoint are probed.
+  void OnUnavailable(uint32_t slot, absl::Time now);
   // A `routine` probe is told as an event only if the peer does not answer.
   void OnSuspected(uint32_t slot, absl::Time now, bool routine = false);
   // Somebody wants a place on it, and IsQuiet: a routine probe first.
@@ -282,7 +287,9 @@ class PoolState {
   int NeededFor(int64_t peak) const;
   void TickShrink(const std::vector<SlotUse>& use, absl::Time now);
   absl::Duration MaxIdle(const Record& record) const { return record.max_idle.value_or(options_.max_idle); }
-  void BeginCheck(uint32_t slot, bool routine, absl::Time now);
+  void BeginCheck(uint32_t slot, bool routine, absl::Time now, std::string why = "");
+  // Of `lost`, which is gone and had calls on it.
+  void SuspectOthersThere(uint32_t lost, absl::Time now);
   absl::Duration Silence(const Record& record, absl::Time now) const;
   void TickSilence(const std::vector<SlotUse>& use, absl::Time now);
   void TickValidate(const std::vector<SlotUse>& use, absl::Time now);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,11 +17,13 @@ namespace chanpool {
 namespace {
 
 using testing::AllOf;
+using testing::Contains;
 using testing::Each;
 using testing::ElementsAre;
 using testing::Ge;
 using testing::IsEmpty;
 using testing::Le;
+using testing::Not;
 
 const absl::Time kBegin = absl::FromUnixSeconds(1'000'000);
 
@@ -416,6 +419,79 @@ TEST(PoolStateTest, ASuspectedConnectionIsNotEnoughForACaller) {
   EXPECT_THAT(world.Demand(0), IsEmpty()) << "nobody wants one";
   EXPECT_THAT(world.Demand(1), ElementsAre("open 1"));
   EXPECT_THAT(world.Demand(1), IsEmpty()) << "it is on its way";
+}
+
+// --- What goes without a word takes others with it ----------------------------------------------------------------
+
+// Three open connections that nothing has been heard of for 10 s.
+World ThreeQuiet() {
+  PoolOptions options = Options(3, 3);
+  options.max_age = options.max_idle = absl::InfiniteDuration();
+  World world(options);
+  world.OpenAll();
+  world.use.resize(world.state.size());
+  world.now += absl::Seconds(10);
+  return world;
+}
+
+TEST(PoolStateTest, TheOthersAreProbedWhenAConnectionIsLostWithItsCalls) {
+  World world = ThreeQuiet();
+  world.use[0].leases = 1;
+  EXPECT_THAT(world.Do([&] { world.state.OnUnavailable(0, world.now); }), IsEmpty()) << "it may be the call's own end";
+  world.now += absl::Milliseconds(3);
+  EXPECT_THAT(world.Lost(0), AllOf(Contains("probe 1"), Contains("probe 2"), Contains("open 3")));
+  EXPECT_EQ(world.Count(SlotState::kChecking), 2);
+}
+
+TEST(PoolStateTest, TheOthersAreProbedWhenTheCallsEndAfterTheirConnection) {
+  World world = ThreeQuiet();
+  world.use[0].leases = 1;
+  EXPECT_THAT(world.Lost(0), Not(Contains("probe 1"))) << "it may have said goodbye";
+  world.now += absl::Milliseconds(3);
+  EXPECT_THAT(world.Do([&] { world.state.OnUnavailable(0, world.now); }),
+              AllOf(Contains("probe 1"), Contains("probe 2")));
+}
+
+TEST(PoolStateTest, NoOtherIsProbedWhenAConnectionSaysGoodbye) {
+  World world = ThreeQuiet();
+  world.use[0].leases = 1;
+  world.Do([&] { world.state.OnUnavailable(0, world.now); });
+  world.now += absl::Seconds(2);  // A call that failed long before is another matter.
+  world.Lost(0);
+  EXPECT_EQ(world.Count(SlotState::kChecking), 0);
+}
+
+TEST(PoolStateTest, WhatHasJustAnsweredIsNotProbedForAnothersLoss) {
+  World world = ThreeQuiet();
+  world.use[0].leases = 1;
+  world.Do([&] { world.state.OnSuspected(1, world.now, /*routine=*/true); });
+  world.Do([&] { world.state.OnProbed(1, absl::OkStatus(), world.now); });
+  world.Do([&] { world.state.OnUnavailable(0, world.now); });
+  EXPECT_THAT(world.Lost(0), AllOf(Not(Contains("probe 1")), Contains("probe 2")));
+}
+
+TEST(PoolStateTest, OnlyThoseToTheSameServerAreProbed) {
+  World world = ThreeQuiet();
+  std::vector<Endpoint> endpoints(2);
+  endpoints[0].address = "a";
+  endpoints[1].address = "b";
+  world.Do([&] { world.state.SetEndpoints(endpoints, world.now); });
+  world.OpenAll();
+  world.now += absl::Seconds(10);
+  world.use.resize(world.state.size());
+  std::map<uint64_t, std::vector<uint32_t>> open;
+  for (uint32_t slot = 0; slot < world.state.size(); ++slot) {
+    const auto& record = world.state.record(slot);
+    if (record.state == SlotState::kOpen) open[record.endpoint].push_back(slot);
+  }
+  ASSERT_EQ(open.size(), 2u);
+  for (const auto& [endpoint, slots] : open) {
+    if (slots.size() != 2) continue;
+    world.use[slots[0]].leases = 1;
+    world.Do([&] { world.state.OnUnavailable(slots[0], world.now); });
+    EXPECT_THAT(world.Lost(slots[0]), Contains(absl::StrCat("probe ", slots[1])));
+  }
+  EXPECT_EQ(world.Count(SlotState::kChecking), 1);
 }
 
 TEST(PoolStateTest, ASuspectedConnectionCountsForMaxConnections) {
