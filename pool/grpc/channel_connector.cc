@@ -25,6 +25,7 @@
 #include "pool/grpc/health_watch.h"
 #include "pool/grpc/message_bytes.h"
 #include "pool/grpc/retry_policy.h"
+#include "pool/grpc/unfinished_dial.h"
 #include "pool/grpc/waiting_room.h"
 
 namespace chanpool {
@@ -333,6 +334,9 @@ ChannelConnection::~ChannelConnection() {
   reporter_->ended.store(true, std::memory_order_release);
   // Its stream would keep the socket, and it the channel.
   if (const auto watch = std::exchange(reporter_->watch, nullptr)) watch->Stop();
+  if (reporter_->setup.dial_within > absl::ZeroDuration()) {
+    EndAfterDial(std::move(channel_), reporter_->setup.dial_within);
+  }
 }
 
 void ChannelConnection::Start() { (new Watch(channel_, reporter_))->Begin(channel_.get()); }
@@ -634,7 +638,8 @@ std::unique_ptr<Connection> ChannelConnector::CreateTo(const Endpoint& endpoint,
     return std::make_unique<AwaitingConnection>(id, std::move(listener), std::move(channel), std::move(calls),
                                                 std::move(fail_fast), std::move(room), source.resolver);
   }
-  ChannelConnection::Setup connection{only_at, dial.health, options.probe_timeout, MayBeMinded(dial.keepalive)};
+  ChannelConnection::Setup connection{only_at, dial.health, options.probe_timeout, options.connect_timeout,
+                                      MayBeMinded(dial.keepalive)};
   return std::make_unique<ChannelConnection>(id, std::move(listener), std::move(channel), std::move(calls),
                                              std::move(connection));
 }

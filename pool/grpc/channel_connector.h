@@ -41,6 +41,7 @@ class ChannelConnection : public Connection {
     std::string address = "";  // Where it has to be to count as open; empty if its channel can be in one place only.
     HealthOptions health = HealthOptions();
     absl::Duration answer_within = absl::ZeroDuration();  // Of a health check, and of the look at where it is.
+    absl::Duration dial_within = absl::ZeroDuration();    // What gRPC gives a dial; zero: it dials nobody.
     std::string pings = "";  // What its server may mind about them, said when it is lost; empty where there is nothing.
   };
   ChannelConnection(ConnectionId id, std::weak_ptr<ConnectionListener> listener, std::shared_ptr<grpc::Channel> channel,

@@ -65,6 +65,17 @@ std::string FramePeer::data() const {
   return data_;
 }
 
+int FramePeer::connections() const {
+  MutexLock lock(&mu_);
+  return static_cast<int>(sockets_.size());
+}
+
+void FramePeer::Greet() {
+  MutexLock lock(&mu_);
+  greets_ = true;
+  for (const int socket : sockets_) Send(socket, kSettings, 0, "");
+}
+
 void FramePeer::Accept() {
   for (;;) {
     const int socket = accept(listener_, nullptr, nullptr);
@@ -111,7 +122,7 @@ void FramePeer::Note(uint8_t type, const std::string& payload) {
 }
 
 void FramePeer::Send(int socket, uint8_t type, uint8_t flags, const std::string& payload) {
-  if (silent_) return;
+  if (silent_ || !greets_) return;
   std::string frame(9, '\0');
   frame[2] = static_cast<char>(payload.size());
   frame[3] = static_cast<char>(type);

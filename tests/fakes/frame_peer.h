@@ -30,6 +30,11 @@ class FramePeer {
   // From now on it reads and says nothing, as if the network had swallowed it.
   void FallSilent() { silent_ = true; }
 
+  // Before anybody dials: it accepts, and sends nobody its SETTINGS until Greet, so nobody is READY.
+  void HoldGreetings() { greets_ = false; }
+  void Greet();
+
+  int connections() const;  // That are open.
   int pings() const { return pings_; }
   int calls() const { return calls_; }
 
@@ -47,6 +52,7 @@ class FramePeer {
   int listener_ = -1;
   int port_ = 0;
   std::atomic<bool> silent_{false};
+  std::atomic<bool> greets_{true};
   std::atomic<int> pings_{0};
   std::atomic<int> calls_{0};
   mutable Mutex mu_;

@@ -17,9 +17,11 @@
 
 #include "absl/strings/match.h"
 #include "pool/grpc/channel_pool.h"
+#include "pool/grpc/closer_thread.h"
 #include "tests/fakes/echo.grpc.pb.h"
 #include "tests/fakes/echo_server.h"
 #include "tests/fakes/eventually.h"
+#include "tests/fakes/frame_peer.h"
 #include "tests/fakes/sockets.h"
 #include "tests/fakes/status_matchers.h"
 
@@ -34,6 +36,7 @@ using ::chanpool::testing::EchoServer;
 using ::chanpool::testing::EchoServerOptions;
 using ::chanpool::testing::EstablishedSocketsTo;
 using ::chanpool::testing::Eventually;
+using ::chanpool::testing::FramePeer;
 using ::chanpool::testing::In;
 using ::chanpool::testing::IsOk;
 using ::chanpool::testing::kLimit;
@@ -333,6 +336,27 @@ TEST_F(ConnectionLossTest, IdleTimeCutsNoCall) {
   stream->WritesDone();
   EXPECT_THAT(stream->Finish(), IsOk());
   EXPECT_TRUE(Eventually([&] { return pool_->Stats().connections == 0; }));
+}
+
+// Until the closer has done what it was given before.
+void AwaitCloser() {
+  Signal done;
+  CloserThread::Get()->Post([&done] { done.Notify(); });
+  ASSERT_TRUE(done.Await());
+}
+
+TEST(UnfinishedDialTest, WhatIsGivenUpWhileItsServerIsSlowLeavesNoConnection) {
+  FramePeer peer;
+  peer.HoldGreetings();
+  ChannelPoolOptions options;
+  options.target = peer.target();
+  options.pool.min_connections = options.pool.max_connections = options.pool.max_connecting = 3;
+  std::shared_ptr<ChannelPool> pool = ChannelPool::Create(options).value();
+  ASSERT_TRUE(Eventually([&] { return peer.connections() == 3; }));
+  pool.reset();
+  AwaitCloser();
+  peer.Greet();  // Too late.
+  EXPECT_TRUE(Eventually([&] { return peer.connections() == 0; })) << peer.connections() << " are left";
 }
 
 TEST_F(ConnectionLossTest, ShrinkingCutsNoCall) {

@@ -1,0 +1,26 @@
+// What becomes of a channel that nobody needs any more while it dials.
+//
+//   EndAfterDial(std::move(channel), connect_timeout);
+//
+// gRPC (1.51) forgets the connection of a channel that is destroyed while its server has yet to send the first
+// SETTINGS: when those come all the same, the socket is open, pinged and acknowledged, and belongs to nobody, until its
+// server closes it. So a server that is slow for a moment could be left with connections that no process knows of. But
+// a dial ends by itself, in time, and a channel that has opened closes its connection when it is destroyed.
+#ifndef CHANPOOL_POOL_GRPC_UNFINISHED_DIAL_H_
+#define CHANPOOL_POOL_GRPC_UNFINISHED_DIAL_H_
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+
+#include "absl/time/time.h"
+
+namespace chanpool {
+
+// On the closer's thread. Gives the reference up at once, unless the channel is CONNECTING; then when it is not any
+// more, or after `within` and a second, which are real time. Does not block. A channel in TRANSIENT_FAILURE dials
+// unseen from time to time: what is destroyed during such a dial, rare as it is, may leave its connection.
+void EndAfterDial(std::shared_ptr<grpc::Channel> channel, absl::Duration within);
+
+}  // namespace chanpool
+#endif  // CHANPOOL_POOL_GRPC_UNFINISHED_DIAL_H_
