@@ -19,6 +19,12 @@ namespace {
 constexpr int kTries = 4;           // Of each server.
 constexpr int kMaxAddresses = 256;  // Of an answer: what a UDP answer of the largest usual size carries, and again.
 
+// "localhost" has a loopback address of either family, whatever the hosts file says (RFC 6761). c-ares adds the one
+// that is missing there, and leaks its name each time (1.18): so it is asked for what the file has, and we add.
+bool IsLocalhost(const std::string& host) { return absl::EqualsIgnoreCase(host, "localhost"); }
+
+std::string Loopback(int family) { return family == AF_INET ? "127.0.0.1" : "::1"; }
+
 absl::Status StatusOf(int ares_status, const std::string& host, int family) {
   const std::string what =
       absl::StrCat("name \"", host, "\": ", ares_strerror(ares_status), " (", family == AF_INET ? "A" : "AAAA", ")");
@@ -69,7 +75,7 @@ void DnsLookup::Ask(const std::string& host, int family, const std::vector<std::
     int family;
   };
   ares_addrinfo_hints hints = {};
-  hints.ai_family = family;
+  hints.ai_family = IsLocalhost(host) ? AF_UNSPEC : family;
   // Called exactly once, also by ares_destroy.
   const ares_addrinfo_callback callback = [](void* arg, int status, int, ares_addrinfo* result) {
     const std::unique_ptr<Query> query(static_cast<Query*>(arg));
@@ -89,6 +95,7 @@ void DnsLookup::Ask(const std::string& host, int family, const std::vector<std::
       if (lookup.asked_) answer.ttl = std::min(answer.ttl, absl::Seconds(node->ai_ttl));
     }
     ares_freeaddrinfo(result);
+    if (answer.ips.empty() && IsLocalhost(query->host)) answer.ips.push_back(Loopback(query->family));
     if (answer.ips.empty()) {
       lookup.answer_ = StatusOf(ARES_ENODATA, query->host, query->family);
     } else {

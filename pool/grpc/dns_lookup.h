@@ -40,6 +40,8 @@ class DnsLookup : public DnsThread::Watched, public std::enable_shared_from_this
                                           absl::Duration timeout, Then then);
   ~DnsLookup() override;
   void Cancel();
+  // Whether `then` has run, or never will.
+  bool over() const { return then_ == nullptr; }
 
   int AddTo(std::vector<pollfd>* fds) override;
   void Ready(const pollfd* fds, size_t n) override;

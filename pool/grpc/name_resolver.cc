@@ -141,10 +141,11 @@ void NameResolver::OnAnswer(Family family, absl::StatusOr<DnsAnswer> answer) {
   lookups_[family] = nullptr;
   results_[family] = answer.status();
   if (answer.ok()) known_[family] = {std::move(answer->ips), answer->ttl};
-  const bool last = lookups_[kV4] == nullptr && lookups_[kV6] == nullptr;
-  if (last) return OnLookUpEnd();
-  // The other family may take long, or for ever. Later it only adds to what races, or waits for its turn.
-  if (answer.ok() && !used_) UseAnswer();
+  const DnsLookup* const other = lookups_[family == kV4 ? kV6 : kV4].get();
+  if (other == nullptr) return OnLookUpEnd();
+  // The other family may take long, or for ever: later it only adds to what races, or waits for its turn. Its answer
+  // from the hosts file is on its way.
+  if (answer.ok() && !used_ && !other->over()) UseAnswer();
 }
 
 void NameResolver::OnLookUpEnd() {

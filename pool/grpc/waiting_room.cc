@@ -62,8 +62,10 @@ std::shared_ptr<WaitingRoom> WaitingRoom::Open(const std::string& host, const st
     close(fd);
     return nullptr;
   }
+  // With a dot at its end a name is looked up as it is, and only here: no hosts file, no search domain.
+  const char* const dot = absl::EndsWith(host, ".") ? "" : ".";
   std::shared_ptr<WaitingRoom> room(
-      new WaitingRoom(fd, absl::StrCat("dns://127.0.0.1:", ntohs(address.sin_port), "/", host, ":", port)));
+      new WaitingRoom(fd, absl::StrCat("dns://127.0.0.1:", ntohs(address.sin_port), "/", host, dot, ":", port)));
   DnsThread::Get()->Post([room] { DnsThread::Get()->Watch(room); });
   return room;
 }

@@ -200,8 +200,13 @@ class EndpointsTest : public ::testing::Test {
   }
   ResolutionStats Dns() const { return pool_->Resolution().value(); }
 
-  // Not destroyed: the thread for names may look at the time when the pool is gone.
-  FakeClock* const fake_clock_ = new FakeClock;
+  // Kept for good: the thread for names may look at the time when the pool is gone.
+  static FakeClock* NewClock() {
+    static auto* const clocks = new std::vector<std::unique_ptr<FakeClock>>;
+    return clocks->emplace_back(std::make_unique<FakeClock>()).get();
+  }
+
+  FakeClock* const fake_clock_ = NewClock();
   Clock* clock_ = nullptr;  // The real one.
   DnsServer dns_;
   int port_ = 0;
@@ -249,13 +254,22 @@ TEST_F(EndpointsTest, AnEndpointThatIsNoneIsRefusedByName) {
 
 TEST_F(EndpointsTest, ServersSeeTheAuthorityOfAPlainChannel) {
   Serve("127.0.0.1");
-  for (const std::string& target :
-       {absl::StrCat("localhost:", port_), absl::StrCat("dns:///localhost:", port_), absl::StrCat("127.0.0.1:", port_),
-        absl::StrCat("ipv4:127.0.0.1:", port_), absl::StrCat("ipv4:127.0.0.1:", port_, ",127.0.0.2:", port_)}) {
+  Answer({"127.0.0.1"});
+  const std::string name = absl::StrCat(kName, ":", port_), address = absl::StrCat("127.0.0.1:", port_);
+  const std::string of_both = absl::StrCat("ipv4:", address, ",127.0.0.2:", port_);
+  // A plain channel asks our server too.
+  const std::string plain_name = absl::StrCat("dns://", dns_.address(), "/", name);
+  const std::pair<std::string, std::string> targets[] = {
+      {name, plain_name},
+      {absl::StrCat("dns:///", name), plain_name},
+      {address, address},
+      {absl::StrCat("ipv4:", address), absl::StrCat("ipv4:", address)},
+      {of_both, of_both}};
+  for (const auto& [target, plain_target] : targets) {
     ChannelPoolOptions options = Options();
     options.target = target;
     Make(options);
-    const Called plain = Call(grpc::CreateChannel(target, grpc::InsecureChannelCredentials()));
+    const Called plain = Call(grpc::CreateChannel(plain_target, grpc::InsecureChannelCredentials()));
     const Called early = Call(pool_->channel());
     ASSERT_THAT(pool_->WaitForReady(1, In(kLimit)), IsOk());
     const Called later = Call(pool_->channel());
@@ -283,10 +297,25 @@ TEST_F(EndpointsTest, LocalhostAndNumbersNeedNoServer) {
     ChannelPoolOptions options = Options();
     options.target = target;
     Make(options);
-    EXPECT_THAT(Call(pool_->channel()).status, IsOk()) << target;
+    const Called called = Call(pool_->channel());
+    EXPECT_THAT(called.status, IsOk()) << target;
+    EXPECT_EQ(called.authority, target);
     EXPECT_THAT(pool_->WaitForReady(1, In(kLimit)), IsOk());
   }
   EXPECT_EQ(dns_.queries(DnsServer::kA), 0);
+}
+
+TEST_F(EndpointsTest, LocalhostIsOfBothFamiliesWhateverTheHostsFileSays) {
+  for (const char* host : {"127.0.0.1", "::1"}) {
+    if (std::string(host) == "::1" && !BlackHole(AF_INET6, 0).works()) GTEST_SKIP() << "no IPv6 here";
+    servers_.clear();  // Nobody else has the port.
+    Serve(host);
+    ChannelPoolOptions options = Options();
+    options.target = absl::StrCat("LocalHost:", port_);
+    Make(options);
+    EXPECT_THAT(Call(pool_->channel()).status, IsOk()) << host;
+    EXPECT_TRUE(EventuallyOpen({{servers_[host]->target(), 1}})) << host;
+  }
 }
 
 TEST_F(EndpointsTest, ANameBehindAnHttpProxyIsLeftToGrpcAndThePoolSaysSo) {
