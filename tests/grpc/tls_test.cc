@@ -161,6 +161,26 @@ TEST_F(TlsTest, RefusesAServerOfAnotherName) {
   EXPECT_EQ(server_->calls(), 0);
 }
 
+// The addresses are a list's, and the name is the target's.
+TEST_F(TlsTest, AServerInAListIsHeldToTheNameOfTheTarget) {
+  Serve(Issue(authority_, "orders.internal"));
+  options_.target = "orders.internal:50051";
+  options_.endpoints = {{server_->target()}};
+  Make();
+  EXPECT_THAT(Call(), IsOk());
+}
+
+TEST_F(TlsTest, AServerInAListThatHasAnotherNameFailsCallsWithTheNameThatWasAsked) {
+  Serve(Issue(authority_, "bills.internal"));
+  options_.target = "orders.internal:50051";
+  options_.endpoints = {{server_->target()}};
+  Make();
+  EXPECT_THAT(Call(), StatusIs(grpc::StatusCode::UNAVAILABLE, HasSubstr("orders.internal")));
+  EXPECT_THAT(pool_->Acquire(In(absl::Milliseconds(50))),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("orders.internal")));
+  EXPECT_EQ(server_->calls(), 0);
+}
+
 TEST_F(TlsTest, ServerNameStandsForTheTargets) {
   Serve(Issue(authority_, "orders.internal"));
   options_.tls->server_name = "orders.internal";
