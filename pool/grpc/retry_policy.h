@@ -10,6 +10,9 @@
 //
 // A call that was under way when its connection broke may have been carried out: only calls that may run twice are to
 // be tried again. Without any of this gRPC repeats a call only if no server can have seen it.
+//
+// Never tried again is what this side has ended: calls of a connection found dead (PoolOptions::probe_after_silence)
+// and of a drain that cancels, UNAVAILABLE with a message that says so.
 #ifndef CHANPOOL_POOL_GRPC_RETRY_POLICY_H_
 #define CHANPOOL_POOL_GRPC_RETRY_POLICY_H_
 
@@ -34,7 +37,9 @@ struct CallPolicy {
   // gRPC's own limit.
   int max_attempts = 1;
 
-  // The statuses after which a call is tried again. Default UNAVAILABLE: its connection broke, or there was none.
+  // The statuses after which a call is tried again. Default UNAVAILABLE: its connection broke, or there was none. A TLS
+  // connection on which bytes were damaged breaks with UNKNOWN ("Stream removed"), as calls do that a server's own code
+  // fails with an unknown error.
   std::vector<grpc::StatusCode> codes = {grpc::StatusCode::UNAVAILABLE};
 
   // The wait before the second attempt, each further one `backoff_multiplier` times as long up to max_backoff, all +-20

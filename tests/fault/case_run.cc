@@ -3,8 +3,12 @@
 #include <grpcpp/create_channel.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -49,9 +53,18 @@ absl::StatusOr<std::shared_ptr<ChannelPool>> MakePool(const FaultCase& c, const 
   return ChannelPool::Create(options);
 }
 
-// What one has without a pool: gRPC's defaults, the same pings, and a round robin over several servers.
+std::shared_ptr<grpc::ChannelCredentials> PlainCredentials(const std::optional<TlsOptions>& tls) {
+  if (!tls.has_value()) return grpc::InsecureChannelCredentials();
+  std::ifstream ca(tls->ca_file);
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = std::string(std::istreambuf_iterator<char>(ca), {});
+  return grpc::SslCredentials(options);
+}
+
+// What one has without a pool: gRPC's defaults, the same pings and trust, and a round robin over several servers.
 std::shared_ptr<grpc::Channel> MakePlain(const FaultCase& c, const RetryOptions& retry) {
   ChannelPoolOptions as_pools;
+  as_pools.retry = retry;
   c.Configure(as_pools);
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // The two loads share nothing.
@@ -62,12 +75,13 @@ std::shared_ptr<grpc::Channel> MakePlain(const FaultCase& c, const RetryOptions&
     arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   }
-  std::string config = AsksForAnything(retry) ? ServiceConfigJson(retry) : "{\"methodConfig\":[]}";
+  if (as_pools.tls.has_value()) arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, as_pools.tls->server_name);
+  std::string config = AsksForAnything(as_pools.retry) ? ServiceConfigJson(as_pools.retry) : "{\"methodConfig\":[]}";
   if (absl::StrContains(c.target(), ",")) {
     config = absl::StrCat(R"({"loadBalancingConfig":[{"round_robin":{}}],)", config.substr(1));
   }
   arguments.SetServiceConfigJSON(config);
-  return grpc::CreateCustomChannel(c.target(), grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(c.target(), PlainCredentials(as_pools.tls), arguments);
 }
 
 std::unique_ptr<ClosedLoop> Load(const std::shared_ptr<grpc::ChannelInterface>& channel) {

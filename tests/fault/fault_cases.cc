@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "examples/demo/upstream_process.h"
+#include "examples/processes/program.h"
+#include "tests/fakes/test_certificates.h"
 #include "tests/fault/fault_proxy.h"
 
 namespace chanpool::fault {
@@ -212,7 +214,7 @@ class EndpointRemoval : public Processes {
 // One server or two, each behind a proxy.
 class Proxied : public Processes {
  public:
-  explicit Proxied(int count) : Processes(count) {}
+  explicit Proxied(int count, std::vector<std::string> flags = {}) : Processes(count, std::move(flags)) {}
 
   absl::Status SetUp() override {
     if (absl::Status started = Processes::SetUp(); !started.ok()) return started;
@@ -303,6 +305,62 @@ class ForAWhile : public Proxied {
   const Fault fault_;
   const absl::Duration period_;
   const bool pings_;
+};
+
+// A server's certificate, and whom to trust for it, in files.
+class TlsIdentity {
+ public:
+  static constexpr char kName[] = "orders.test";
+
+  std::vector<std::string> server_flags() const {
+    return {absl::StrCat("--certificate=", certificate_), absl::StrCat("--key=", key_)};
+  }
+  TlsOptions client_options() const {
+    TlsOptions options;
+    options.ca_file = ca_;
+    options.server_name = kName;
+    return options;
+  }
+
+ private:
+  const absl::Time made_ = absl::Now();
+  const TemporaryFolder folder_;
+  const testing::TestAuthority authority_{"fault cases", made_ + absl::Hours(1)};
+  const testing::TestPair pair_ = authority_.Issue(kName, made_ - absl::Hours(1), made_ + absl::Hours(1));
+  const std::string ca_ = folder_.Write("ca.pem", authority_.certificate());
+  const std::string certificate_ = folder_.Write("server.pem", pair_.certificate);
+  const std::string key_ = folder_.Write("server.key", pair_.key);
+};
+
+// One byte on its way from the server in each connection, which TLS notices.
+class CorruptRecord : public Proxied {
+ public:
+  CorruptRecord() : CorruptRecord(std::make_unique<TlsIdentity>()) {}
+
+  void Configure(ChannelPoolOptions& options) const override {
+    options.tls = identity_->client_options();
+    // What gRPC says of calls whose connection ends for this.
+    for (CallPolicy& policy : options.retry.calls) policy.codes.push_back(grpc::StatusCode::UNKNOWN);
+  }
+
+  absl::StatusOr<Strike> StrikeOnce(int, const Pools& pools) override {
+    if (absl::Status ready = AwaitAllInUse(pools); !ready.ok()) return ready;
+    Strike strike;
+    strike.begun = absl::Now();
+    const int64_t before = proxies_[0]->corrupted();
+    proxies_[0]->CorruptNextRecord();
+    if (!Await([&] { return proxies_[0]->to_be_corrupted() == 0; }) || proxies_[0]->corrupted() == before) {
+      return absl::DeadlineExceededError("nothing came from the server that could be corrupted");
+    }
+    strike.struck = strike.recoverable = strike.known = absl::Now();
+    return strike;
+  }
+
+ private:
+  explicit CorruptRecord(std::unique_ptr<TlsIdentity> identity)
+      : Proxied(1, identity->server_flags()), identity_(std::move(identity)) {}
+
+  const std::unique_ptr<TlsIdentity> identity_;
 };
 
 // --- What pools do of their own accord ----------------------------------------------------------------------------
@@ -415,6 +473,8 @@ const std::vector<FaultCaseInfo>& FaultCases() {
       {"byte-by-byte", "every byte travels alone, for 300 ms", Promise(), true,
        Make<ForAWhile>(
            1, [](FaultProxy& proxy) { proxy.ByteByByte(); }, absl::Milliseconds(300), false)},
+      {"corrupt-tls", "a byte of a TLS record in every connection is not what was sent; new ones pass",
+       WithRecovery(LosesWhatIsInFlight(), absl::Milliseconds(250)), true, Make<CorruptRecord>()},
       {"endpoint-removal", "a server is taken out of the target, killed, restarted, and listed again",
        WithRecovery(Promise(), absl::Milliseconds(250), absl::Seconds(1)), true, Make<EndpointRemoval>()},
       {"recycle", "all connections are to be replaced, again and again",

@@ -39,7 +39,8 @@ class FaultCase {
   virtual absl::Status SetUp() = 0;
   // Where the servers are; valid after SetUp. Several addresses, separated by commas, for several servers.
   virtual std::string target() const = 0;
-  // What the pools of this case have beside the defaults of all.
+  // What the pools of this case have beside the defaults of all, the retry policy among them; plain channels have the
+  // same of keepalive, TLS and retry.
   virtual void Configure(ChannelPoolOptions&) const {}
   // Number `number`, from 0. Returns when it is over, and what was broken is whole again.
   virtual absl::StatusOr<Strike> StrikeOnce(int number, const Pools& pools) = 0;

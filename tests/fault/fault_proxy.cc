@@ -196,6 +196,12 @@ int64_t FaultProxy::corrupted() const {
   return corrupted_;
 }
 
+int FaultProxy::to_be_corrupted() const {
+  MutexLock lock(&mu_);
+  return static_cast<int>(std::count_if(relays_.begin(), relays_.end(),
+                                        [](const Relay& relay) { return !relay.over && relay.down.corrupt_next; }));
+}
+
 // --- Forwarding ---------------------------------------------------------------------------------------------------
 
 void FaultProxy::Close(Relay& relay, bool by_reset) {

@@ -65,6 +65,8 @@ class FaultProxy {
   int open() const;           // Connections that are forwarded, stranded ones among them.
   int64_t accepted() const;   // Since the beginning.
   int64_t corrupted() const;  // Records.
+  // Connections in which CorruptNextRecord still waits for one.
+  int to_be_corrupted() const;
 
  private:
   static constexpr size_t kMaxRelays = 1000;             // Beyond them nobody is accepted until one ends.

@@ -244,6 +244,7 @@ TEST_F(FaultProxyTest, CorruptsOneByteOfTheNextApplicationDataAlone) {
   const std::string handshake = std::string("\x16\x03\x03\x00\x14", 5) + std::string(20, '\x17');
   const std::string data = std::string("\x17\x03\x03\x01\x2c", 5) + std::string(300, 'd');
   proxy_->CorruptNextRecord();
+  EXPECT_EQ(proxy_->to_be_corrupted(), 1);
   // Records need not arrive as they are cut.
   for (const std::string& part :
        {handshake.substr(0, 3), handshake.substr(3) + data.substr(0, 4), data.substr(4), data}) {
@@ -258,6 +259,7 @@ TEST_F(FaultProxyTest, CorruptsOneByteOfTheNextApplicationDataAlone) {
   EXPECT_EQ(got.substr(0, 5), data.substr(0, 5));
   EXPECT_EQ(client_.Receive(data.size()), data);
   EXPECT_EQ(proxy_->corrupted(), 1);
+  EXPECT_EQ(proxy_->to_be_corrupted(), 0);
 }
 
 TEST_F(FaultProxyTest, WhereNothingIsAcceptedDialsHearNothing) {

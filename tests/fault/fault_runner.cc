@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -128,6 +129,7 @@ int Run(const Flags& flags) {
 
 int main(int argc, char** argv) {
   using namespace chanpool::fault;
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);  // It would log each fault; --reasons says why calls were lost.
   Flags flags;
   for (int i = 1; i < argc; ++i) {
     absl::string_view argument = argv[i];

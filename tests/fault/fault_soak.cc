@@ -5,6 +5,7 @@
 // Exit code 1 if it has grown or a promise is broken, 2 if a case cannot be run.
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,7 @@ int Soak(absl::Duration least) {
 
 int main(int argc, char** argv) {
   using namespace chanpool::fault;
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);  // It would log each fault.
   double minutes = 10;
   for (int i = 1; i < argc; ++i) {
     absl::string_view argument = argv[i];
