@@ -189,7 +189,8 @@ struct PoolOptions {
   // that are silent by nature cost their servers a probe each time. Hot.
   absl::Duration probe_after_silence = absl::InfiniteDuration();
 
-  // How long a peer may take to answer a probe; then its connection is closed, and its calls end.
+  // How long a peer may take to answer a probe; then its connection is closed, and its calls end UNAVAILABLE, with
+  // "connection found dead: ..." and no further attempt of a retry policy.
   // Default 5 s. More: a slow peer is not taken for a dead one; what is dead is noticed later. Hot.
   absl::Duration probe_timeout = absl::Seconds(5);
 

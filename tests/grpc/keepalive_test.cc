@@ -129,5 +129,32 @@ TEST_F(KeepaliveTest, ASuspectThatIsSilentEndsItsCalls) {
   EXPECT_THAT(status, StatusIs(grpc::StatusCode::UNAVAILABLE, HasSubstr("found dead")));
 }
 
+// A retry policy has no part in it: what this side cancels gRPC does not try again.
+TEST_F(KeepaliveTest, ACallThatIsOwedAnAnswerEndsOnceWithTheReasonWithinTheConfiguredTime) {
+  ChannelPoolOptions options;
+  options.name = "orders";
+  options.target = peer_.target();
+  options.pool.probe_after_silence = absl::Milliseconds(400);
+  options.pool.probe_timeout = absl::Milliseconds(400);
+  options.retry.calls.resize(1);
+  options.retry.calls[0].max_attempts = 5;
+  pool_ = ChannelPool::Create(options).value();
+  ASSERT_THAT(pool_->WaitForReady(1, In(kLimit)), IsOk());
+  const std::string connection = pool_->Connections().at(0).id.ToString();
+  grpc::ClientContext context;
+  context.set_deadline(DeadlineIn(kLimit));
+  EchoReply reply;
+
+  const Stopwatch watch;
+  const grpc::Status status = Echo::NewStub(pool_->channel())->Unary(&context, EchoRequest(), &reply);
+
+  EXPECT_THAT(status, StatusIs(grpc::StatusCode::UNAVAILABLE));
+  EXPECT_EQ(status.error_message(),
+            "connection found dead: pool \"orders\" gave up connection " + connection + " with its calls");
+  // Of silence, and for the answer; a busy machine may take a second more.
+  EXPECT_THAT(watch.Elapsed(), AllOf(Ge(absl::Milliseconds(400)), Le(absl::Milliseconds(1800))));
+  EXPECT_EQ(peer_.calls(), 2) << "the call, once, and the probe";
+}
+
 }  // namespace
 }  // namespace chanpool
