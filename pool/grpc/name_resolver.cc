@@ -231,7 +231,11 @@ std::vector<std::pair<NameResolver::Family, std::string>> NameResolver::Candidat
 }
 
 void NameResolver::UseAnswer() {
-  if (race_ != nullptr) return;  // Its end uses what is known then.
+  if (race_ != nullptr) {
+    if (used_) return;  // Its end uses what is known then.
+    // Those that race may all hear nothing, and are not to hold up the others.
+    std::exchange(race_, nullptr)->Cancel();
+  }
   if (!used_ || known_[family_].ips.empty()) return BeginRace();
   if (!on_trial_) return Publish(family_);
   const std::vector<std::string>& ips = known_[family_].ips;
@@ -241,7 +245,9 @@ void NameResolver::UseAnswer() {
 void NameResolver::BeginRace() {
   if (race_ != nullptr) return;
   const std::vector<std::pair<Family, std::string>> candidates = Candidates();
-  if (candidates.size() == 1) return OnRaceEnd(candidates[0]);
+  // Alone only if the other family has nothing to say: what is dialled unseen may hear nothing for long.
+  const bool all_known = lookups_[kV4] == nullptr && lookups_[kV6] == nullptr;
+  if (candidates.size() == 1 && all_known) return OnRaceEnd(candidates[0]);
   std::vector<IpPort> addresses;
   int port = 0;
   (void)absl::SimpleAtoi(name_.port, &port);  // It was read as one.
