@@ -201,7 +201,7 @@ void SmallBesideBulk(const Flags& flags, BarTable& table) {
   }
 }
 
-// --- A connection for each call -----------------------------------------------------------------------------------
+// --- Connections that are not there yet ---------------------------------------------------------------------------
 
 // What makes plain channels and a pool to one server.
 struct ConnectionKind {
@@ -211,38 +211,17 @@ struct ConnectionKind {
   ChannelPoolOptions pool;
 };
 
-void CompareConnectionPerCall(const ConnectionKind& kind, const Flags& flags, BarTable& table) {
-  constexpr int kCallers = 16;
-  const std::string title = absl::StrCat("A connection for each call, ", kind.name, ", ", kCallers, " callers");
-  Say(title);
-  const auto pool = MakePool(kind.pool);
-  const auto fresh = [&kind]() -> std::shared_ptr<grpc::ChannelInterface> {
-    grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
-    return grpc::CreateCustomChannel(kind.target, kind.credentials, arguments);
-  };
-  const absl::Duration length = flags.Long(absl::Seconds(1));
-  Taken<CostTurn> for_each{"one for each call"}, pooled{"pool of 4"};
-  Alternate(flags.Rounds(5),
-            {[&] { for_each.turns.push_back(TakeCostTurn(fresh, kCallers, length)); },
-             [&] { pooled.turns.push_back(TakeCostTurn([&pool] { return pool->channel(); }, kCallers, length)); }});
+using CompareKind = void (*)(const ConnectionKind& kind, const Flags& flags, BarTable& table);
 
-  table.Section(title);
-  PairRows(table, for_each, pooled, "time", &CostTurn::ms_per_call, "ms");
-  PairRows(table, for_each, pooled, "processor time", &CostTurn::cpu_us_per_call, "us");
-  PairRows(table, for_each, pooled, "dials for 1,000 calls", &CostTurn::dials_per_1000, "");
-  PairRows(table, for_each, pooled, "memory at most", &CostTurn::memory_kib, "KiB");
-}
-
-void ConnectionPerCall(const Flags& flags, BarTable& table) {
+// `compare` with a server without TLS, and one with it.
+void InBothKinds(CompareKind compare, const Flags& flags, BarTable& table) {
   constexpr int kMaxStreams = 100;
   {
     const auto server = StartServer(kMaxStreams);
     ConnectionKind kind{"insecure", server->target(), grpc::InsecureChannelCredentials(), {}};
     kind.pool.target = kind.target;
     kind.pool.pool = PoolOf(4);
-    CompareConnectionPerCall(kind, flags, table);
+    compare(kind, flags, table);
   }
   const absl::Time now = absl::Now();
   const testing::TestAuthority authority("call_ratios", now + absl::Hours(1));
@@ -259,8 +238,61 @@ void ConnectionPerCall(const Flags& flags, BarTable& table) {
   kind.pool.tls->ca_file = folder.Write("ca.pem", authority.certificate());
   kind.pool.tls->server_name = "localhost";
   kind.pool.pool = PoolOf(4);
-  CompareConnectionPerCall(kind, flags, table);
+  compare(kind, flags, table);
 }
+
+// Not connected, and sharing nothing.
+std::shared_ptr<grpc::ChannelInterface> FreshChannel(const ConnectionKind& kind) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
+  return grpc::CreateCustomChannel(kind.target, kind.credentials, arguments);
+}
+
+void CompareFirstCall(const ConnectionKind& kind, const Flags& flags, BarTable& table) {
+  const std::string title = absl::StrCat("The first call, ", kind.name);
+  Say(title);
+  std::vector<double> plain, cold, warm;
+  Alternate(flags.Rounds(101), {[&] { plain.push_back(FirstCallMs(FreshChannel(kind))); },
+                                [&] {
+                                  ChannelPoolOptions options = kind.pool;
+                                  options.pool.min_connections = 0;
+                                  cold.push_back(FirstCallMs(MakePool(options)->channel()));
+                                },
+                                [&] { warm.push_back(FirstCallMs(MakePool(kind.pool)->channel())); }});
+  const auto over_plain = [&plain](std::vector<double> values) {
+    for (size_t i = 0; i < values.size(); ++i) values[i] /= plain[i];
+    return values;
+  };
+  table.Section(title);
+  table.Row("plain channel, cold", plain, "ms");
+  table.Row("pool, cold (min_connections 0)", cold, "ms");
+  table.Row("pool, warm (min_connections 4, open)", warm, "ms");
+  table.Row("pool, cold / plain channel, cold", over_plain(cold), "times");
+  table.Row("pool, warm / plain channel, cold", over_plain(warm), "times");
+}
+
+void FirstCall(const Flags& flags, BarTable& table) { InBothKinds(CompareFirstCall, flags, table); }
+
+void CompareConnectionPerCall(const ConnectionKind& kind, const Flags& flags, BarTable& table) {
+  constexpr int kCallers = 16;
+  const std::string title = absl::StrCat("A connection for each call, ", kind.name, ", ", kCallers, " callers");
+  Say(title);
+  const auto pool = MakePool(kind.pool);
+  const absl::Duration length = flags.Long(absl::Seconds(1));
+  Taken<CostTurn> for_each{"one for each call"}, pooled{"pool of 4"};
+  Alternate(flags.Rounds(5),
+            {[&] { for_each.turns.push_back(TakeCostTurn([&kind] { return FreshChannel(kind); }, kCallers, length)); },
+             [&] { pooled.turns.push_back(TakeCostTurn([&pool] { return pool->channel(); }, kCallers, length)); }});
+
+  table.Section(title);
+  PairRows(table, for_each, pooled, "time", &CostTurn::ms_per_call, "ms");
+  PairRows(table, for_each, pooled, "processor time", &CostTurn::cpu_us_per_call, "us");
+  PairRows(table, for_each, pooled, "dials for 1,000 calls", &CostTurn::dials_per_1000, "");
+  PairRows(table, for_each, pooled, "memory at most", &CostTurn::memory_kib, "KiB");
+}
+
+void ConnectionPerCall(const Flags& flags, BarTable& table) { InBothKinds(CompareConnectionPerCall, flags, table); }
 
 // --- One slow backend of four -------------------------------------------------------------------------------------
 
@@ -351,6 +383,7 @@ constexpr Comparison kComparisons[] = {
     {"cpu", "processor time of a call; three bars", CpuPerCall},
     {"bulk", "responses of 1 MiB", Bulk},
     {"mixed", "small calls beside responses of 1 MiB", SmallBesideBulk},
+    {"first-call", "on what is not connected yet and what is, insecure and TLS", FirstCall},
     {"per-call", "a connection for each call, insecure and TLS", ConnectionPerCall},
     {"slow", "one slow backend of four", SlowBackend},
 };

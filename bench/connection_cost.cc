@@ -100,6 +100,12 @@ CostTurn TakeCostTurn(const std::function<std::shared_ptr<grpc::ChannelInterface
   return turn;
 }
 
+double FirstCallMs(const std::shared_ptr<grpc::ChannelInterface>& channel) {
+  const absl::Time begun = absl::Now();
+  Call(channel);
+  return absl::ToDoubleMilliseconds(absl::Now() - begun);
+}
+
 ConnectionBytes BytesPerConnection(const std::function<std::shared_ptr<void>(int connections)>& open, int port) {
   const auto with = [&](int connections) -> ConnectionBytes {
     AwaitNoConnection(port);

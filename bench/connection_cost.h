@@ -1,6 +1,7 @@
-// What connections cost: one for each call, and one that is open.
+// What connections cost: one for each call, one that is open, and one that the first call has to wait for.
 //
 //   CostTurn turn = TakeCostTurn([&] { return pool->channel(); }, /*callers=*/16, absl::Seconds(1));
+//   double ms = FirstCallMs(pool->channel());
 //   double bytes = BytesPerConnection([&](int n) { return Open(n); }, port).allocated;
 #ifndef CHANPOOL_BENCH_CONNECTION_COST_H_
 #define CHANPOOL_BENCH_CONNECTION_COST_H_
@@ -27,6 +28,9 @@ struct CostTurn {
 // program.
 CostTurn TakeCostTurn(const std::function<std::shared_ptr<grpc::ChannelInterface>()>& channel_for_call, int callers,
                       absl::Duration length);
+
+// How long one call takes, as its caller sees it. If it fails, it ends the program.
+double FirstCallMs(const std::shared_ptr<grpc::ChannelInterface>& channel);
 
 struct ConnectionBytes {
   double allocated = 0;  // Of the heap.

@@ -26,12 +26,14 @@ TEST(CallRatiosTest, HasARowForEachSideAndNamesEachBarInItsLastLine) {
   ASSERT_EQ(run.exit, 0) << run.err;
   EXPECT_THAT(run.out, ContainsRegex("pool of 10 / plain channel +1 "));
   EXPECT_THAT(run.out, ContainsRegex("pool of 20 / round robin over 20 +1 "));
+  EXPECT_THAT(run.out, ContainsRegex("pool, cold / plain channel, cold +1 .*pool, warm / plain channel, cold +1 "));
   EXPECT_THAT(run.out, ContainsRegex("pool of 4, dials for 1,000 calls +1 "));
   EXPECT_THAT(run.out, ContainsRegex("pool, least loaded / round robin over 4, p99 +1 "));
   EXPECT_THAT(run.out, ContainsRegex("pool / plain channels, allocated +1 "));
   EXPECT_THAT(run.out,
               ContainsRegex("\ncalls: [0-5] of 5 bars held: 100 ms = .*at least 0.95.* 50 ms = .*at least 0.9.*"
                             " CPU us at 1 = .*at most 1.* CPU us at 16 = .* CPU us at 128 = [^\n]*\n$"));
+  EXPECT_THAT(run.err, HasSubstr("call_ratios: The first call, TLS"));
   EXPECT_THAT(run.err, HasSubstr("call_ratios: A connection for each call, TLS"));
 }
 
