@@ -25,6 +25,7 @@
 #include "pool/grpc/health_watch.h"
 #include "pool/grpc/message_bytes.h"
 #include "pool/grpc/retry_policy.h"
+#include "pool/grpc/transport_options.h"
 #include "pool/grpc/unfinished_dial.h"
 #include "pool/grpc/waiting_room.h"
 
@@ -98,6 +99,7 @@ grpc::ChannelArguments Arguments(const ChannelPoolOptions& dial, const PoolOptio
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   }
   ApplyRetry(dial.retry, arguments);
+  ApplyTransport(dial.transport, arguments);
   // The certificate's name is compared with the authority.
   if (dial.tls.has_value() && !dial.tls->server_name.empty()) {
     arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, dial.tls->server_name);
@@ -475,6 +477,7 @@ absl::Status ChannelConnector::Validate(const ChannelPoolOptions& dial) {
     if (interceptor == nullptr) return absl::InvalidArgumentError("interceptors: one is null; leave it out");
   }
   if (absl::Status retry = ValidateRetry(dial.retry, dial.channel_arguments); !retry.ok()) return retry;
+  if (absl::Status valid = ValidateTransport(dial.transport, dial.channel_arguments); !valid.ok()) return valid;
   const bool keepalive = dial.keepalive.time != absl::InfiniteDuration();
   const bool server_name = dial.tls.has_value() && !dial.tls->server_name.empty();
   const grpc_channel_args arguments = dial.channel_arguments.c_channel_args();

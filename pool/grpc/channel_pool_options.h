@@ -24,6 +24,7 @@
 #include "pool/grpc/keepalive.h"
 #include "pool/grpc/retry_policy.h"
 #include "pool/grpc/tls_options.h"
+#include "pool/grpc/transport_options.h"
 
 namespace chanpool {
 
@@ -52,8 +53,11 @@ struct ChannelPoolOptions {
   // TLS from files, which are read again when they change. Default none. Not beside `credentials`.
   std::optional<TlsOptions> tls = std::nullopt;
 
-  // As for grpc::CreateCustomChannel. What the pool sets itself, or what would make one channel several connections
-  // (a load-balancing policy other than pick_first), is refused by name.
+  // Sizes of messages and metadata, compression, user agent, flow control. Default: gRPC's own.
+  TransportOptions transport = TransportOptions();
+
+  // As for grpc::CreateCustomChannel. What the pool or `transport` sets, or what would make one channel several
+  // connections (a load-balancing policy other than pick_first), is refused by name.
   grpc::ChannelArguments channel_arguments = grpc::ChannelArguments();
 
   // Run on every call, in this order. Shared by all connections of the pool, so they must be thread-safe.

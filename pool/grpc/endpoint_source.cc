@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "pool/grpc/http_proxy.h"
 #include "pool/grpc/target_name.h"
+#include "pool/grpc/transport_options.h"
 
 namespace chanpool {
 namespace {
@@ -27,6 +28,12 @@ std::string HostOf(const TargetName& name) {
   return name.authority.substr(0, name.authority.find(':'));
 }
 
+std::string ProxyFor(const std::string& host, const ChannelPoolOptions& options) {
+  grpc::ChannelArguments arguments = options.channel_arguments;
+  ApplyTransport(options.transport, arguments);
+  return HttpProxyFor(host, arguments);
+}
+
 bool IsUnix(const std::string& address) { return absl::StartsWith(address, "unix"); }
 
 }  // namespace
@@ -35,7 +42,7 @@ EndpointSource SourceOf(const ChannelPoolOptions& options, Clock* clock) {
   const TargetName name = ParseTarget(options.target);
   EndpointSource source;
   source.authority = name.authority;
-  const std::string proxy = HttpProxyFor(HostOf(name), options.channel_arguments);
+  const std::string proxy = ProxyFor(HostOf(name), options);
   if (!options.endpoints.empty()) {
     source.endpoints = options.endpoints;
     if (!proxy.empty()) {
@@ -47,8 +54,7 @@ EndpointSource SourceOf(const ChannelPoolOptions& options, Clock* clock) {
   if (!proxy.empty() && !(name.kind == TargetName::Kind::kAddresses && IsUnix(name.addresses[0]))) {
     source.warning = absl::StrCat("target \"", options.target, "\" is reached through the HTTP proxy ", proxy,
                                   ", so gRPC resolves it and the pool does not know its endpoints; name the host in "
-                                  "no_proxy, or set channel argument ",
-                                  GRPC_ARG_ENABLE_HTTP_PROXY, " to 0");
+                                  "no_proxy, or set transport.http_proxy to false");
     return source;
   }
   if (name.kind == TargetName::Kind::kName) {
@@ -67,7 +73,7 @@ bool SameSource(const ChannelPoolOptions& a, const ChannelPoolOptions& b) {
   };
   return a.target == b.target && a.dns == b.dns &&
          std::equal(a.endpoints.begin(), a.endpoints.end(), b.endpoints.begin(), b.endpoints.end(), same) &&
-         HttpProxyFor("", a.channel_arguments).empty() == HttpProxyFor("", b.channel_arguments).empty();
+         ProxyFor("", a).empty() == ProxyFor("", b).empty();
 }
 
 void PinToAddress(const std::string& authority, grpc::ChannelArguments* arguments) {
