@@ -13,19 +13,19 @@
 namespace chanpool {
 namespace {
 
-constexpr int kLeastMessage = 1024;
-constexpr int kMostBytes = std::numeric_limits<int>::max();
-constexpr int kMostMetadata = 16 << 20;     // What HTTP/2's setting can say to gRPC.
-constexpr int kMostFrame = (1 << 24) - 1;   // Of HTTP/2.
-constexpr int kMostWriteBuffer = 64 << 20;  // gRPC takes more for the default.
-constexpr int kMostTable = 1 << 20;
+constexpr int64_t kLeastMessage = 1024;
+constexpr int64_t kMostBytes = std::numeric_limits<int>::max();
+constexpr int64_t kMostMetadata = 16 << 20;     // What HTTP/2's setting can say to gRPC.
+constexpr int64_t kMostFrame = (1 << 24) - 1;   // Of HTTP/2.
+constexpr int64_t kMostWriteBuffer = 64 << 20;  // gRPC takes more for the default.
+constexpr int64_t kMostTable = 1 << 20;
 
 // One option that is a number, and gRPC's name for it.
 struct Number {
   const char* option;
   const char* key;
-  int TransportOptions::*value;
-  int least, most;
+  int64_t TransportOptions::*value;
+  int64_t least, most;  // Of an int: gRPC takes no more.
   bool only_without_bdp_probe = false;
 };
 constexpr Number kNumbers[] = {
@@ -90,10 +90,10 @@ std::vector<absl::Status> TransportProblems(const TransportOptions& options) {
     problems.push_back(absl::InvalidArgumentError(absl::StrCat("transport.", option, ": ", what, "; ", instead)));
   };
   for (const Number& number : kNumbers) {
-    const int value = options.*number.value;
+    const int64_t value = options.*number.value;
     if (value < number.least || value > number.most) {
       const bool low = value < number.least;
-      const int nearest = low ? number.least : number.most;
+      const int64_t nearest = low ? number.least : number.most;
       add(number.option, absl::StrCat(value, low ? " is below " : " is above ", nearest),
           absl::StrCat("set ", nearest));
     } else if (number.only_without_bdp_probe && options.bdp_probe && IsSet(options, number)) {
@@ -127,7 +127,7 @@ absl::Status ValidateTransport(const TransportOptions& options, const grpc::Chan
 
 void ApplyTransport(const TransportOptions& options, grpc::ChannelArguments& arguments) {
   for (const Number& number : kNumbers) {
-    if (IsSet(options, number)) arguments.SetInt(number.key, options.*number.value);
+    if (IsSet(options, number)) arguments.SetInt(number.key, static_cast<int>(options.*number.value));
   }
   if (!options.user_agent_prefix.empty()) arguments.SetUserAgentPrefix(options.user_agent_prefix);
   if (options.compression != Compression::kNone) arguments.SetCompressionAlgorithm(AlgorithmOf(options.compression));

@@ -18,6 +18,7 @@
 
 #include <grpcpp/support/channel_arguments.h>
 
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
@@ -33,15 +34,15 @@ enum class Compression { kNone, kDeflate, kGzip };
 struct TransportOptions {
   // The largest message that is taken from a server; a call with a larger one ends RESOURCE_EXHAUSTED. Default 4 MiB.
   // More lets one answer take so much memory. 1024 (the pool's own probes must fit) to 2147483647, which is no limit.
-  int max_receive_message_bytes = 4 * 1024 * 1024;
+  int64_t max_receive_message_bytes = 4 * 1024 * 1024;
 
   // The largest message that is sent; a call with a larger one ends RESOURCE_EXHAUSTED, and its server sees nothing of
   // it. Default 2147483647: no limit here, but servers have theirs, 4 MiB by default. Same range.
-  int max_send_message_bytes = std::numeric_limits<int>::max();
+  int64_t max_send_message_bytes = std::numeric_limits<int>::max();
 
   // All headers of an answer, or all its trailers, names and values added up; a call with more ends RESOURCE_EXHAUSTED.
   // Servers are told of it. Default 8 KiB; 1 KiB to 16 MiB.
-  int max_metadata_bytes = 8 * 1024;
+  int64_t max_metadata_bytes = 8 * 1024;
 
   // What stands before gRPC's own "grpc-c++/..." in the user-agent of each call: one word or more, such as
   // "orders/1.4". Default none. At most kMaxUserAgentPrefix printable ASCII characters.
@@ -58,20 +59,20 @@ struct TransportOptions {
 
   // Only without bdp_probe: the bytes of a stream that a server may send before they are read. Default 65535, that of
   // HTTP/2. Less than bandwidth times round trip slows streams down. 1024 to 2147483647.
-  int initial_window_bytes = 65535;
+  int64_t initial_window_bytes = 65535;
 
   // Only without bdp_probe: the largest frame that a server may send. Default 16384. More costs less CPU for large
   // messages, and small ones wait longer behind them. 16384 to 16777215.
-  int max_frame_bytes = 16384;
+  int64_t max_frame_bytes = 16384;
 
   // How much of a stream is kept back, to be sent together, of writes that allow it (WriteOptions::set_buffer_hint).
   // Default 65535; 0 (nothing is kept back) to 64 MiB, for each stream.
-  int write_buffer_bytes = 65535;
+  int64_t write_buffer_bytes = 65535;
 
   // What is remembered of headers, so that they are sent but once: those received (servers are told) and those sent (at
   // most what the server allows, 4096 with most). Default 4096 each; 0 (none) to 1 MiB, for each connection.
-  int hpack_decoder_bytes = 4096;
-  int hpack_encoder_bytes = 4096;
+  int64_t hpack_decoder_bytes = 4096;
+  int64_t hpack_encoder_bytes = 4096;
 
   // Whether servers are reached through the HTTP proxy that the environment names, if any (grpc_proxy, https_proxy,
   // http_proxy; no_grpc_proxy, no_proxy). Default yes, and then gRPC resolves the target.

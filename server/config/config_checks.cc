@@ -25,6 +25,7 @@
 #include "pool/grpc/keepalive.h"
 #include "pool/grpc/retry_policy.h"
 #include "pool/grpc/tls_options.h"
+#include "pool/grpc/transport_options.h"
 #include "server/admin/pool_name.h"
 #include "server/admin/pool_options_proto.h"
 #include "server/admin/proto_time.h"
@@ -32,6 +33,7 @@
 #include "server/config/endpoint_keys.h"
 #include "server/config/printable_text.h"
 #include "server/config/retry_options_proto.h"
+#include "server/config/transport_keys.h"
 
 namespace chanpool::config {
 namespace {
@@ -252,14 +254,25 @@ class Checker {
       Error(path + ".target", "INVALID_TARGET", "is empty", "write a gRPC name, such as dns:///orders:50051");
     }
     if (pool.has_keepalive()) CheckKeepalive(path + ".keepalive", pool.keepalive());
-    for (const absl::Status& wrong : RetryProblems(ToRetryOptions(pool.retry()))) {
-      const OptionProblem problem = TakeApart(wrong);
-      Error(absl::StrCat(path, ".", problem.option), "OUT_OF_RANGE", problem.message, problem.hint);
-    }
+    CheckAll(path, RetryProblems(ToRetryOptions(pool.retry())));
+    CheckTransport(path, pool.transport());
     if (pool.has_tls()) CheckTls(path, pool.tls());
     CheckEndpoints(path + ".endpoints", pool);
     if (pool.has_dns()) CheckDns(path, pool.dns());
     CheckOptions(path, pool);
+  }
+
+  void CheckAll(const std::string& path, const std::vector<absl::Status>& problems) {
+    for (const absl::Status& wrong : problems) {
+      const OptionProblem problem = TakeApart(wrong);
+      Error(absl::StrCat(path, ".", problem.option), "OUT_OF_RANGE", problem.message, problem.hint);
+    }
+  }
+
+  void CheckTransport(const std::string& path, chanpool::config::v1::Transport transport) {
+    // Whether the others make sense beside it is not known.
+    if (sources_.IsUnreadable(path + ".transport.bdp_probe")) transport.set_bdp_probe(false);
+    CheckAll(path, TransportProblems(ToTransportOptions(transport)));
   }
 
   void CheckName(const std::string& path, const std::string& name) {

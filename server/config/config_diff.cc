@@ -4,6 +4,7 @@
 #include <google/protobuf/message.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <string>
 
@@ -58,6 +59,17 @@ class Differ {
     return &message->GetReflection()->GetMessage(*message, &field);
   }
 
+  // Options that are not there are the same as ones that say nothing. Null for others: a listener or keepalive that is
+  // not there is not one with defaults.
+  static const Message* SameAsAbsent(const google::protobuf::Descriptor& type) {
+    for (const Message* message : std::initializer_list<const Message*>{
+             &chanpool::config::v1::PoolOptions::default_instance(), &chanpool::config::v1::Dns::default_instance(),
+             &chanpool::config::v1::Transport::default_instance()}) {
+      if (message->GetDescriptor() == &type) return message;
+    }
+    return nullptr;
+  }
+
   static const Message* Item(const Message* message, const FieldDescriptor& field, int index) {
     if (message == nullptr || message->GetReflection()->FieldSize(*message, &field) <= index) return nullptr;
     return &message->GetReflection()->GetRepeatedMessage(*message, &field, index);
@@ -77,12 +89,10 @@ class Differ {
       } else if (!field.is_repeated()) {
         const Message* old_child = Child(before, field);
         const Message* new_child = Child(after, field);
-        // Options that are not there are the same as ones that say nothing; a listener or keepalive that is not there
-        // is not one with defaults.
-        const bool defaults = field.message_type() == chanpool::config::v1::PoolOptions::descriptor();
-        static const auto* none = new chanpool::config::v1::PoolOptions();
-        if (defaults && old_child == nullptr) old_child = none;
-        if (defaults && new_child == nullptr) new_child = none;
+        if (const Message* const none = SameAsAbsent(*field.message_type())) {
+          if (old_child == nullptr) old_child = none;
+          if (new_child == nullptr) new_child = none;
+        }
         if (old_child == nullptr && new_child == nullptr) continue;
         CompareMessages(old_child, new_child, *field.message_type(), name, reload);
       } else {

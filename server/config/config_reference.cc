@@ -93,6 +93,19 @@ pools:
       key_file: /etc/chanpool/orders.key
       server_name: orders.internal
       check_every: 10s
+    transport:
+      max_receive_message_bytes: 16777216
+      max_send_message_bytes: 4194304
+      max_metadata_bytes: 16384
+      user_agent_prefix: orders/1.4
+      compression: gzip
+      bdp_probe: false                # or leave it out, and the next two with it
+      initial_window_bytes: 1048576
+      max_frame_bytes: 65536
+      write_buffer_bytes: 65535
+      hpack_decoder_bytes: 4096
+      hpack_encoder_bytes: 4096
+      http_proxy: false
     dns:
       servers: [10.0.0.2, "[2001:db8::2]:5353"]
       timeout: 2s

@@ -6,6 +6,7 @@
 #include "pool/grpc/tls_files.h"
 #include "server/config/endpoint_keys.h"
 #include "server/config/retry_options_proto.h"
+#include "server/config/transport_keys.h"
 
 namespace chanpool::sidecar {
 namespace {
@@ -51,6 +52,7 @@ ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& 
   options.dns = config::ToDnsOptions(pool.dns());
   options.retry = config::ToRetryOptions(pool.retry());
   options.health = ToHealthOptions(pool.health());
+  options.transport = config::ToTransportOptions(pool.transport());
   if (pool.has_tls()) options.tls = ToTlsOptions(pool.tls());
   return options;
 }

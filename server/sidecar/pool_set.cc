@@ -1,11 +1,10 @@
 #include "server/sidecar/pool_set.h"
 
-#include <google/protobuf/util/message_differencer.h>
-
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/admin/managed_pool.h"
+#include "server/config/config_diff.h"
 #include "server/config/effective_options.h"
 #include "server/sidecar/channel_options.h"
 
@@ -15,8 +14,12 @@ namespace {
 using ::chanpool::config::v1::Config;
 using ::chanpool::config::v1::PoolConfig;
 
+// As a reload shows it: a default that was written out is no change.
 bool SameChannel(const PoolSet::Wanted& a, const PoolSet::Wanted& b) {
-  return google::protobuf::util::MessageDifferencer::Equals(a.channel, b.channel);
+  Config before, after;
+  *before.add_pools() = a.channel;
+  *after.add_pools() = b.channel;
+  return config::Diff(before, after).empty();
 }
 
 absl::Status Named(const std::string& name, const absl::Status& status) {

@@ -44,6 +44,17 @@ TEST(ConfigDiffTest, NamesEachChangedOptionOfAPool) {
                   "pools/orders.max_connections: 10 -> 32 (HOT)", "pools/orders.overflow: overcommit -> reject (HOT)"));
 }
 
+TEST(ConfigDiffTest, TransportAndDnsThatAreLeftOutAreTheSameAsOnesThatSayNothing) {
+  EXPECT_THAT(
+      Changes("pools: [{name: a, target: t}]",
+              "pools: [{name: a, target: t, transport: {compression: gzip, max_metadata_bytes: 8192}, "
+              "dns: {timeout: 2s}}]"),
+      ElementsAre("pools/a.dns.timeout: 5s -> 2s (RECYCLE)", "pools/a.transport.compression: none -> gzip (RECYCLE)"));
+  EXPECT_THAT(Changes("pools: [{name: a, target: t, transport: {bdp_probe: false, http_proxy: true}}]",
+                      "pools: [{name: a, target: t}]"),
+              ElementsAre("pools/a.transport.bdp_probe: false -> true (RECYCLE)"));
+}
+
 TEST(ConfigDiffTest, ShowsAChangeOfDefaultsAtEachPoolThatItChanges) {
   EXPECT_THAT(Changes("defaults: {max_idle: 1m}\npools: [{name: b, target: t}, {name: a, target: t, max_idle: 2m}]",
                       "defaults: {max_idle: 3m}\npools: [{name: b, target: t}, {name: a, target: t, max_idle: 2m}]"),

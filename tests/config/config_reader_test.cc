@@ -9,8 +9,10 @@
 #include "gtest/gtest.h"
 #include "pool/core/endpoint.h"
 #include "pool/grpc/dns_options.h"
+#include "pool/grpc/transport_options.h"
 #include "server/config/diagnostics.h"
 #include "server/config/endpoint_keys.h"
+#include "server/config/transport_keys.h"
 
 namespace chanpool::config {
 namespace {
@@ -126,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"InlinedMessage", Pool("    options: {}\n"),
          absl::StrCat(
              "f:5:5: pools[0].options: unknown key (the keys here are name, target, keepalive, retry, health, tls, "
-             "endpoints, dns, ",
+             "endpoints, dns, transport, ",
              FieldNames(*chanpool::config::v1::PoolOptions::descriptor()), ")")},
         {"NullMap", "version: 1\nadmin:\n", "f:2:1: admin: has no value (remove the key, or write {})"},
         {"NullList", "version: 1\npools: ~\n", "f:2:1: pools: has no value (remove the key, or write [])"},
@@ -263,6 +265,21 @@ INSTANTIATE_TEST_SUITE_P(
          "f:5:21: pools[0].retry.calls[0].max_backoff: 1s is shorter than initial_backoff, 2s (set 2s)"},
         {"RetryTokens", Pool("    retry: {max_tokens: 5000, calls: [{max_attempts: 2}]}\n"),
          "f:5:25: pools[0].retry.max_tokens: 5000 is above 1000 (set 1000)"},
+        {"TransportMessageTooLarge", Pool("    transport: {max_receive_message_bytes: 4294967295}\n"),
+         "f:5:44: pools[0].transport.max_receive_message_bytes: 4294967295 is above 2147483647 (set 2147483647)"},
+        {"TransportFrameTooSmall", Pool("    transport: {bdp_probe: false, max_frame_bytes: 100}\n"),
+         "f:5:52: pools[0].transport.max_frame_bytes: 100 is below 16384 (set 16384)"},
+        {"TransportWindowBesideProbing", Pool("    transport: {initial_window_bytes: 1048576}\n"),
+         "f:5:39: pools[0].transport.initial_window_bytes: holds for nothing while bdp_probe is on (set bdp_probe to "
+         "false as well, or leave it out)"},
+        {"TransportWindowBesideAnUnreadableOne", Pool("    transport: {initial_window_bytes: 9999, bdp_probe: 0}\n"),
+         "f:5:56: pools[0].transport.bdp_probe: \"0\" is not true or false (write true or false, in small letters, "
+         "without quotes)"},
+        {"TransportCompression", Pool("    transport: {compression: zstd}\n"),
+         "f:5:30: pools[0].transport.compression: \"zstd\" is not none or deflate or gzip"},
+        {"TransportUserAgent", Pool("    transport: {user_agent_prefix: ' a'}\n"),
+         "f:5:36: pools[0].transport.user_agent_prefix: has a character that no header may have, or a space at an end "
+         "(set one such as orders/1.4)"},
         {"KeepaliveTimeoutZero", Pool("    keepalive: {time: 6m, timeout: 0s}\n"),
          "f:5:36: pools[0].keepalive.timeout: must be longer than nothing (such as 20s, the default)"},
         {"ListenerOfNoKind", "version: 1\nadmin: {listeners: [{}]}\n",
@@ -318,6 +335,33 @@ TEST(ConfigReaderTest, TellsAllErrorsAtOnceInTheOrderOfTheFile) {
                   StartsWith("f:3:37: defaults.overflow: "), StartsWith("f:5:43: pools[0].max_connections: "),
                   StartsWith("f:5:59: pools[0].max_waiters: "), StartsWith("f:5:84: pools[0].max_age_jitter: "),
                   StartsWith("f:6:5: pools[1].name: is missing"), StartsWith("f:6:34: pools[1].connect_timeout: ")));
+}
+
+TEST(ConfigReaderTest, ReadsEveryKeyOfTransport) {
+  const ReadResult read = ReadConfig(
+      Pool("    transport:\n"
+           "      max_receive_message_bytes: 1024\n      max_send_message_bytes: 1025\n"
+           "      max_metadata_bytes: 1026\n      user_agent_prefix: shop/1\n      compression: deflate\n"
+           "      bdp_probe: false\n      initial_window_bytes: 1027\n      max_frame_bytes: 16385\n"
+           "      write_buffer_bytes: 1028\n      hpack_decoder_bytes: 1029\n      hpack_encoder_bytes: 1030\n"
+           "      http_proxy: false\n"),
+      "f");
+  ASSERT_THAT(Formatted(read.diagnostics), IsEmpty());
+  const TransportOptions options = ToTransportOptions(read.config.pools(0).transport());
+  EXPECT_EQ(options.max_receive_message_bytes, 1024);
+  EXPECT_EQ(options.max_send_message_bytes, 1025);
+  EXPECT_EQ(options.max_metadata_bytes, 1026);
+  EXPECT_EQ(options.user_agent_prefix, "shop/1");
+  EXPECT_EQ(options.compression, Compression::kDeflate);
+  EXPECT_FALSE(options.bdp_probe);
+  EXPECT_EQ(options.initial_window_bytes, 1027);
+  EXPECT_EQ(options.max_frame_bytes, 16385);
+  EXPECT_EQ(options.write_buffer_bytes, 1028);
+  EXPECT_EQ(options.hpack_decoder_bytes, 1029);
+  EXPECT_EQ(options.hpack_encoder_bytes, 1030);
+  EXPECT_FALSE(options.http_proxy);
+  const ReadResult other = ReadConfig(Pool("    transport: {compression: gzip}\n"), "f");
+  EXPECT_EQ(ToTransportOptions(other.config.pools(0).transport()).compression, Compression::kGzip);
 }
 
 TEST(ConfigReaderTest, ReadsEndpointsAndDns) {

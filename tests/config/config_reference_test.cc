@@ -19,6 +19,7 @@
 #include "pool/grpc/keepalive.h"
 #include "pool/grpc/retry_policy.h"
 #include "pool/grpc/tls_options.h"
+#include "pool/grpc/transport_options.h"
 #include "server/admin/pool_options_proto.h"
 #include "server/admin/proto_time.h"
 #include "server/config/config_reader.h"
@@ -26,6 +27,7 @@
 #include "server/config/endpoint_keys.h"
 #include "server/config/retry_options_proto.h"
 #include "server/config/schema.h"
+#include "server/config/transport_keys.h"
 
 namespace chanpool::config {
 namespace {
@@ -156,6 +158,27 @@ TEST(ConfigReferenceTest, DefaultsOfDnsAreTheLibrarys) {
   const Config config = Read(absl::StrCat("version: 1\npools: [{name: a, target: t, dns: {",
                                           DefaultsAsYaml(*chanpool::config::v1::Dns::descriptor()), "}}]\n"));
   EXPECT_TRUE(ToDnsOptions(config.pools(0).dns()) == DnsOptions());
+}
+
+TEST(ConfigReferenceTest, DefaultsOfTransportAreTheLibrarys) {
+  const Config config = Read(absl::StrCat("version: 1\npools: [{name: a, target: t, transport: {",
+                                          DefaultsAsYaml(*chanpool::config::v1::Transport::descriptor()), "}}]\n"));
+  const chanpool::config::v1::Transport& written = config.pools(0).transport();
+  for (const TransportOptions& options : {ToTransportOptions(written), ToTransportOptions({})}) {
+    const TransportOptions library;
+    EXPECT_EQ(options.max_receive_message_bytes, library.max_receive_message_bytes);
+    EXPECT_EQ(options.max_send_message_bytes, library.max_send_message_bytes);
+    EXPECT_EQ(options.max_metadata_bytes, library.max_metadata_bytes);
+    EXPECT_EQ(options.user_agent_prefix, library.user_agent_prefix);
+    EXPECT_EQ(options.compression, library.compression);
+    EXPECT_EQ(options.bdp_probe, library.bdp_probe);
+    EXPECT_EQ(options.initial_window_bytes, library.initial_window_bytes);
+    EXPECT_EQ(options.max_frame_bytes, library.max_frame_bytes);
+    EXPECT_EQ(options.write_buffer_bytes, library.write_buffer_bytes);
+    EXPECT_EQ(options.hpack_decoder_bytes, library.hpack_decoder_bytes);
+    EXPECT_EQ(options.hpack_encoder_bytes, library.hpack_encoder_bytes);
+    EXPECT_EQ(options.http_proxy, library.http_proxy);
+  }
 }
 
 TEST(ConfigReferenceTest, SaysOfTheRightDurationsThatTheyMayBeInfinite) {

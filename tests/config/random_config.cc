@@ -1,6 +1,7 @@
 #include "tests/config/random_config.h"
 
 #include <algorithm>
+#include <climits>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -140,6 +141,7 @@ class Generator {
       keepalive.set_permit_without_calls(Maybe());
     }
     if (Maybe()) Retry(*pool.mutable_retry());
+    if (Maybe() && Maybe()) Transport(*pool.mutable_transport());
     for (uint32_t i = Maybe() ? Number(1, 3) : 0; i > 0; --i) {
       auto& endpoint = *pool.add_endpoints();
       endpoint.set_address(absl::StrCat(Text(), ++unique_));
@@ -192,6 +194,23 @@ class Generator {
     if (Maybe() && retry.calls_size() > 0) retry.set_max_tokens(Number(0, 1000));
     if (Maybe()) retry.set_token_ratio(Number(1, 1000000) / 1e3);
     if (Maybe()) retry.set_buffer_bytes(Number(0, 1u << 30));
+  }
+
+  void Transport(chanpool::config::v1::Transport& transport) {
+    if (Maybe()) transport.set_max_receive_message_bytes(Number(1024, INT_MAX));
+    if (Maybe()) transport.set_max_send_message_bytes(Number(1024, INT_MAX));
+    if (Maybe()) transport.set_max_metadata_bytes(Number(1024, 16 << 20));
+    if (Maybe()) transport.set_user_agent_prefix(absl::StrCat("orders/1.4 (", ++unique_, ")"));
+    transport.set_compression(static_cast<chanpool::config::v1::Compression>(Number(0, 3)));
+    if (Maybe()) transport.set_bdp_probe(Maybe());
+    if (transport.has_bdp_probe() && !transport.bdp_probe()) {
+      if (Maybe()) transport.set_initial_window_bytes(Number(1024, INT_MAX));
+      if (Maybe()) transport.set_max_frame_bytes(Number(16384, (1 << 24) - 1));
+    }
+    if (Maybe()) transport.set_write_buffer_bytes(Number(0, 64 << 20));
+    if (Maybe()) transport.set_hpack_decoder_bytes(Number(0, 1 << 20));
+    if (Maybe()) transport.set_hpack_encoder_bytes(Number(0, 1 << 20));
+    if (Maybe()) transport.set_http_proxy(Maybe());
   }
 
   // Such that those of one pool are valid over those of any defaults.

@@ -395,17 +395,20 @@ TEST(TransportOptionsTest, NamesEachValueThatIsOutOfRangeAndTheNearest) {
                                            "transport.hpack_decoder_bytes: -1 is below 0; set 0",
                                            "transport.hpack_encoder_bytes: -1 is below 0; set 0"));
   TransportOptions high;
+  high.max_receive_message_bytes = int64_t{1} << 32;
   high.max_metadata_bytes = (16 << 20) + 1;
   high.bdp_probe = false;
   high.max_frame_bytes = 1 << 24;
   high.write_buffer_bytes = (64 << 20) + 1;
   high.hpack_decoder_bytes = kMiB + 1;
   high.hpack_encoder_bytes = kMiB + 1;
-  EXPECT_THAT(ProblemsOf(high), ElementsAre("transport.max_metadata_bytes: 16777217 is above 16777216; set 16777216",
-                                            "transport.max_frame_bytes: 16777216 is above 16777215; set 16777215",
-                                            "transport.write_buffer_bytes: 67108865 is above 67108864; set 67108864",
-                                            "transport.hpack_decoder_bytes: 1048577 is above 1048576; set 1048576",
-                                            "transport.hpack_encoder_bytes: 1048577 is above 1048576; set 1048576"));
+  EXPECT_THAT(ProblemsOf(high),
+              ElementsAre("transport.max_receive_message_bytes: 4294967296 is above 2147483647; set 2147483647",
+                          "transport.max_metadata_bytes: 16777217 is above 16777216; set 16777216",
+                          "transport.max_frame_bytes: 16777216 is above 16777215; set 16777215",
+                          "transport.write_buffer_bytes: 67108865 is above 67108864; set 67108864",
+                          "transport.hpack_decoder_bytes: 1048577 is above 1048576; set 1048576",
+                          "transport.hpack_encoder_bytes: 1048577 is above 1048576; set 1048576"));
   EXPECT_THAT(ProblemsOf(TransportOptions()), IsEmpty());
 }
 

@@ -50,6 +50,10 @@ TEST(ChannelOptionsTest, EveryKeyOfHealthReachesTheChannels) {
   EXPECT_EQ(OptionsOf("name: 'a'").health.check, HealthCheck::kOff);
 }
 
+TEST(ChannelOptionsTest, TransportReachesTheChannels) {
+  EXPECT_EQ(OptionsOf("transport { max_receive_message_bytes: 5000000 }").transport.max_receive_message_bytes, 5000000);
+}
+
 TEST(ChannelOptionsTest, NothingIsTriedAgainWhereNothingIsSaid) {
   EXPECT_FALSE(AsksForAnything(OptionsOf("name: 'a'").retry));
 }

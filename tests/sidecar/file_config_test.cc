@@ -121,6 +121,19 @@ TEST_F(FileConfigTest, AnotherTargetRecyclesThatPoolOnly) {
   }));
 }
 
+TEST_F(FileConfigTest, AnotherTransportRecyclesAndADefaultThatIsWrittenOutDoesNot) {
+  Load(Pool("orders"));
+  const std::shared_ptr<ChannelPool> orders = pools_.Find("orders");
+  const auto written_out = Reload(Pool("orders", "transport: {max_receive_message_bytes: 4194304, compression: none}"));
+  ASSERT_TRUE(written_out.ok()) << written_out.status();
+  EXPECT_THAT(written_out->changes(), IsEmpty());
+  EXPECT_THAT(written_out->recycled_pools(), IsEmpty());
+  const auto larger = Reload(Pool("orders", "transport: {max_receive_message_bytes: 8388608}"));
+  ASSERT_TRUE(larger.ok()) << larger.status();
+  EXPECT_THAT(larger->recycled_pools(), ElementsAre("pools/orders"));
+  EXPECT_EQ(orders->channel_options().transport.max_receive_message_bytes, 8388608);
+}
+
 TEST_F(FileConfigTest, PoolsComeAndGo) {
   Load(Pool("orders"));
   const auto reload = Reload(Pool("payments"));
