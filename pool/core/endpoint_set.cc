@@ -524,11 +524,15 @@ absl::Time EndpointSet::NextChange(absl::Time now) const {
 
 // --- What can be seen ---------------------------------------------------------------------------------------------
 
-std::string EndpointSet::Warning() const {
+int EndpointSet::used() const {
   const auto used = std::count_if(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.used; });
-  if (used <= options_.max_connections) return "";
-  return absl::StrCat("max_connections: ", options_.max_connections, " is below the ", used,
-                      " endpoints in use, so some get no connection; set at least ", used,
+  return static_cast<int>(used);
+}
+
+std::string EndpointSet::Warning() const {
+  if (used() <= options_.max_connections) return "";
+  return absl::StrCat("max_connections: ", options_.max_connections, " is below the ", used(),
+                      " endpoints in use, so some get no connection; set at least ", used(),
                       ", or a subset_size of at most ", options_.max_connections);
 }
 

@@ -121,6 +121,8 @@ class EndpointSet {
   bool SharesDiffer(absl::Time now) const;
   // When Tick, PickForDial or NextMove may have another answer, with no event before.
   absl::Time NextChange(absl::Time now) const;
+  // How many are dialled, if there are connections for all: the whole list, or the subset.
+  int used() const;
   // Empty, or what is hardly meant.
   std::string Warning() const;
   // In the order of their ids. Without leases.

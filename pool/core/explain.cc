@@ -23,8 +23,8 @@ std::string Count(uint64_t n, absl::string_view noun) { return absl::StrCat(n, "
 // Looks for what binds, most urgent first.
 class Search {
  public:
-  Search(const PoolStats& stats, const PoolOptions& options, const PoolHistory& history, absl::Time now)
-      : s_(stats), o_(options), h_(history), now_(now) {
+  Search(const PoolStats& stats, const PoolOptions& options, const PoolHistory& history, absl::Time now, int endpoints)
+      : s_(stats), o_(options), h_(history), now_(now), endpoints_(endpoints) {
     target_ = std::min(o_.target_leases_per_connection, o_.max_leases_per_connection);
     waiting_ = s_.waiters - s_.waiters_fresh;
     demand_ = s_.leases + waiting_;
@@ -45,6 +45,7 @@ class Search {
       if (!paused) LookAtFresh();
       LookAtDialLimits(Decision::Kind::kNotReplaced);
       LookAtReplacements();
+      LookAtEndpoints();
     }
     if (found_.empty()) Find(Limit::kNothing, absl::StrCat("nothing binds: ", Places()));
     return std::move(found_);
@@ -265,8 +266,27 @@ class Search {
     f.adds = absl::StrCat(value - std::max(o_.max_surge, 1), " replacement at a time more");
   }
 
+  // Callers may all be served, and yet some servers get nothing.
+  void LookAtEndpoints() {
+    if (endpoints_ <= o_.max_connections || Found(Limit::kMaxConnections)) return;
+    const int without = endpoints_ - o_.max_connections;
+    Finding& f = Find(Limit::kMaxConnections,
+                      absl::StrCat(endpoints_, " endpoints, max_connections is ", o_.max_connections, ", so ", without,
+                                   without == 1 ? " of them gets no connection" : " of them get no connection"));
+    if (endpoints_ <= kMaxConnections) {
+      f.knob = "max_connections";
+      f.value = absl::StrCat(endpoints_);
+      f.adds = absl::StrCat("a connection for each endpoint, ", without, " more than now");
+    } else {
+      f.knob = "subset_size";
+      f.value = absl::StrCat(o_.max_connections);
+      f.adds = "a connection for each endpoint that is this client's; the others are those of other clients";
+    }
+  }
+
   void Raise(Finding& f) {
-    const double needed = std::ceil(static_cast<double>(demand_) * o_.preconnect_ratio / target_ - 1e-9);
+    const double for_load = std::ceil(static_cast<double>(demand_) * o_.preconnect_ratio / target_ - 1e-9);
+    const double needed = std::max<double>(for_load, endpoints_);  // Else the next advice would be for the endpoints.
     const auto value = static_cast<int>(std::clamp<double>(needed, o_.max_connections + 1, kMaxConnections));
     if (value <= o_.max_connections) return;
     f.knob = "max_connections";
@@ -278,6 +298,7 @@ class Search {
   const PoolOptions& o_;
   const PoolHistory& h_;
   const absl::Time now_;
+  const int endpoints_;  // That are dialled, if there are connections for all.
   int target_ = 1;
   int64_t demand_ = 0;
   int serving_ = 0;
@@ -348,11 +369,12 @@ std::string Explanation::ToString() const {
   return text;
 }
 
-Explanation Explain(const PoolStats& stats, const PoolOptions& options, const PoolHistory& history, absl::Time now) {
+Explanation Explain(const PoolStats& stats, const PoolOptions& options, const PoolHistory& history, absl::Time now,
+                    int endpoints_used) {
   Explanation e;
   e.at = now;
   e.health = HealthOf(stats, now);
-  Search search(stats, options, history, now);
+  Search search(stats, options, history, now, endpoints_used);
   e.findings = search.All();
   e.sizing = Size(stats, history, search.target(), now);
   e.savings = Save(stats);

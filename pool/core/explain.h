@@ -86,8 +86,9 @@ struct Explanation {
   std::string ToString() const;
 };
 
-// `now` is of the pool's clock.
-Explanation Explain(const PoolStats& stats, const PoolOptions& options, const PoolHistory& history, absl::Time now);
+// `now` is of the pool's clock; `endpoints_used` are the addresses of the target that are dialled: all, or the subset.
+Explanation Explain(const PoolStats& stats, const PoolOptions& options, const PoolHistory& history, absl::Time now,
+                    int endpoints_used = 1);
 
 }  // namespace chanpool
 #endif  // CHANPOOL_POOL_CORE_EXPLAIN_H_

@@ -229,9 +229,11 @@ Explanation Pool::Explain() const {
   PoolStats stats;
   PoolOptions options;
   PoolHistory history;
+  int endpoints_used = 1;
   {
     MutexLock lock(&mu_);
     stats = StatsLocked();
+    endpoints_used = state_.endpoints().used();
     options = state_.options();
     history.decisions = state_.decisions().All();
     history.earlier_at = earlier_[0].at;
@@ -240,7 +242,7 @@ Explanation Pool::Explain() const {
     history.earlier.timed_out = earlier_[0].timed_out;
     history.earlier.holds.histogram = earlier_[0].holds;
   }
-  return chanpool::Explain(stats, options, history, now);
+  return chanpool::Explain(stats, options, history, now, endpoints_used);
 }
 
 std::vector<EndpointStats> Pool::Endpoints() const {

@@ -244,6 +244,35 @@ TEST(ExplainTest, TheSizeFollowsFromRateTimesHoldTimeWithTheInputsShown) {
   EXPECT_THAT(Explain(s, FourOfHundred(), history, kNow).sizing->ToString(), HasSubstr("so more was wanted"));
 }
 
+PoolStats Quiet() {
+  PoolStats s = Full();
+  s.waiters = 0;
+  s.leases = 10;
+  s.free = 390;
+  return s;
+}
+
+TEST(ExplainTest, MoreEndpointsThanConnectionsIsNamedWithTheKnob) {
+  const Explanation e = Explain(Quiet(), FourOfHundred(), PoolHistory(), kNow, /*endpoints_used=*/6);
+  EXPECT_THAT(Limits(e), ElementsAre(Limit::kMaxConnections));
+  EXPECT_EQ(e.findings[0].ToString(kNow),
+            "max_connections: 6 endpoints, max_connections is 4, so 2 of them get no connection; set max_connections "
+            "to 6: adds a connection for each endpoint, 2 more than now");
+  EXPECT_THAT(Limits(Explain(Quiet(), FourOfHundred(), PoolHistory(), kNow, 4)), ElementsAre(Limit::kNothing));
+}
+
+TEST(ExplainTest, MoreEndpointsThanAnyPoolHasConnectionsTakeASubset) {
+  const Explanation e = Explain(Quiet(), FourOfHundred(), PoolHistory(), kNow, kMaxConnections + 1);
+  EXPECT_EQ(e.findings[0].knob, "subset_size");
+  EXPECT_EQ(e.findings[0].value, "4");
+}
+
+TEST(ExplainTest, AFullPoolOfManyEndpointsHasOneAdviceForBoth) {
+  const Explanation e = Explain(Full(), FourOfHundred(), PoolHistory(), kNow, /*endpoints_used=*/9);
+  EXPECT_THAT(Limits(e), ElementsAre(Limit::kMaxConnections, Limit::kMaxLeasesPerConnection));
+  EXPECT_EQ(e.findings[0].value, "9") << "6 would do for the load";
+}
+
 TEST(ExplainTest, WithoutARateThereIsNoSizingAdvice) {
   PoolStats s = Full();
   s.holds.histogram.Add(absl::Milliseconds(50));

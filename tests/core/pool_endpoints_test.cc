@@ -189,6 +189,15 @@ TEST_F(PoolEndpointsTest, MoreEndpointsThanConnectionsIsAmongTheWarnings) {
   EXPECT_THAT(pool_->Warnings(), testing::Contains(HasSubstr("below the 3 endpoints in use")));
 }
 
+TEST_F(PoolEndpointsTest, MoreEndpointsThanConnectionsIsExplainedAndASubsetOfThemIsNot) {
+  Start(Options(2), {{"a"}, {"b"}, {"c"}});
+  EXPECT_THAT(pool_->Explain().ToString(), HasSubstr("3 endpoints, max_connections is 2"));
+  PoolOptions subset = Options(2);
+  subset.subset_size = 2;
+  EXPECT_TRUE(pool_->Reconfigure(subset).ok());
+  EXPECT_THAT(pool_->Explain().ToString(), testing::Not(HasSubstr("endpoints")));
+}
+
 TEST_F(PoolEndpointsTest, AnEndpointWhoseCallsFailIsEjectedAndReturns) {
   Start(Options(4), {{"bad"}, {"b"}});
   Call("bad", 5, CallOutcome::kFailed);
