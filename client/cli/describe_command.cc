@@ -1,6 +1,7 @@
 // describe pool.
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -131,6 +132,9 @@ absl::StatusOr<int> DescribePool(Session& session, const Invocation& invocation)
     sheet.Add("Made", {absl::StrCat(absl::FormatTime("%Y-%m-%d %H:%M:%S", made, zone), " (", Ago(made, now), " ago)")});
   }
   sheet.Add("Generation", {absl::StrCat(pool.generation())});
+  const std::vector<OptionText> channel = ChannelTexts(pool.channel());
+  if (!channel.empty()) sheet.Section("Channel");
+  for (const OptionText& key : channel) sheet.Add(Visible(key.name), {Visible(key.value)});
   sheet.Section("Options");
   AddOptions(pool, session, sheet);
   session.Write(sheet.Text(session.settings().colour));

@@ -34,19 +34,25 @@ std::string Of(const std::string& a, const std::string& b) {
   return absl::StrCat(a.empty() ? "-" : a, "/", b.empty() ? "-" : b);
 }
 
-// Prints a list in any format but the tables; false if it has to be a table.
 template <typename Item>
-bool PrintedForPrograms(Session& session, const std::vector<Item>& items) {
-  if (session.ForPeople()) return false;
+std::vector<std::string> JsonOfEach(const std::vector<Item>& items) {
   std::vector<std::string> json;
-  for (const Item& item : items) {
-    if (session.format() == Format::kName) {
-      session.Write(absl::StrCat(Visible(item.name()), "\n"));
-    } else {
-      json.push_back(ToJson(item));
-    }
+  for (const Item& item : items) json.push_back(ToJson(item));
+  return json;
+}
+
+// Prints a list in any format but the tables; false if it has to be a table. What is told beside it, if anything, is
+// JSON as well: `"name":value`.
+template <typename Item>
+bool PrintedForPrograms(Session& session, const std::vector<Item>& items, const std::string& beside = "") {
+  if (session.ForPeople()) return false;
+  if (session.format() == Format::kName) {
+    for (const Item& item : items) session.Write(absl::StrCat(Visible(item.name()), "\n"));
+    return true;
   }
-  if (session.format() != Format::kName) session.PrintJson(ItemsJson(json));
+  std::string json = ItemsJson(JsonOfEach(items));
+  if (!beside.empty()) json.insert(json.size() - 1, absl::StrCat(",", beside));
+  session.PrintJson(json);
   return true;
 }
 
@@ -301,7 +307,8 @@ absl::StatusOr<int> GetEndpoints(Session& session, const Invocation& invocation)
   const absl::StatusOr<std::vector<v1::Endpoint>> endpoints =
       pool.empty() ? OfAll(session, **client, list) : list(pool);
   if (!endpoints.ok()) return endpoints.status();
-  if (PrintedForPrograms(session, *endpoints)) return kExitOk;
+  const std::string look_ups = absl::StrCat("\"resolutions\":[", absl::StrJoin(JsonOfEach(resolutions), ","), "]");
+  if (PrintedForPrograms(session, *endpoints, look_ups)) return kExitOk;
   const bool wide = session.format() == Format::kWide;
   std::vector<Column> columns = {{"POOL"}, {"ADDRESS", Align::kLeft, /*elastic=*/true}, {"STATE"}};
   for (const char* title : {"CONNS", "LEASES", "CALLS", "FAILED", "LATENCY", "DIAL-FAIL"}) {

@@ -21,6 +21,7 @@ namespace {
 using chanpool::config::v1::PoolOptions;
 using google::protobuf::EnumDescriptor;
 using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
 
 // The longest google.protobuf.Duration, which the configuration writes "infinite".
 constexpr int64_t kInfiniteSeconds = 315'576'000'000;
@@ -30,25 +31,75 @@ std::string Prefix(const EnumDescriptor* type) {
   return std::string(absl::StripSuffix(type->FindValueByNumber(0)->name(), "UNSPECIFIED"));
 }
 
-std::string TextOf(const PoolOptions& options, const FieldDescriptor* field) {
-  const google::protobuf::Reflection* const reflection = options.GetReflection();
+bool IsDuration(const FieldDescriptor* field) {
+  return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+         field->message_type() == google::protobuf::Duration::descriptor();
+}
+
+// Of a field that holds one value, or of one item of a list.
+std::string TextOf(const Message& message, const FieldDescriptor* field, int item = 0) {
+  const google::protobuf::Reflection* const reflection = message.GetReflection();
+  const bool list = field->is_repeated();
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_UINT32:
-      return absl::StrCat(reflection->GetUInt32(options, field));
+      return absl::StrCat(list ? reflection->GetRepeatedUInt32(message, field, item)
+                               : reflection->GetUInt32(message, field));
     case FieldDescriptor::CPPTYPE_DOUBLE:
-      return absl::StrCat(reflection->GetDouble(options, field));
+      return absl::StrCat(list ? reflection->GetRepeatedDouble(message, field, item)
+                               : reflection->GetDouble(message, field));
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return (list ? reflection->GetRepeatedBool(message, field, item) : reflection->GetBool(message, field)) ? "true"
+                                                                                                              : "false";
+    case FieldDescriptor::CPPTYPE_STRING:
+      return list ? reflection->GetRepeatedString(message, field, item) : reflection->GetString(message, field);
     case FieldDescriptor::CPPTYPE_ENUM: {
-      const auto* value = field->enum_type()->FindValueByNumber(reflection->GetEnumValue(options, field));
-      return value == nullptr ? absl::StrCat(reflection->GetEnumValue(options, field))
+      const int number =
+          list ? reflection->GetRepeatedEnumValue(message, field, item) : reflection->GetEnumValue(message, field);
+      const auto* value = field->enum_type()->FindValueByNumber(number);
+      return value == nullptr ? absl::StrCat(number)
                               : absl::AsciiStrToLower(absl::StripPrefix(value->name(), Prefix(field->enum_type())));
     }
     case FieldDescriptor::CPPTYPE_MESSAGE: {
       google::protobuf::Duration duration;
-      duration.CopyFrom(reflection->GetMessage(options, field));
+      duration.CopyFrom(list ? reflection->GetRepeatedMessage(message, field, item)
+                             : reflection->GetMessage(message, field));
       return Written(FromProto(duration));
     }
     default:
-      return "";  // No option has another type; a test sets each of them.
+      return "";  // No key has another type; a test sets each of them.
+  }
+}
+
+std::vector<const FieldDescriptor*> SetFields(const Message& message) {
+  std::vector<const FieldDescriptor*> set;
+  message.GetReflection()->ListFields(message, &set);
+  return set;
+}
+
+void AddTexts(const Message& message, const std::string& path, std::vector<OptionText>& texts);
+
+void AddMessage(const Message& message, const std::string& path, std::vector<OptionText>& texts) {
+  const size_t before = texts.size();
+  AddTexts(message, path + ".", texts);
+  if (texts.size() == before) texts.push_back({path, "{}"});  // That it is there says something.
+}
+
+void AddTexts(const Message& message, const std::string& path, std::vector<OptionText>& texts) {
+  const google::protobuf::Reflection* const reflection = message.GetReflection();
+  for (const FieldDescriptor* field : SetFields(message)) {
+    const std::string name = path + field->name();
+    const bool nested = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !IsDuration(field);
+    if (!field->is_repeated()) {
+      nested ? AddMessage(reflection->GetMessage(message, field), name, texts)
+             : texts.push_back({name, TextOf(message, field)});
+      continue;
+    }
+    std::vector<std::string> items;
+    for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
+      nested ? AddMessage(reflection->GetRepeatedMessage(message, field, i), absl::StrCat(name, "[", i, "]"), texts)
+             : items.push_back(TextOf(message, field, i));
+    }
+    if (!nested) texts.push_back({name, absl::StrCat("[", absl::StrJoin(items, ", "), "]")});
   }
 }
 
@@ -69,6 +120,12 @@ std::vector<OptionText> OptionTexts(const PoolOptions& options) {
     const bool set = options.GetReflection()->HasField(options, field);
     if (set) texts.push_back({field->name(), TextOf(options, field)});
   }
+  return texts;
+}
+
+std::vector<OptionText> ChannelTexts(const chanpool::config::v1::PoolConfig& channel) {
+  std::vector<OptionText> texts;
+  AddTexts(channel, "", texts);
   return texts;
 }
 

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "chanpool/config/v1/config.pb.h"
 #include "chanpool/config/v1/pool_options.pb.h"
 
 namespace chanpool::cli {
@@ -23,6 +24,9 @@ struct OptionText {
 std::vector<std::string> OptionNames();
 // Those that are set, in that order.
 std::vector<OptionText> OptionTexts(const chanpool::config::v1::PoolOptions& options);
+// Every key of a pool's channel that is set, by its path: "retry.calls[0].max_attempts" "4". In the order of the field
+// numbers.
+std::vector<OptionText> ChannelTexts(const chanpool::config::v1::PoolConfig& channel);
 
 // Whether there is such an option. kInvalidArgument names the nearest.
 absl::Status CheckOption(absl::string_view name);

@@ -34,6 +34,14 @@ OptionsProto Only(const OptionsProto& values, const std::string& field) {
   return one;
 }
 
+// What of a pool's keys is shown as its channel; the pool itself knows the others better.
+chanpool::config::v1::PoolConfig ChannelOnly(chanpool::config::v1::PoolConfig keys) {
+  keys.clear_name();
+  keys.clear_target();
+  keys.clear_options();
+  return keys;
+}
+
 // The name before the colon, as in "max_surge: 9 is above ...".
 std::string FieldOf(absl::string_view problem) { return std::string(problem.substr(0, problem.find(':'))); }
 
@@ -54,7 +62,7 @@ ManagedPool::ManagedPool(Clock* clock, EventLog* events, PoolRegistry::Registrat
       pool_(std::move(registration.pool)),
       create_time_(clock->WallNow()),
       target_(std::move(registration.target)),
-      keepalive_(std::move(registration.keepalive)) {}
+      channel_(ChannelOnly(std::move(registration.channel))) {}
 
 ManagedPool::~ManagedPool() = default;
 
@@ -71,10 +79,10 @@ void ManagedPool::Follow() {
   alarm_ = std::move(alarm);
 }
 
-void ManagedPool::SetTarget(std::string target, chanpool::config::v1::Keepalive keepalive) {
+void ManagedPool::SetTarget(std::string target, chanpool::config::v1::PoolConfig channel) {
   MutexLock lock(&mu_);
   target_ = std::move(target);
-  keepalive_ = std::move(keepalive);
+  channel_ = ChannelOnly(std::move(channel));
 }
 
 void ManagedPool::Remove() {
@@ -126,7 +134,7 @@ ManagedPool::Facts ManagedPool::Describe(const Overrides& overrides, const PoolO
                                          const PoolOptions& owner) const {
   Facts facts;
   facts.target = target_;
-  facts.keepalive = keepalive_;
+  facts.channel = channel_;
   facts.options = options;
   facts.create_time = create_time_;
   const OptionsProto owners = ToProto(owner);

@@ -36,7 +36,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   // What is shown beside the pool's own numbers. Options may be ahead of overrides while a change is applied.
   struct Facts {
     std::string target;
-    chanpool::config::v1::Keepalive keepalive;
+    chanpool::config::v1::PoolConfig channel;              // Without name, target and options.
     PoolOptions options;                                   // In force.
     std::vector<chanpool::admin::v1::Override> overrides;  // In the order of the fields.
     std::string etag;
@@ -64,7 +64,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   std::string name() const { return "pools/" + id_; }
   Pool& pool() const { return *pool_; }
 
-  void SetTarget(std::string target, chanpool::config::v1::Keepalive keepalive);
+  void SetTarget(std::string target, chanpool::config::v1::PoolConfig channel);
   // Ends its overrides and its subscription: it is not registered any more. Idempotent.
   void Remove();
   bool removed() const;
@@ -117,7 +117,7 @@ class ManagedPool : public std::enable_shared_from_this<ManagedPool> {
   Mutex steering_;
   mutable Mutex mu_ ABSL_ACQUIRED_AFTER(steering_);
   std::string target_ ABSL_GUARDED_BY(mu_);
-  chanpool::config::v1::Keepalive keepalive_ ABSL_GUARDED_BY(mu_);
+  chanpool::config::v1::PoolConfig channel_ ABSL_GUARDED_BY(mu_);
   Overrides overrides_ ABSL_GUARDED_BY(mu_);  // Changed under steering_ as well.
   bool removed_ ABSL_GUARDED_BY(mu_) = false;
   std::unique_ptr<Alarm> alarm_ ABSL_GUARDED_BY(mu_);

@@ -66,10 +66,10 @@ absl::Status PoolRegistry::Remove(absl::string_view name) {
 }
 
 absl::Status PoolRegistry::SetTarget(absl::string_view name, std::string target,
-                                     chanpool::config::v1::Keepalive keepalive) {
+                                     chanpool::config::v1::PoolConfig channel) {
   const std::shared_ptr<ManagedPool> pool = Find(name);
   if (pool == nullptr) return Unknown(name);
-  pool->SetTarget(std::move(target), std::move(keepalive));
+  pool->SetTarget(std::move(target), std::move(channel));
   return absl::OkStatus();
 }
 

@@ -34,7 +34,9 @@ class PoolRegistry {
     std::string name;            // [a-z]([a-z0-9-]{0,61}[a-z0-9])?
     std::string target;          // Shown; may be empty.
     std::shared_ptr<Pool> pool;  // ChannelPool::engine(), or any other transport's.
-    chanpool::config::v1::Keepalive keepalive = {};
+    // Shown: how its connections are made, by the keys of chanpoold's file. What is left out is as in the defaults;
+    // name, target and options in it are ignored.
+    chanpool::config::v1::PoolConfig channel = {};
   };
 
   // `events` gets what happens in the pools, and POOL_ADDED, POOL_REMOVED. Both outlive the registry.
@@ -46,8 +48,8 @@ class PoolRegistry {
   absl::Status Add(Registration registration);
   // Forgets it, with its overrides; the pool itself is its owner's. kNotFound.
   absl::Status Remove(absl::string_view name);
-  // After its owner has given it another target or keepalive: shows these from now on. kNotFound.
-  absl::Status SetTarget(absl::string_view name, std::string target, chanpool::config::v1::Keepalive keepalive);
+  // After its owner has redirected it: shows these from now on. kNotFound.
+  absl::Status SetTarget(absl::string_view name, std::string target, chanpool::config::v1::PoolConfig channel);
 
   // Null if there is none.
   std::shared_ptr<ManagedPool> Find(absl::string_view name) const;

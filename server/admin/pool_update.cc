@@ -54,7 +54,7 @@ void ReadMask(const google::protobuf::FieldMask& mask, PoolUpdate& update, Reque
     } else if (const std::string option = OptionOf(path); !option.empty()) {
       Add(option, update.change.fields);
     } else if (const absl::string_view top = absl::string_view(path).substr(0, path.find('.'));
-               top == "target" || top == "keepalive") {
+               top == "target" || top == "keepalive" || top == "channel") {
       Add(std::string(top), update.not_options);
     } else if (top != "options" && v1::Pool::descriptor()->FindFieldByName(std::string(top)) != nullptr) {
       checks.Wrong(field, absl::StrCat(Quoted(path), " says what is the case, and can't be changed; name options"));

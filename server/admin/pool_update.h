@@ -19,7 +19,7 @@ namespace chanpool::admin {
 // A plain value.
 struct PoolUpdate {
   ManagedPool::OverrideChange change;
-  // Fields of Pool that only the pool's owner can change: "target", "keepalive".
+  // Fields of Pool that only the pool's owner can change: "target", "keepalive", "channel".
   std::vector<std::string> not_options;
 };
 

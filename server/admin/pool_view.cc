@@ -210,7 +210,10 @@ v1::Pool ShowPool(ManagedPool& managed, const ManagedPool::Facts& facts) {
   shown.set_target(facts.target);
   *shown.mutable_options() = ToProto(facts.options);
   for (const v1::Override& override : facts.overrides) *shown.add_overrides() = override;
-  if (facts.keepalive.has_time()) *shown.mutable_keepalive() = facts.keepalive;
+  chanpool::config::v1::PoolConfig channel = facts.channel;
+  if (channel.keepalive().has_time()) *shown.mutable_keepalive() = channel.keepalive();
+  channel.clear_keepalive();
+  if (channel.ByteSizeLong() > 0) *shown.mutable_channel() = std::move(channel);
   shown.set_admin_state(AdminStateOf(stats));
   shown.set_health(ShowHealth(stats.state, stats.health));
   for (std::string& condition : ConditionsOf(stats, facts.options, now)) shown.add_conditions(std::move(condition));

@@ -104,8 +104,7 @@ absl::StatusOr<PoolSet::Outcome> PoolSet::Apply(Plan plan) {
     const auto added = plan.added.find(name);
     if (added != plan.added.end()) {
       // The name is good, and nobody else registers any.
-      registry_->Add({name, wanted.channel.target(), added->second->engine(), wanted.channel.keepalive()})
-          .IgnoreError();
+      registry_->Add({name, wanted.channel.target(), added->second->engine(), wanted.channel}).IgnoreError();
       pools_[name] = {added->second, std::move(wanted)};
       outcome.added.push_back(name);
       continue;
@@ -115,7 +114,7 @@ absl::StatusOr<PoolSet::Outcome> PoolSet::Apply(Plan plan) {
     if (owned.as.options != wanted.options) owned.pool->Reconfigure(wanted.options).IgnoreError();  // Checked.
     if (!SameChannel(owned.as, wanted)) {
       owned.pool->Redirect(ToChannelPoolOptions(wanted.channel)).IgnoreError();  // Checked in Prepare.
-      registry_->SetTarget(name, wanted.channel.target(), wanted.channel.keepalive()).IgnoreError();
+      registry_->SetTarget(name, wanted.channel.target(), wanted.channel).IgnoreError();
       outcome.recycled.push_back(name);
     }
     owned.as = std::move(wanted);

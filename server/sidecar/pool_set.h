@@ -6,7 +6,7 @@
 // Either may fail, and then nothing has changed.
 //
 // A pool that is the same in both keeps its connections and counters. Options change in place; another target or
-// keepalive recycles its connections, new before old; a pool that is gone drains.
+// channel recycles its connections, new before old; a pool that is gone drains.
 #ifndef CHANPOOL_SERVER_SIDECAR_POOL_SET_H_
 #define CHANPOOL_SERVER_SIDECAR_POOL_SET_H_
 

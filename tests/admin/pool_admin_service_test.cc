@@ -202,12 +202,32 @@ TEST_F(PoolAdminServiceTest, APoolShowsWhatIsConfiguredDecidedAndTheCase) {
 
 TEST_F(PoolAdminServiceTest, ATargetThatItsOwnerChangedIsShown) {
   AddPool("orders");
-  chanpool::config::v1::Keepalive keepalive;
-  keepalive.mutable_time()->set_seconds(300);
-  EXPECT_THAT(registry_.SetTarget("orders", "dns:///new:1", keepalive), IsOk());
+  chanpool::config::v1::PoolConfig channel;
+  channel.mutable_keepalive()->mutable_time()->set_seconds(300);
+  EXPECT_THAT(registry_.SetTarget("orders", "dns:///new:1", channel), IsOk());
   EXPECT_EQ(GetPool("pools/orders").target(), "dns:///new:1");
   EXPECT_EQ(GetPool("pools/orders").keepalive().time().seconds(), 300);
+  EXPECT_FALSE(GetPool("pools/orders").has_channel()) << "keepalive stands beside it";
   EXPECT_THAT(registry_.SetTarget("none", "", {}), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(PoolAdminServiceTest, APoolShowsHowItsConnectionsAreMadeAndNothingTwice) {
+  AddPool("orders");
+  chanpool::config::v1::PoolConfig channel;
+  channel.set_name("orders");
+  channel.set_target("dns:///old:1");
+  channel.mutable_options()->set_max_connections(77);
+  channel.mutable_retry()->add_calls()->set_max_attempts(3);
+  channel.mutable_health()->set_check(chanpool::config::v1::HEALTH_CHECK_WATCH);
+  channel.mutable_tls()->set_ca_file("/ca.pem");
+  channel.add_endpoints()->set_address("unix:/a");
+  channel.mutable_dns()->add_servers("10.0.0.2");
+  channel.mutable_transport()->set_compression(chanpool::config::v1::COMPRESSION_GZIP);
+  EXPECT_THAT(registry_.SetTarget("orders", "dns:///new:1", channel), IsOk());
+  channel.clear_name();
+  channel.clear_target();
+  channel.clear_options();
+  EXPECT_EQ(GetPool("pools/orders").channel().SerializeAsString(), channel.SerializeAsString());
 }
 
 TEST_F(PoolAdminServiceTest, APoolThatIsNotThereNamesTheClosest) {

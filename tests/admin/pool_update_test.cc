@@ -202,6 +202,14 @@ TEST_F(PoolUpdateTest, TheTargetComesFromTheFileWhichIsNamed) {
   EXPECT_EQ(failure.violations(0).subject(), "pools/orders.target");
 }
 
+TEST_F(PoolUpdateTest, WhatConnectionsAreMadeWithComesFromTheFileAsWell) {
+  for (const char* path : {"keepalive.time", "channel", "channel.retry"}) {
+    request_.clear_update_mask();
+    Mask(path);
+    EXPECT_EQ(InfoOf(TryUpdate()).reason(), "FIELD_REQUIRES_RELOAD") << path;
+  }
+}
+
 TEST_F(PoolUpdateTest, WhatServersMayNotLikeIsAWarning) {
   request_.mutable_pool()->mutable_options()->set_max_leases_per_connection(1000);
   EXPECT_THAT(Get(&Stub::UpdatePool, request_).warnings(), ElementsAre(HasSubstr("most servers allow 100 streams")));

@@ -244,6 +244,15 @@ FakePoolAdmin::FakePoolAdmin() {
              certificate { subject: "CN=shop" ends_first: "/etc/chanpool/shop.pem" changes: 3 refusals: 1
                            last_error: "tls.key_file: /etc/chanpool/shop.key is not the key" expire_time )",
           At(-9 * 86400 - 3600), R"( }
+             channel {
+               health { check: HEALTH_CHECK_WATCH service: "shop.Orders" }
+               retry { calls { methods: "shop.Orders/GetOrder" methods: "shop.Stock" max_attempts: 4
+                               codes: STATUS_CODE_UNAVAILABLE attempt_timeout { seconds: 1 } }
+                       calls { wait_for_ready: true } max_tokens: 100 token_ratio: 0.1 }
+               endpoints { address: "ipv4:10.0.0.4:50051" weight: 2 }
+               tls { }
+               transport { max_receive_message_bytes: 16777216 compression: COMPRESSION_GZIP bdp_probe: false }
+             }
              admin_state: ADMIN_STATE_ACTIVE health: HEALTH_HEALTHY
              size { current: 8 idle: 1 active: 7 connecting: 0 backoff: 0 checking: 0 draining: 0 min: 2 max: 40 }
              leases { active: 612 capacity: 800 } waiters { count: 0 max: 1000 } etag: "o7" generation: 7

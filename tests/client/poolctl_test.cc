@@ -7,6 +7,7 @@
 #include "client/cli/command_table.h"
 #include "client/cli/options_text.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/message.h"
 #include "google/rpc/error_details.pb.h"
 #include "gtest/gtest.h"
 #include "tests/client/command_run.h"
@@ -464,6 +465,54 @@ TEST_F(PoolctlTest, SetsEveryOptionThatThereIs) {
   }
   EXPECT_EQ(OptionTexts(options).size(), OptionNames().size());
   for (const OptionText& option : OptionTexts(options)) EXPECT_THAT(option.value, Not(IsEmpty())) << option.name;
+}
+
+// Something in every field, and in those of the messages in it; how many values that makes.
+size_t Fill(google::protobuf::Message& message) {
+  using google::protobuf::FieldDescriptor;
+  const auto& reflection = *message.GetReflection();
+  size_t values = 0;
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* const field = message.GetDescriptor()->field(i);
+    const bool list = field->is_repeated();
+    ++values;
+    switch (field->cpp_type()) {
+      case FieldDescriptor::CPPTYPE_STRING:
+        list ? reflection.AddString(&message, field, "s") : reflection.SetString(&message, field, "s");
+        break;
+      case FieldDescriptor::CPPTYPE_UINT32:
+        list ? reflection.AddUInt32(&message, field, 7) : reflection.SetUInt32(&message, field, 7);
+        break;
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+        reflection.SetDouble(&message, field, 0.5);
+        break;
+      case FieldDescriptor::CPPTYPE_BOOL:
+        reflection.SetBool(&message, field, true);
+        break;
+      case FieldDescriptor::CPPTYPE_ENUM:
+        list ? reflection.AddEnumValue(&message, field, 1) : reflection.SetEnumValue(&message, field, 1);
+        break;
+      case FieldDescriptor::CPPTYPE_MESSAGE: {
+        auto* const inner = list ? reflection.AddMessage(&message, field) : reflection.MutableMessage(&message, field);
+        if (field->message_type()->full_name() == "google.protobuf.Duration") {
+          inner->GetReflection()->SetInt64(inner, inner->GetDescriptor()->FindFieldByName("seconds"), 5);
+        } else {
+          values += Fill(*inner) - 1;
+        }
+        break;
+      }
+      default:
+        ADD_FAILURE() << field->full_name() << " is of a type that is not shown";
+    }
+  }
+  return values;
+}
+
+TEST_F(PoolctlTest, ShowsEveryKeyOfAChannelThatThereIs) {
+  chanpool::config::v1::PoolConfig channel;
+  const size_t values = Fill(channel);
+  EXPECT_EQ(ChannelTexts(channel).size(), values);
+  for (const OptionText& key : ChannelTexts(channel)) EXPECT_THAT(key.value, Not(IsEmpty())) << key.name;
 }
 
 TEST_F(PoolctlTest, StaysQuietAboutListsThatAreEmpty) {

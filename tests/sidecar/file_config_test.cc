@@ -17,6 +17,7 @@
 #include "server/admin/event_log.h"
 #include "server/admin/managed_pool.h"
 #include "server/admin/pool_registry.h"
+#include "server/admin/pool_view.h"
 #include "server/sidecar/pool_set.h"
 #include "tests/fakes/echo.grpc.pb.h"
 #include "tests/fakes/echo_server.h"
@@ -132,6 +133,17 @@ TEST_F(FileConfigTest, AnotherTransportRecyclesAndADefaultThatIsWrittenOutDoesNo
   ASSERT_TRUE(larger.ok()) << larger.status();
   EXPECT_THAT(larger->recycled_pools(), ElementsAre("pools/orders"));
   EXPECT_EQ(orders->channel_options().transport.max_receive_message_bytes, 8388608);
+}
+
+TEST_F(FileConfigTest, PoolAdminShowsTheChannelOfTheFileAndOfAReload) {
+  const auto channel = [&] { return admin::ShowPool(*registry_.Find("orders")).channel(); };
+  Load(Pool("orders", "health: {check: check}, retry: {calls: [{max_attempts: 3}]}, max_connections: 3"));
+  EXPECT_EQ(channel().health().check(), chanpool::config::v1::HEALTH_CHECK_CHECK);
+  EXPECT_EQ(channel().retry().calls(0).max_attempts(), 3u);
+  EXPECT_FALSE(channel().has_options()) << "those in force stand beside it";
+  ASSERT_TRUE(Reload(Pool("orders", "transport: {compression: gzip}")).ok());
+  EXPECT_EQ(channel().transport().compression(), chanpool::config::v1::COMPRESSION_GZIP);
+  EXPECT_FALSE(channel().has_retry());
 }
 
 TEST_F(FileConfigTest, PoolsComeAndGo) {
