@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "pool/core/call_stats.h"
 #include "pool/core/certificate_state.h"
@@ -42,6 +43,9 @@ class ConnectionListener {
   virtual void OnCallEnded(ConnectionId id, CallOutcome outcome, absl::Duration latency) {
     (void)id, (void)outcome, (void)latency;
   }
+  // Which backend answers at its other end, where a balancer hides it: what a response told. The first that is not
+  // empty holds. Connections that share one are dialled anew (diversity.h).
+  virtual void OnBackend(ConnectionId id, absl::string_view backend) { (void)id, (void)backend; }
 };
 
 // One transport connection. Every function is thread-safe. Destroyed on the closer's thread, after the slot's last

@@ -8,7 +8,9 @@
 namespace chanpool {
 namespace {
 
-bool Waits(Limit limit) { return limit == Limit::kBackOff || limit == Limit::kConnectRate || limit == Limit::kPaused; }
+bool Waits(Limit limit) {
+  return limit == Limit::kBackOff || limit == Limit::kConnectRate || limit == Limit::kPaused || limit == Limit::kNoGain;
+}
 
 // The same decision, whatever the load was: another demand that leads to the same is no news. Nor is it how far the
 // pool has come meanwhile, when all that holds it back is the pace of its dials.
@@ -40,6 +42,8 @@ std::string WhyNot(const Decision& d) {
       return absl::StrCat(": max_connects_per_second, the next dial is in ", d.limit_value, "ms");
     case Limit::kPaused:
       return absl::StrCat(": the pool is paused for ", d.limit_value, "ms more");
+    case Limit::kNoGain:
+      return absl::StrCat(": the last ones landed no better, the next is in ", d.limit_value, "ms");
     default:
       return absl::StrCat(": ", ToString(d.limit), " ", d.limit_value, " is the limit");
   }
@@ -54,6 +58,7 @@ std::string Numbers(const Decision& d) {
       return absl::StrCat(Formula(d), ", have ", d.have);
     case Kind::kReplaced:
     case Kind::kNotReplaced:
+      if (d.cause == Decision::Cause::kBackends) return absl::StrCat(d.wanted, " on one backend, ", d.have, " in use");
       return absl::StrCat(d.wanted, " due, ", d.have, " under way");
     case Kind::kClosedIdle:
       return absl::StrCat(d.wanted, " idle, ", d.have, " serve");
@@ -104,6 +109,10 @@ const char* ToString(Limit limit) {
       return "paused";
     case Limit::kChecking:
       return "checking";
+    case Limit::kRerollBudget:
+      return "rerolls_per_minute";
+    case Limit::kNoGain:
+      return "no_gain";
   }
   return "unknown";
 }
@@ -154,6 +163,8 @@ const char* ToString(Decision::Cause cause) {
       return "shrink_below";
     case Decision::Cause::kSpread:
       return "spread";
+    case Decision::Cause::kBackends:
+      return "backends";
     case Decision::Cause::kDial:
       return "dial";
   }

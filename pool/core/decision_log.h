@@ -33,21 +33,23 @@ enum class Limit {
   kReplacementRate,  // As many replacements as may begin in one period have.
   kPaused,           // An operator holds callers back.
   kChecking,         // Connections are being probed, and lend nothing until they have answered.
+  kRerollBudget,     // As many re-rolls as may begin in a minute have; 0: none may (diversity.h).
+  kNoGain,           // Re-rolls gained nothing, many in a row: the next one waits.
 };
-inline constexpr int kLimits = 14;
+inline constexpr int kLimits = 16;
 
 const char* ToString(Limit limit);
 
 // A plain value. Which of the numbers mean something depends on the kind: see ToString.
 struct Decision {
   enum class Kind {
-    kOpened,         // Connections were opened: `wanted` by `demand`, beside `have`.
-    kNotOpened,      // They were wanted, and not opened.
-    kReplaced,       // One was replaced: max_age or a recycle.
-    kNotReplaced,    // `wanted` are due to be replaced, `have` are under way.
-    kClosedIdle,     // `wanted` carried nothing for max_idle, and are above min_connections.
-    kShrunk,         // `wanted` were above max_connections after it was lowered, or too many for the load.
-    kRefused,        // A caller was: `demand` wait or hold.
+    kOpened,       // Connections were opened: `wanted` by `demand`, beside `have`.
+    kNotOpened,    // They were wanted, and not opened.
+    kReplaced,     // One was replaced: max_age or a recycle; of kBackends, one of `wanted` on a backend, `have` in use.
+    kNotReplaced,  // `wanted` are due to be replaced, `have` are under way.
+    kClosedIdle,   // `wanted` carried nothing for max_idle, and are above min_connections.
+    kShrunk,       // `wanted` were above max_connections after it was lowered, or too many for the load.
+    kRefused,      // A caller was: `demand` wait or hold.
     kOvercommitted,  // A caller got a place above the limit.
     kBackedOff,      // A dial failed, `demand` in a row; the next one waits.
   };
@@ -62,17 +64,19 @@ struct Decision {
     kHousekeeping,
     kLoad,  // shrink_below.
     kDial,
-    kSpread,  // Another endpoint has too few.
+    kSpread,    // Another endpoint has too few.
+    kBackends,  // Connections share a backend (diversity.h).
   };
 
   Kind kind = Kind::kOpened;
   Cause cause = Cause::kDemand;
   Limit limit = Limit::kNothing;  // Why not, or why not more.
-  int64_t limit_value = 0;        // What that was set to; of a wait (kBackOff, kConnectRate, kPaused) its milliseconds.
-  int64_t demand = 0;             // Leases and waiters.
-  double ratio = 1;               // preconnect_ratio.
-  int64_t target = 0;             // Leases at which a connection counts as full.
-  int64_t extra = 0;              // Connections that callers cannot count on: suspected ones.
+  int64_t limit_value =
+      0;               // What that was set to; of a wait (kBackOff, kConnectRate, kPaused, kNoGain) its milliseconds.
+  int64_t demand = 0;  // Leases and waiters.
+  double ratio = 1;    // preconnect_ratio.
+  int64_t target = 0;  // Leases at which a connection counts as full.
+  int64_t extra = 0;   // Connections that callers cannot count on: suspected ones.
   int64_t wanted = 0;
   int64_t have = 0;
 

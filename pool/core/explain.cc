@@ -62,9 +62,10 @@ class Search {
     return found_.back();
   }
 
-  // A shrink is over when it is decided. Who waits for a fresh connection has a finding of its own.
+  // A shrink is over when it is decided. Who waits for a fresh connection has a finding of its own. Which backends
+  // connections end at limits nobody.
   bool Holds(const Decision& d, Limit limit) const {
-    const bool other = d.kind == Decision::Kind::kShrunk || IsForFresh(d);
+    const bool other = d.kind == Decision::Kind::kShrunk || d.cause == Decision::Cause::kBackends || IsForFresh(d);
     return d.limit == limit && !other && now_ - d.last <= DecisionLog::kPause;
   }
   static bool IsForFresh(const Decision& d) {

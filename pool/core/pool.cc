@@ -70,6 +70,7 @@ Pool::~Pool() = default;
 
 std::shared_ptr<Pool> Pool::Create(Config config) {
   const std::vector<Endpoint> endpoints = std::move(config.endpoints);
+  const int rerolls_per_minute = config.rerolls_per_minute;
   std::shared_ptr<Pool> pool(new Pool(std::move(config)));
   std::unique_ptr<Alarm> alarm = pool->clock_->NewAlarm([weak = std::weak_ptr<Pool>(pool)] {
     if (const std::shared_ptr<Pool> alive = weak.lock()) alive->Housekeep();
@@ -80,6 +81,7 @@ std::shared_ptr<Pool> Pool::Create(Config config) {
     pool->alarm_ = std::move(alarm);
     for (Earlier& earlier : pool->earlier_) earlier.at = pool->clock_->Now();
     pool->ApplyOptions();
+    pool->state_.SetRerolls(rerolls_per_minute);
     if (!endpoints.empty()) pool->state_.SetEndpoints(endpoints, pool->clock_->Now());
     pool->state_.Start(pool->clock_->Now());
     pool->RunActions(effects);

@@ -157,6 +157,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
     Closer* closer = nullptr;  // Outlives the pool.
     uint64_t seed = 0;         // Of a client of a fleet: unlike the others'. It decides which endpoints a subset holds.
     std::vector<Endpoint> endpoints = {};  // As SetEndpoints; empty: the target itself. Valid.
+    int rerolls_per_minute = 0;            // As SetRerolls.
   };
 
   // Opens min_connections; does not wait for them.
@@ -247,6 +248,10 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   // The connector dials another target from now on: Recycle, and what still dials or backs off begins anew at once.
   // `endpoints`, valid, are the new target's; none: as before.
   void Redirected(const std::vector<Endpoint>& endpoints = {});
+  // Connections that share a backend are dialled anew, at most so many in any minute: 0 to kMaxRerollsPerMinute; 0 only
+  // shows which backends they end at. One at a time, new before old, within max_surge; with a max_surge of 0 none. No
+  // effect where the transport does not report backends, and after fork.
+  void SetRerolls(int per_minute);
   // Takes a Recycle back for the connections whose replacement is not on its way yet.
   void StopRecycle();
   // Refuses all callers and waiters for ever, and drains. Leases out stay valid. Idempotent.
@@ -319,6 +324,7 @@ class Pool : public ConnectionListener, public std::enable_shared_from_this<Pool
   void OnLost(ConnectionId id, absl::Status why) override;
   void OnProbed(ConnectionId id, absl::Status result) override;
   void OnCallEnded(ConnectionId id, CallOutcome outcome, absl::Duration latency) override;
+  void OnBackend(ConnectionId id, absl::string_view backend) override;
 
  private:
   friend class AcquireHandle;

@@ -341,6 +341,11 @@ void Pool::OnCallEnded(ConnectionId id, CallOutcome outcome, absl::Duration late
   OnUnavailable(id);
 }
 
+void Pool::OnBackend(ConnectionId id, absl::string_view backend) {
+  if (backend.empty()) return;
+  Report(id, [&](PoolState& state, absl::Time now) { state.OnBackend(id.slot, backend, now); });
+}
+
 void Pool::OnProbed(ConnectionId id, absl::Status result) {
   Report(id, [&](PoolState& state, absl::Time now) { state.OnProbed(id.slot, result, now); });
 }

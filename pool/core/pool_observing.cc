@@ -84,6 +84,8 @@ PoolStats Pool::StatsLocked() const {
   stats.connections_draining = state_.count(SlotState::kDraining);
   stats.connections_lingering = state_.lingering();
   stats.connections_replacing = state_.replacements_under_way();
+  stats.distinct_backends = state_.distinct_backends();
+  stats.rerolls = state_.rerolls();
   stats.connections = static_cast<int>(stats.opened - stats.closed);
   stats.connections_closing = stats.connections - (static_cast<int>(state_.size()) - state_.count(SlotState::kClosed));
   if (watch_owner_ != nullptr) stats.leaks_out = watch_owner_->told();
@@ -189,6 +191,7 @@ std::vector<ConnectionStats> Pool::ConnectionRows(std::vector<std::shared_ptr<Co
     row.id = {i, record.generation};
     row.endpoint = record.endpoint;
     row.address = held_[i].address;
+    row.backend = record.backend;
     row.handicap = slot->handicap.load(std::memory_order_relaxed);
     row.state = record.state;
     row.reason = record.reason;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -458,6 +459,7 @@ void PoolState::OnOpened(uint32_t slot, absl::Time now) {
   r.age_draw = std::uniform_real_distribution<double>(-1, 1)(random_);
   Act(Action::Kind::kPublish, slot);
   TellOf(PoolEvent::Kind::kOpened, slot, now);
+  if (!r.backend.empty()) Landed(slot, now);  // A call was queued on it, and answered before we heard that it opened.
   Maintain(now);
 }
 
@@ -575,6 +577,7 @@ void PoolState::SetMaxIdle(uint32_t slot, absl::Duration max_idle) {
 void PoolState::EnterDraining(uint32_t slot, CloseReason reason, bool by_choice, const std::string& detail,
                               absl::Time now) {
   Record& r = records_[slot];
+  diversity_.OnLeft(slot, r.backend, reason == CloseReason::kLost || reason == CloseReason::kProbeFailed, now);
   if (r.replaces >= 0) {
     Record& old = records_[r.replaces];
     old.replaced_by = -1;
@@ -746,6 +749,73 @@ bool PoolState::Replace(uint32_t slot, uint64_t to, absl::Time now) {
   return true;
 }
 
+// --- Backends ---------------------------------------------------------------------------------------------------
+
+void PoolState::OnBackend(uint32_t slot, absl::string_view name, absl::Time now) {
+  Record& r = records_[slot];
+  if (r.state == SlotState::kClosed || !r.backend.empty()) return;
+  r.backend = Diversity::Kept(name);
+  if (r.state == SlotState::kOpen || r.state == SlotState::kChecking) Landed(slot, now);
+}
+
+void PoolState::Landed(uint32_t slot, absl::Time now) {
+  int others = 0;
+  for (const Record& r : records_) {
+    const bool lends = r.state == SlotState::kOpen || r.state == SlotState::kChecking;
+    others += lends && &r != &records_[slot] && r.backend == records_[slot].backend;
+  }
+  diversity_.OnLanded(slot, records_[slot].backend, others, now);
+}
+
+int PoolState::distinct_backends() const {
+  std::set<absl::string_view> distinct;
+  for (const Record& r : records_) {
+    const bool lends = r.state == SlotState::kOpen || r.state == SlotState::kChecking;
+    if (lends && !r.backend.empty()) distinct.insert(r.backend);
+  }
+  return static_cast<int>(distinct.size());
+}
+
+void PoolState::TickBackends(const std::vector<SlotUse>& use, absl::Time now) {
+  std::vector<Diversity::Placed> placed;
+  for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
+    const Record& r = records_[slot];
+    const bool lends = r.state == SlotState::kOpen || r.state == SlotState::kChecking;
+    if (r.backend.empty() || !lends || r.recycle) continue;  // A recycle throws its dice anyway.
+    const bool may_go = r.state == SlotState::kOpen && r.replaced_by < 0;
+    placed.push_back({slot, &r.backend, use[slot].leases, r.opened_at, may_go});
+  }
+  const Diversity::Choice choice = diversity_.Choose(placed, now);
+  if (!choice.wanted || (!choice.slot.has_value() && choice.limit == Limit::kNothing)) return;
+  if (choice.limit == Limit::kConnecting) return;  // One is under way: no news.
+  Decision decision;
+  decision.kind = Decision::Kind::kNotReplaced;
+  decision.cause = Decision::Cause::kBackends;
+  decision.wanted = choice.sharing;
+  decision.have = choice.distinct;
+  decision.limit = choice.limit;
+  decision.limit_value = choice.limit_value;
+  if (choice.slot.has_value()) {
+    const std::string why =
+        absl::StrCat("replaces ", ConnectionId{*choice.slot, records_[*choice.slot].generation}.ToString(), ", one of ",
+                     choice.sharing, " on backend ", choice.backend);
+    if (paused()) {
+      decision.limit = Limit::kPaused;
+      decision.limit_value = MillisecondsUntil(paused_until_, now);
+    } else if (replacements_under_way() >= options_.max_surge) {
+      decision.limit = Limit::kMaxSurge;  // With 0 the old one would go first, and the dice may fall as before.
+      decision.limit_value = options_.max_surge;
+    } else if (!MayDial(now) || !OpenOne(static_cast<int>(*choice.slot), now, why)) {
+      std::tie(decision.limit, decision.limit_value) = NoDial(now);
+    } else {
+      decision.kind = Decision::Kind::kReplaced;
+      records_[*choice.slot].rebalance = true;
+      diversity_.OnBegun(actions_.back().slot, choice, now);
+    }
+  }
+  decisions_.Note(decision, now);
+}
+
 // --- Endpoints --------------------------------------------------------------------------------------------------
 
 void PoolState::SetEndpoints(const std::vector<Endpoint>& endpoints, absl::Time now) {
@@ -862,6 +932,7 @@ void PoolState::Redirected(const std::vector<Endpoint>& endpoints, absl::Time no
     for (Record& r : records_) r.old_target |= r.state == SlotState::kOpen || r.state == SlotState::kChecking;
   }
   endpoints_.ForgetFailures();
+  diversity_.Forget();
   last_dial_error_ = absl::OkStatus();
   Recycle(now);
 }
@@ -1096,6 +1167,7 @@ void PoolState::OnTick(const std::vector<SlotUse>& use, int64_t demand, absl::Ti
   TickSilence(use, now);
   OnDemand(PeakBound(use, demand), now);  // After: it dials in the stead of those that are probed.
   Maintain(now);
+  TickBackends(use, now);
   TickShrink(use, now);
   TickValidate(use, now);
   TickIdle(use, now);  // Last, so that none is both replaced and closed.

@@ -20,8 +20,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "pool/core/decision_log.h"
+#include "pool/core/diversity.h"
 #include "pool/core/endpoint_set.h"
 #include "pool/core/events.h"
 #include "pool/core/histogram.h"
@@ -103,7 +105,7 @@ class PoolState {
     bool owes_one = false;     // DRAINING, closed first (max_surge 0): one is to be opened after it.
     bool makes_up = false;     // CONNECTING, BACKOFF: it is the one that was owed.
     bool outdated = false;     // CONNECTING: made with another back-off than the present one.
-    bool rebalance = false;    // Its replacement is at another endpoint, which has too few.
+    bool rebalance = false;    // Its replacement is at another endpoint, which has too few, or is to land elsewhere.
     uint64_t endpoint = 0;     // Not CLOSED: its id.
     uint32_t handicap = 0;     // OPEN: leases that are added when slots are compared.
     absl::Time penalised_until = absl::InfinitePast();
@@ -116,6 +118,7 @@ class PoolState {
     bool failed_unheard = false;                       // A call has failed since, and none was answered.
     absl::Time unavailable_at = absl::InfinitePast();  // When a call on it, of those told, last found no server.
     bool on_checkout = false;                          // CHECKING, because somebody wanted it after silence.
+    std::string backend;                               // Where it ends; empty while that is not known.
   };
 
   // `seed` draws ages and back-offs.
@@ -154,6 +157,8 @@ class PoolState {
   void OnProbed(uint32_t slot, const absl::Status& result, absl::Time now);
   // Somebody wants no more of it, whatever it does: it drains.
   void OnDiscarded(uint32_t slot, absl::Time now);
+  // A response has told where it ends. The first that says so holds.
+  void OnBackend(uint32_t slot, absl::string_view name, absl::Time now);
   // How long this connection may be idle, from now on and until it closes; at least 1 ms.
   void SetMaxIdle(uint32_t slot, absl::Duration max_idle);
   // A kDrainIfUnused found nobody on it.
@@ -176,6 +181,8 @@ class PoolState {
   // endpoints, unless they are the same as before; the old target's connections lend until they are replaced.
   void Redirected(const std::vector<Endpoint>& endpoints, absl::Time now);
   void StopRecycle();
+  // How many connections that share a backend are dialled anew, at most: Diversity::SetBudget.
+  void SetRerolls(int per_minute) { diversity_.SetBudget(per_minute); }
   void Reconfigure(const PoolOptions& options, const std::vector<SlotUse>& use, absl::Time now);
   // Until `max_hold` from now, or the end of the present pause if that is later. Only while in_service().
   void Pause(absl::Duration max_hold, absl::Time now);
@@ -212,6 +219,9 @@ class PoolState {
   // By choice: replacements on their way or owed, and replaced ones that still lend and do not linger.
   int replacements_under_way() const;
   int lingering() const;
+  // Of the connections that lend or are probed: how many backends they are known to end at.
+  int distinct_backends() const;
+  uint64_t rerolls() const { return diversity_.rerolls(); }
   bool can_grow() const { return in_service() && serving() < options_.max_connections; }
 
   // The most leases that callers wanted at one time since the options were last changed, those out included: an upper
@@ -294,6 +304,8 @@ class PoolState {
   void TickSilence(const std::vector<SlotUse>& use, absl::Time now);
   void TickValidate(const std::vector<SlotUse>& use, absl::Time now);
   void TickIdle(const std::vector<SlotUse>& use, absl::Time now);
+  void TickBackends(const std::vector<SlotUse>& use, absl::Time now);
+  void Landed(uint32_t slot, absl::Time now);
   void Act(Action::Kind kind, uint32_t slot, CloseReason reason = CloseReason::kIdle);
   void Tell(PoolEvent::Kind kind, absl::Time now, std::string detail = "");
   void TellOf(PoolEvent::Kind kind, uint32_t slot, absl::Time now, std::string detail = "");
@@ -305,6 +317,7 @@ class PoolState {
   std::vector<Record> records_;
   std::array<int, kSlotStates> counts_{};
 
+  Diversity diversity_;
   EndpointSet endpoints_;
   double level_ = 0;       // Leases for each unit of share; falls slowly.
   double best_share_ = 1;  // Of an open connection.

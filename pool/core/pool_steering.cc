@@ -305,6 +305,12 @@ void Pool::Redirected(const std::vector<Endpoint>& endpoints) {
   }).IgnoreError();
 }
 
+void Pool::SetRerolls(int per_minute) {
+  if (Forked()) return;
+  MutexLock lock(&mu_);
+  state_.SetRerolls(per_minute);
+}
+
 void Pool::StopRecycle() {
   if (Forked()) return;
   MutexLock lock(&mu_);

@@ -19,6 +19,7 @@ constexpr int PoolStats::*kIntGauges[] = {
     &PoolStats::waiters,
     &PoolStats::waiters_fresh,
     &PoolStats::leaks_out,
+    &PoolStats::distinct_backends,
 };
 constexpr int64_t PoolStats::*kGauges[] = {
     &PoolStats::leases, &PoolStats::capacity,          &PoolStats::leases_over_limit,
@@ -29,6 +30,7 @@ constexpr uint64_t PoolStats::*kCounters[] = {
     &PoolStats::released,
     &PoolStats::hits,
     &PoolStats::misses,
+    &PoolStats::rerolls,
     &PoolStats::opened,
     &PoolStats::closed,
     &PoolStats::dial_failures,

@@ -91,6 +91,10 @@ struct PoolStats {
   int waiters = 0;        // In Acquire, AcquireAsync and blocking_channel().
   int waiters_fresh = 0;  // Of those waiters: for a connection that has not lent. Other places may be free.
 
+  // Of the connections that lend or are probed: how many backends they are known to end at, as responses tell
+  // (ConnectionStats::backend). 0 where none does. Of several pools the sum, though they may share some.
+  int distinct_backends = 0;
+
   int leaks_out = 0;  // Leases that were reported as out for longer than leak_after, and are still out.
 
   // --- Counters ---
@@ -98,6 +102,7 @@ struct PoolStats {
   uint64_t released = 0;  // Leases back.
   uint64_t hits = 0;      // Granted at once on an open connection.
   uint64_t misses = 0;    // Granted after waiting, or on a connection that was not open yet.
+  uint64_t rerolls = 0;   // Connections dialled anew since they shared a backend.
   uint64_t opened = 0;    // Connections made, whether their dial succeeds or not.
   uint64_t closed = 0;    // Connections destroyed.
   // Dials that failed, and connections lost as soon as they opened. While a connection backs off, gRPC dials by itself
@@ -162,6 +167,7 @@ struct ConnectionStats {
   ConnectionId id;
   uint64_t endpoint = 0;  // Its id; of one that is not in the list any more while the connection drains.
   std::string address;    // As it was dialled; empty in a pool that was told no endpoints.
+  std::string backend;    // What answers at its other end, as a response told; empty while none has.
   uint32_t handicap = 0;  // Leases that are added when it is compared with others: slow start, weight, penalty.
   SlotState state = SlotState::kClosed;
   CloseReason reason = CloseReason::kIdle;  // While draining.
