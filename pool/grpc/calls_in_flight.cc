@@ -132,6 +132,7 @@ class CallsInFlight::Interceptor : public grpc::experimental::Interceptor,
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     using Hook = grpc::experimental::InterceptionHookPoints;
     if (methods->QueryInterceptionHookPoint(Hook::PRE_SEND_INITIAL_METADATA)) calls_->Add(this);
+    if (ABSL_PREDICT_FALSE(calls_->backend_wanted())) FindBackend(methods);
     if (methods->QueryInterceptionHookPoint(Hook::POST_RECV_STATUS)) End(methods->GetRecvStatus()->error_code());
     methods->Proceed();
   }
@@ -156,10 +157,24 @@ class CallsInFlight::Interceptor : public grpc::experimental::Interceptor,
  private:
   friend class CallsInFlight;
 
+  // The maps of metadata are made when they are first asked for: here, before the call's user may ask in a thread of
+  // its own.
+  void FindBackend(grpc::experimental::InterceptorBatchMethods* methods) {
+    using Hook = grpc::experimental::InterceptionHookPoints;
+    if (methods->QueryInterceptionHookPoint(Hook::POST_RECV_INITIAL_METADATA)) {
+      calls_->FindBackend(*methods->GetRecvInitialMetadata());
+    }
+    if (methods->QueryInterceptionHookPoint(Hook::POST_RECV_STATUS)) calls_->FindBackendAtEnd(*context_);
+  }
+
   // The core reports the end of a followed call.
   ABSL_ATTRIBUTE_HOT static void EndFollowed(grpc_completion_queue_functor* functor, int ok) {
     auto* const self = static_cast<Interceptor*>(functor);
     grpc_completion_queue_functor* const stub = self->followed_.stub;
+    if (ABSL_PREDICT_FALSE(self->calls_->backend_wanted())) {
+      self->calls_->FindBackend(self->context_->GetServerInitialMetadata());
+      self->calls_->FindBackendAtEnd(*self->context_);
+    }
     self->End(*self->followed_.status);
     stub->functor_run(stub, ok);  // May destroy the context, and this object with it.
   }
@@ -230,7 +245,25 @@ CallsInFlight::CallsInFlight(Setup setup)
       listener_(std::move(setup.listener)),
       alone_(setup.alone && grpc::internal::g_global_client_interceptor_factory == nullptr),
       clock_(setup.clock),
-      tally_(std::move(setup.ledger)) {}
+      tally_(std::move(setup.ledger)),
+      diversity_(std::move(setup.diversity)),
+      backend_wanted_(diversity_ != nullptr) {}
+
+void CallsInFlight::FindBackend(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata) {
+  if (diversity_->backend_header.empty()) return;
+  const auto found = metadata.find(diversity_->backend_header);
+  if (found != metadata.end()) TellBackend({found->second.data(), found->second.size()});
+}
+
+void CallsInFlight::FindBackendAtEnd(const grpc::ClientContext& context) {
+  FindBackend(context.GetServerTrailingMetadata());
+  if (diversity_->backend_of != nullptr) TellBackend(diversity_->backend_of(context));
+}
+
+void CallsInFlight::TellBackend(absl::string_view backend) {
+  if (backend.empty() || !backend_wanted_.exchange(false, std::memory_order_relaxed)) return;
+  if (const auto listener = listener_.lock()) listener->OnBackend(connection_, backend);
+}
 
 const CallsInFlight* CallsInFlight::Of(const grpc::ClientContext& context) {
   static const void* const table = [] {

@@ -17,14 +17,18 @@
 
 #include <grpcpp/impl/call.h>
 #include <grpcpp/support/client_interceptor.h>
+#include <grpcpp/support/string_ref.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "pool/core/call_stats.h"
 #include "pool/core/clock.h"
@@ -33,6 +37,7 @@
 #include "pool/core/hold_samples.h"
 #include "pool/core/mutex.h"
 #include "pool/grpc/call_ledger.h"
+#include "pool/grpc/diversity_options.h"
 
 namespace chanpool {
 
@@ -64,6 +69,8 @@ class CallsInFlight {
     bool alone = false;
     std::shared_ptr<CallLedger> ledger = std::make_shared<CallLedger>();
     Clock* clock = RealClock();
+    // How its responses tell which backend it is at: the listener hears of it once. Null: they do not.
+    std::shared_ptr<const DiversityOptions> diversity = nullptr;
   };
   explicit CallsInFlight(Setup setup);
 
@@ -102,6 +109,11 @@ class CallsInFlight {
     bool cancelled = false;                   // By CancelAll.
   };
 
+  // Whether a response is still to tell which backend this is: when it has, a call costs this look and no more.
+  bool backend_wanted() const { return backend_wanted_.load(std::memory_order_relaxed); }
+  void FindBackend(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata);
+  void FindBackendAtEnd(const grpc::ClientContext& context);
+  void TellBackend(absl::string_view backend);
   void Add(Interceptor* call);
   Ended Remove(Interceptor* call);
 
@@ -110,6 +122,8 @@ class CallsInFlight {
   const bool alone_;
   Clock* const clock_;
   ConnectionTally tally_;
+  const std::shared_ptr<const DiversityOptions> diversity_;
+  std::atomic<bool> backend_wanted_;
   mutable Mutex mu_;
   // In the order in which they began, but for threads that overtake each other here.
   Interceptor* first_ ABSL_GUARDED_BY(mu_) = nullptr;

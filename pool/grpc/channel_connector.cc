@@ -476,6 +476,7 @@ absl::Status ChannelConnector::Validate(const ChannelPoolOptions& dial) {
   for (const auto& interceptor : dial.interceptors) {
     if (interceptor == nullptr) return absl::InvalidArgumentError("interceptors: one is null; leave it out");
   }
+  if (absl::Status diversity = chanpool::Validate(dial.diversity); !diversity.ok()) return diversity;
   if (absl::Status retry = ValidateRetry(dial.retry, dial.channel_arguments); !retry.ok()) return retry;
   if (absl::Status valid = ValidateTransport(dial.transport, dial.channel_arguments); !valid.ok()) return valid;
   const bool keepalive = dial.keepalive.time != absl::InfiniteDuration();
@@ -626,6 +627,7 @@ std::unique_ptr<Connection> ChannelConnector::CreateTo(const Endpoint& endpoint,
   setup.alone = dial.interceptors.empty() && !awaits_address;
   setup.ledger = ledger_;
   if (dial.clock != nullptr) setup.clock = dial.clock;
+  if (dial.diversity.on()) setup.diversity = std::make_shared<const DiversityOptions>(dial.diversity);
   auto calls = std::make_shared<CallsInFlight>(std::move(setup));
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories;
   factories.push_back(CallsInFlight::NewInterceptorFactory(calls));

@@ -90,6 +90,7 @@ absl::StatusOr<std::shared_ptr<ChannelPool>> ChannelPool::Create(ChannelPoolOpti
   config.closer = CloserThread::Get();
   config.seed = std::random_device()();
   config.endpoints = source.endpoints;
+  config.rerolls_per_minute = options.diversity.rerolls_per_minute;
   std::vector<std::string> warnings = Warnings(options);
   if (!source.warning.empty()) warnings.push_back(source.warning);
   std::shared_ptr<Pool> pool = Pool::Create(std::move(config));
@@ -108,6 +109,7 @@ absl::Status ChannelPool::Redirect(ChannelPoolOptions options) {
   absl::StatusOr<std::shared_ptr<TlsFiles>> tls = ChannelConnector::OpenTls(options);
   if (!tls.ok()) return tls.status();
   const EndpointSource before = connector_->source();
+  pool_->SetRerolls(options.diversity.rerolls_per_minute);
   if (SameSource(options, connector_->options())) {
     connector_->SetOptions(std::move(options), before, *std::move(tls));
     tls_reload_->Rearm();

@@ -19,6 +19,7 @@
 #include "pool/core/clock.h"
 #include "pool/core/endpoint.h"
 #include "pool/core/options.h"
+#include "pool/grpc/diversity_options.h"
 #include "pool/grpc/dns_options.h"
 #include "pool/grpc/health.h"
 #include "pool/grpc/keepalive.h"
@@ -72,6 +73,10 @@ struct ChannelPoolOptions {
   // Which calls are tried again, and deadlines of those that set none. Default: none. With it, channel_arguments may
   // have no service config.
   RetryOptions retry = RetryOptions();
+
+  // Which backend each connection landed on, behind a layer-4 balancer, and whether those that share one are dialled
+  // anew. Default: not known.
+  DiversityOptions diversity = DiversityOptions();
 
   // How many connections, how many calls on each, and all time-outs.
   PoolOptions pool = PoolOptions();

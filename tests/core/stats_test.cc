@@ -110,6 +110,8 @@ PoolStats Filled(int n) {
   s.health_checks = n + 57;
   s.health_checks_removed = n + 58;
   s.leaks_suspected = n + 59;
+  s.distinct_backends = n + 60;
+  s.rerolls = n + 61;
   s.leases_peak_bound = n + 51;
   s.state = PoolAdminState::kPaused;
   s.pause_left = absl::Seconds(n + 52);
@@ -118,7 +120,7 @@ PoolStats Filled(int n) {
 
 TEST(StatsTest, EveryFieldIsInTheTotal) {
   // Of a new field: its place in Filled() above, in the check below, and in PoolStats::operator+=.
-  EXPECT_EQ(sizeof(PoolStats), 1960u) << "a field more or less";
+  EXPECT_EQ(sizeof(PoolStats), 1968u) << "a field more or less";
   PoolStats sum = Filled(0);
   sum += Filled(100);
   // What was filled with 100 and no offset twice would be: each is 100 + twice its offset.
@@ -160,6 +162,8 @@ TEST(StatsTest, EveryFieldIsInTheTotal) {
   EXPECT_EQ(sum.health_checks, 214u);
   EXPECT_EQ(sum.health_checks_removed, 216u);
   EXPECT_EQ(sum.leaks_suspected, 218u);
+  EXPECT_EQ(sum.distinct_backends, 220);
+  EXPECT_EQ(sum.rerolls, 222u);
   EXPECT_EQ(sum.leases_peak_bound, 202);
   EXPECT_EQ(sum.pause_left, absl::Seconds(52)) << "the pause that ends first";
   EXPECT_EQ(sum.fast_waits.histogram.count(), 102u);

@@ -68,6 +68,8 @@ class Delay {
 
 class EchoServer::Service : public Echo::CallbackService {
  public:
+  explicit Service(std::string backend) : backend_(std::move(backend)) {}
+
   grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* context, const EchoRequest* request,
                                   EchoReply* reply) override {
     return new UnaryCall(this, context, request, reply);
@@ -93,6 +95,10 @@ class EchoServer::Service : public Echo::CallbackService {
   class Counted {
    public:
     Counted(Service* service, grpc::CallbackServerContext* context) : service_(service) {
+      if (!service->backend_.empty()) {
+        context->AddInitialMetadata("x-backend", service->backend_);
+        context->AddTrailingMetadata("x-backend-last", service->backend_);
+      }
       MutexLock lock(&service_->mu);
       ++service_->calls;
       ++service_->in_progress;
@@ -200,6 +206,8 @@ class EchoServer::Service : public Echo::CallbackService {
     int written_ = 0;
     Delay delay_;
   };
+
+  const std::string backend_;
 };
 
 class EchoServer::Health : public grpc::health::v1::Health::CallbackService {
@@ -213,7 +221,7 @@ class EchoServer::Health : public grpc::health::v1::Health::CallbackService {
 };
 
 EchoServer::EchoServer(EchoServerOptions options)
-    : options_(options), service_(std::make_unique<Service>()), health_(std::make_unique<Health>()) {
+    : options_(options), service_(std::make_unique<Service>(options_.backend)), health_(std::make_unique<Health>()) {
   sockaddr_in6 v6 = {};
   sockaddr_in v4 = {};
   v6.sin6_family = AF_INET6;

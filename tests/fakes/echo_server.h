@@ -35,6 +35,9 @@ struct EchoServerOptions {
   // Answers the pool's probes by a health service of its own. Without it gRPC answers UNIMPLEMENTED, from handlers in
   // its library whose destruction ThreadSanitizer takes for a race.
   bool serves_health = false;
+  // What it calls itself: x-backend in the initial metadata of each response, and x-backend-last in the trailing.
+  // Empty: nothing of that.
+  std::string backend = "";
   // Null: insecure.
   std::shared_ptr<grpc::ServerCredentials> credentials = nullptr;
 };

@@ -58,7 +58,7 @@ bool MayTryAgain(int error) { return error == EAGAIN || error == EWOULDBLOCK || 
 
 }  // namespace
 
-FaultProxy::FaultProxy(int upstream_port) : upstream_port_(upstream_port) {
+FaultProxy::FaultProxy(int upstream_port) : upstream_ports_{upstream_port} {
   port_holder_ = BoundTo(0);
   sockaddr_in address = {};
   socklen_t size = sizeof(address);
@@ -114,6 +114,11 @@ void FaultProxy::Change(Set set) {
     set();
   }
   Wake();  // What the thread waits for may be something else now.
+}
+
+void FaultProxy::DialInTurn(std::vector<int> upstream_ports) {
+  CHANPOOL_CHECK(!upstream_ports.empty());
+  Change([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { upstream_ports_ = std::move(upstream_ports); });
 }
 
 // --- Faults -------------------------------------------------------------------------------------------------------
@@ -293,7 +298,7 @@ void FaultProxy::Accept() {
   relay.server = NewSocket();
   SendAtOnce(relay.client);
   SendAtOnce(relay.server);
-  const sockaddr_in address = Loopback(upstream_port_);
+  const sockaddr_in address = Loopback(upstream_ports_[next_upstream_++ % upstream_ports_.size()]);
   if (connect(relay.server, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 &&
       errno != EINPROGRESS) {
     Close(relay, /*by_reset=*/true);

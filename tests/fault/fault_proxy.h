@@ -14,6 +14,7 @@
 #include <list>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "pool/core/mutex.h"
@@ -32,6 +33,9 @@ class FaultProxy {
   int port() const { return port_; }
   // For a channel: "ipv4:127.0.0.1:40123".
   std::string target() const;
+
+  // Connections to come go to these ports of 127.0.0.1 in turn: a balancer of layer 4.
+  void DialInTurn(std::vector<int> upstream_ports);
 
   // --- Until Heal(), for connections that are open and those to come ---
 
@@ -116,12 +120,13 @@ class FaultProxy {
   bool IsBlack(const Relay& relay) const ABSL_SHARED_LOCKS_REQUIRED(mu_) { return black_hole_ || relay.stranded; }
   static void Close(Relay& relay, bool by_reset);
 
-  const int upstream_port_;
   int port_ = 0;
   int port_holder_ = -1;  // Bound and never listening: nobody else gets the port while dials are refused.
   int wake_ = -1;         // An eventfd.
 
   mutable Mutex mu_;
+  std::vector<int> upstream_ports_ ABSL_GUARDED_BY(mu_);
+  size_t next_upstream_ ABSL_GUARDED_BY(mu_) = 0;
   int listener_ ABSL_GUARDED_BY(mu_) = -1;
   std::list<Relay> relays_ ABSL_GUARDED_BY(mu_);
   absl::Duration delay_ ABSL_GUARDED_BY(mu_);
