@@ -157,6 +157,7 @@ TEST(PoolSimTest, EveryRuleCanFail) {
       {"survived its deadline",
        [](PoolView&, PoolView& v) { v.stats.waiters = 1, v.pending = 1, v.pending_in_time = 0; }},
       {"more leaks are out than leases", [](PoolView&, PoolView& v) { v.stats.leaks_out = 7; }},
+      {"more backends than connections", [](PoolView&, PoolView& v) { v.stats.distinct_backends = 7; }},
       {"waits while a place is free",
        [](PoolView&, PoolView& v) { v.stats.waiters = 1, v.pending = 1, v.pending_in_time = 1; }},
       {"more connections take calls", [](PoolView&, PoolView& v) { v.options.max_connections = 1; }},
@@ -191,6 +192,13 @@ TEST(PoolSimTest, EveryRuleCanFail) {
          is.paused_until = absl::UnixEpoch() + absl::Seconds(1), is.now = absl::UnixEpoch();
          is.stats.pause_left = absl::Seconds(1);
          --was.stats.acquired;
+       }},
+      {"dialled anew by a pool that rests",
+       [](PoolView& was, PoolView& is) {
+         was.stats.state = is.stats.state = PoolAdminState::kPaused;
+         is.paused_until = absl::UnixEpoch() + absl::Seconds(1), is.now = absl::UnixEpoch();
+         is.stats.pause_left = absl::Seconds(1);
+         ++is.stats.rerolls;
        }},
       {"DRAINED with connections", [](PoolView&, PoolView& v) { v.stats.state = PoolAdminState::kDrained; }},
       {"acquired != hits + misses", [](PoolView&, PoolView& v) { ++v.stats.hits; }},

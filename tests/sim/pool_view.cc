@@ -79,6 +79,7 @@ std::string Gauges(const PoolView& v) {
   }
   if (s.waiters > v.pending_in_time) return "a waiter has survived its deadline";
   if (s.leaks_out > s.leases) return "more leaks are out than leases";
+  if (s.distinct_backends > s.connections_open + s.connections_checking) return "more backends than connections";
   if (s.waiters > s.waiters_fresh && s.free > 0 && s.state != PoolAdminState::kPaused)
     return "somebody waits while a place is free";
   if (s.connections_open > v.options.max_connections) return "more connections take calls than max_connections";
@@ -192,7 +193,7 @@ std::string Changes(const PoolView& before, const PoolView& after) {
   if (!after.may_change_limits && risen_over > overcommitted) return "granted above the limit, and not counted";
   if (is.acquired < was.acquired || is.opened < was.opened || is.closed < was.closed || is.timed_out < was.timed_out ||
       is.rejected < was.rejected || is.cancelled < was.cancelled || is.unavailable < was.unavailable ||
-      is.dial_failures < was.dial_failures || is.leaks_suspected < was.leaks_suspected) {
+      is.dial_failures < was.dial_failures || is.leaks_suspected < was.leaks_suspected || is.rerolls < was.rerolls) {
     return "a counter went down";
   }
   bool fell = is.fast_hits < was.fast_hits || is.holds_skipped < was.holds_skipped ||
@@ -206,6 +207,7 @@ std::string Changes(const PoolView& before, const PoolView& after) {
   if (stayed_inactive && is.opened > was.opened) return "opened by a pool that drains";
   const bool stayed_paused = was.state == PoolAdminState::kPaused && is.state == PoolAdminState::kPaused;
   if (stayed_paused && is.acquired > was.acquired) return "granted by a pool that is paused";
+  if ((stayed_paused || stayed_inactive) && is.rerolls > was.rerolls) return "dialled anew by a pool that rests";
   if (was.state == PoolAdminState::kDestroyed && is.state != PoolAdminState::kDestroyed) return "came back from death";
 
   const bool failing = was.retry_at != absl::InfinitePast() && is.retry_at != absl::InfinitePast();

@@ -118,6 +118,7 @@ const std::vector<Simulation::Step>& Simulation::Steps() {
       {"set_endpoints", 6, &Simulation::SetEndpoints},
       {"kill_endpoint", 8, &Simulation::KillEndpoint},
       {"slow_endpoint", 20, &Simulation::SlowEndpoint},
+      {"tell_backend", 40, &Simulation::TellBackend},
   };
   return *steps;
 }
@@ -137,7 +138,8 @@ std::vector<std::string> EverythingThatCanHappen() {
   }
   for (const auto& step : Simulation::Steps()) names.emplace_back(step.name);
   names.emplace_back("shrunk by load");
-  for (const char* name : {"validations", "validation failures", "health checks", "leaks suspected", "drain notice"}) {
+  for (const char* name :
+       {"validations", "validation failures", "health checks", "leaks suspected", "drain notice", "rerolls"}) {
     names.emplace_back(name);
   }
   return names;
@@ -319,6 +321,7 @@ std::string Simulation::Check() {
   tally_.Count("validation failures", after.stats.validation_failures - before_.stats.validation_failures);
   tally_.Count("health checks", after.stats.health_checks - before_.stats.health_checks);
   tally_.Count("leaks suspected", after.stats.leaks_suspected - before_.stats.leaks_suspected);
+  tally_.Count("rerolls", after.stats.rerolls - before_.stats.rerolls);
   if (after.stats.connections_backoff > before_.stats.connections_backoff) tally_.Count("action back_off");
   Hash(after.stats.acquired);
   Hash(after.stats.leases);
@@ -853,6 +856,12 @@ void Simulation::KillEndpoint() {
   const std::string address = AnyAddress();
   life_->target.SetDial(address, Pick({FakeTarget::Dial::kRefuse, FakeTarget::Dial::kHang, FakeTarget::Dial::kAccept}));
   if (OneIn(2)) life_->target.LoseAt(address, absl::UnavailableError("killed"));
+}
+
+// Behind a balancer: an answer says where it comes from.
+void Simulation::TellBackend() {
+  if (OneIn(10)) life_->pool->SetRerolls(Pick({0, 6, kMaxRerollsPerMinute}));
+  life_->pool->OnBackend(AnyConnection(), absl::StrCat("b", Draw(3)));
 }
 
 // Calls on one endpoint take long or fail, those on the others are well.

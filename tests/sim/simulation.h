@@ -194,6 +194,7 @@ class Simulation {
   void SetEndpoints();
   void KillEndpoint();
   void SlowEndpoint();
+  void TellBackend();
   std::string AnyAddress();
   // Whether the connections of a pool that has come to rest are where they should be.
   std::string HowUneven() const;
