@@ -256,6 +256,9 @@ absl::StatusOr<int> GetConnections(Session& session, const Invocation& invocatio
   std::vector<Column> columns = {
       {"POOL"},        {"ID"}, {"STATE"}, {"LEASES", kRight}, {"PEAK", kRight}, {"AGE", kRight}, {"IN-STATE", kRight},
       {"DRAIN-REASON"}};
+  const bool backends = std::any_of(connections->begin(), connections->end(),
+                                    [](const v1::Connection& connection) { return !connection.backend().empty(); });
+  if (backends) columns.push_back({"BACKEND", Align::kLeft, /*elastic=*/true});
   if (wide) {
     for (const char* title : {"ACQUIRED", "REQUESTS", "ERRORS", "IDLE", "MEAN-HOLD", "CONNECT"}) {
       columns.push_back({title, kRight});
@@ -276,6 +279,7 @@ absl::StatusOr<int> GetConnections(Session& session, const Invocation& invocatio
         {connection.has_in_state() ? Age(FromProto(connection.in_state())) : ""},
         {Visible(connection.drain_reason())},
     };
+    if (backends) row.push_back({Visible(connection.backend())});
     if (wide) {
       row.push_back({Text(connection.has_acquired(), connection.acquired())});
       row.push_back({Text(connection.has_requests(), connection.requests())});

@@ -26,7 +26,7 @@ enum class CloseReason {
   kDiscarded,        // A holder of one of its leases, or an operator, wanted no more of it.
   kEndpointRemoved,  // Its endpoint is not in the list any more, or not in this client's subset.
   kEjected,          // Its endpoint is an outlier.
-  kRebalanced,       // Replaced by one to an endpoint that had too few.
+  kRebalanced,       // Replaced by one to an endpoint that had too few, or dialled anew as it shared a backend.
 };
 inline constexpr int kCloseReasons = 13;
 

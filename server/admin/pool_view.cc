@@ -303,6 +303,10 @@ v1::PoolStats ShowStats(ManagedPool& managed, StatsParts parts) {
     shown.set_dns_misses(dns->misses);
     shown.set_dns_failures(dns->failures);
   }
+  if (stats.distinct_backends > 0 || stats.rerolls > 0) {
+    shown.set_distinct_backends(stats.distinct_backends);
+    shown.set_rerolls(stats.rerolls);
+  }
   if (parts.methods.has_value()) {
     for (const MethodStats& row : FoldMethods(pool.Methods(), *parts.methods)) *shown.add_methods() = ShowMethod(row);
   }
@@ -338,6 +342,7 @@ v1::Connection ShowConnection(const ConnectionStats& row, const std::string& poo
   shown.set_requests(row.calls.requests());
   shown.set_errors(row.calls.errors());
   if (const auto rate = row.calls.ErrorRate().value()) shown.set_error_rate(*rate);
+  shown.set_backend(row.backend);
   return shown;
 }
 

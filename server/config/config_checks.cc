@@ -21,6 +21,7 @@
 #include "absl/time/time.h"
 #include "pool/core/endpoint.h"
 #include "pool/core/options.h"
+#include "pool/grpc/diversity_options.h"
 #include "pool/grpc/dns_options.h"
 #include "pool/grpc/keepalive.h"
 #include "pool/grpc/retry_policy.h"
@@ -29,6 +30,7 @@
 #include "server/admin/pool_name.h"
 #include "server/admin/pool_options_proto.h"
 #include "server/admin/proto_time.h"
+#include "server/config/diversity_keys.h"
 #include "server/config/effective_options.h"
 #include "server/config/endpoint_keys.h"
 #include "server/config/printable_text.h"
@@ -259,6 +261,7 @@ class Checker {
     if (pool.has_tls()) CheckTls(path, pool.tls());
     CheckEndpoints(path + ".endpoints", pool);
     if (pool.has_dns()) CheckDns(path, pool.dns());
+    if (pool.has_diversity()) CheckDiversity(path, pool.diversity());
     CheckOptions(path, pool);
   }
 
@@ -366,6 +369,26 @@ class Checker {
     const std::string key = absl::StrCat(path, ".", problem.option);
     // max_ttl may be the default, and min_ttl above it.
     Error(Has(key) ? key : path + ".dns", "OUT_OF_RANGE", problem.message, problem.hint);
+  }
+
+  // Each key by itself, since Validate stops at the first that is wrong.
+  void CheckDiversity(const std::string& pool, const chanpool::config::v1::Diversity& diversity) {
+    const auto check = [&](const DiversityOptions& options) {
+      const absl::Status valid = chanpool::Validate(options);
+      if (valid.ok()) return;
+      const OptionProblem problem = TakeApart(valid);
+      Error(absl::StrCat(pool, ".", problem.option), "OUT_OF_RANGE", problem.message, problem.hint);
+    };
+    const std::string header = pool + ".diversity.backend_header";
+    if (Has(header) && diversity.backend_header().empty()) {
+      Error(header, "OUT_OF_RANGE", "names no key", "to know no backends leave diversity out");
+    }
+    DiversityOptions one;
+    one.backend_header = diversity.backend_header();
+    check(one);
+    one = ToDiversityOptions(diversity);
+    one.backend_header = "";
+    check(one);
   }
 
   void CheckOptions(const std::string& path, const PoolConfig& pool) {

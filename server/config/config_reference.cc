@@ -106,6 +106,9 @@ pools:
       hpack_decoder_bytes: 4096
       hpack_encoder_bytes: 4096
       http_proxy: false
+    diversity:                        # behind a balancer of layer 4: no two connections on one backend
+      backend_header: x-backend
+      rerolls_per_minute: 6
     dns:
       servers: [10.0.0.2, "[2001:db8::2]:5353"]
       timeout: 2s

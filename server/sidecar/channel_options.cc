@@ -4,6 +4,7 @@
 
 #include "absl/time/time.h"
 #include "pool/grpc/tls_files.h"
+#include "server/config/diversity_keys.h"
 #include "server/config/endpoint_keys.h"
 #include "server/config/retry_options_proto.h"
 #include "server/config/transport_keys.h"
@@ -53,6 +54,7 @@ ChannelPoolOptions ToChannelPoolOptions(const chanpool::config::v1::PoolConfig& 
   options.retry = config::ToRetryOptions(pool.retry());
   options.health = ToHealthOptions(pool.health());
   options.transport = config::ToTransportOptions(pool.transport());
+  options.diversity = config::ToDiversityOptions(pool.diversity());
   if (pool.has_tls()) options.tls = ToTlsOptions(pool.tls());
   return options;
 }

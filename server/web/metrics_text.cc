@@ -172,6 +172,9 @@ class StatsFamilies {
         dns_lookups_(families.Counter("chanpool_dns_lookups_total",
                                       "Look-ups of the target's name, by whether there was an answer.")),
         dns_hits_(families.Counter("chanpool_dns_cache_hits_total", "Dials that used an answer that was there.")),
+        distinct_backends_(families.Gauge("chanpool_distinct_backends",
+                                          "Backends at which a pool's connections end, where responses tell them.")),
+        rerolls_(families.Counter("chanpool_rerolls_total", "Connections dialled anew since they shared a backend.")),
         min_(families.Gauge("chanpool_connections_min", "Connections that are kept, as configured.")),
         max_(families.Gauge("chanpool_connections_max", "The most connections that take calls, as configured.")),
         leases_(families.Gauge("chanpool_leases", "Places that are lent now.")),
@@ -208,6 +211,8 @@ class StatsFamilies {
     state("draining", stats.connections_draining());
     state("backoff", stats.connections_backoff());
     AddEndpoints(stats, pool);
+    if (stats.has_distinct_backends()) Put(distinct_backends_, pool, stats.distinct_backends());
+    if (stats.has_rerolls()) Put(rerolls_, pool, static_cast<double>(stats.rerolls()));
     Put(min_, pool, stats.connections_min());
     Put(max_, pool, stats.connections_max());
     Put(leases_, pool, static_cast<double>(stats.leases()));
@@ -297,6 +302,8 @@ class StatsFamilies {
   MetricFamily& endpoints_;
   MetricFamily& dns_lookups_;
   MetricFamily& dns_hits_;
+  MetricFamily& distinct_backends_;
+  MetricFamily& rerolls_;
   MetricFamily& min_;
   MetricFamily& max_;
   MetricFamily& leases_;

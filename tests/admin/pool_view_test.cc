@@ -118,6 +118,13 @@ TEST(PoolViewTest, ADrainingConnectionSaysWhy) {
   EXPECT_EQ(ShowConnection(row, "pools/orders").drain_reason(), "");
 }
 
+TEST(PoolViewTest, AConnectionSaysWhichBackendAnswers) {
+  ConnectionStats row;
+  EXPECT_EQ(ShowConnection(row, "pools/orders").backend(), "");
+  row.backend = "orders-7";
+  EXPECT_EQ(ShowConnection(row, "pools/orders").backend(), "orders-7");
+}
+
 TEST(PoolViewTest, ACertificateIsShownWithItsEnd) {
   CertificateState certificate;
   certificate.subject = "CN=shop";

@@ -83,6 +83,7 @@ TEST(ProcessNamesTest, DecidesOnEveryStringOfEveryMethod) {
       "ConfigDiagnostic.message",
       "ConfigDiagnostic.path",
       "CancelOperationRequest.reason",
+      "Connection.backend",
       "Connection.drain_reason",
       "Decision.cause",
       "Decision.kind",

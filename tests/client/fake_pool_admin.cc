@@ -290,7 +290,7 @@ FakePoolAdmin::FakePoolAdmin() {
              error_rate: 0.1)"),
       Parsed<v1::Connection>(
           R"(name: "pools/orders/connections/1-71" state: CONNECTION_STATE_DRAINING leases: 29 max_leases: 100
-             peak_leases: 31 age { seconds: 3600 } in_state { seconds: 27 } drain_reason: "max_age")"),
+             peak_leases: 31 age { seconds: 3600 } in_state { seconds: 27 } drain_reason: "max_age" backend: "orders-7")"),
       Parsed<v1::Connection>(
           R"(name: "pools/orders/connections/2-74" state: CONNECTION_STATE_BACKOFF leases: 0 max_leases: 100
              peak_leases: 0 age { } in_state { seconds: 2 })"),

@@ -128,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"InlinedMessage", Pool("    options: {}\n"),
          absl::StrCat(
              "f:5:5: pools[0].options: unknown key (the keys here are name, target, keepalive, retry, health, tls, "
-             "endpoints, dns, transport, ",
+             "endpoints, dns, transport, diversity, ",
              FieldNames(*chanpool::config::v1::PoolOptions::descriptor()), ")")},
         {"NullMap", "version: 1\nadmin:\n", "f:2:1: admin: has no value (remove the key, or write {})"},
         {"NullList", "version: 1\npools: ~\n", "f:2:1: pools: has no value (remove the key, or write [])"},
@@ -247,6 +247,16 @@ INSTANTIATE_TEST_SUITE_P(
          "f:5:24: pools[0].tls.check_every: 99ms is shorter than 100ms (such as 10s, the default)"},
         {"KeepaliveZero", Pool("    keepalive: {time: 0s}\n"),
          "f:5:23: pools[0].keepalive.time: must be longer than nothing (to have no pings leave keepalive out)"},
+        {"DiversityWithoutHeader", Pool("    diversity: {rerolls_per_minute: 6}\n"),
+         "f:5:16: pools[0].diversity.backend_header: is missing"},
+        {"DiversityOfNoKey", Pool("    diversity: {backend_header: \"\"}\n"),
+         "f:5:33: pools[0].diversity.backend_header: names no key (to know no backends leave diversity out)"},
+        {"DiversityByABinaryHeader", Pool("    diversity: {backend_header: x-backend-bin}\n"),
+         "f:5:33: pools[0].diversity.backend_header: \"x-backend-bin\" is binary, and a name is text (set a key such "
+         "as "
+         "x-backend)"},
+        {"DiversityAboveTheMost", Pool("    diversity: {backend_header: x-backend, rerolls_per_minute: 4294967295}\n"),
+         "f:5:64: pools[0].diversity.rerolls_per_minute: 2147483647 is above 60 (set at most 60)"},
         {"HealthWithoutCheck", Pool("    health: {service: shop.Orders}\n"),
          "f:5:13: pools[0].health.check: is missing"},
         {"HealthCheckOfAnotherKind", Pool("    health: {check: ping}\n"),

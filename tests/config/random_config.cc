@@ -156,6 +156,10 @@ class Generator {
       if (Maybe()) *dns.mutable_min_interval() = Duration(absl::ZeroDuration(), absl::Hours(1));
     }
     if (Maybe()) {
+      pool.mutable_diversity()->set_backend_header("x-backend");
+      if (Maybe()) pool.mutable_diversity()->set_rerolls_per_minute(Number(0, 60));
+    }
+    if (Maybe()) {
       pool.mutable_health()->set_check(static_cast<chanpool::config::v1::HealthCheck>(1 + random_() % 2));
       if (Maybe()) pool.mutable_health()->set_service("shop.Orders");
     }

@@ -42,6 +42,14 @@ TEST(ChannelOptionsTest, EveryKeyOfRetryReachesTheChannels) {
   EXPECT_EQ(options.retry.buffer_bytes, 1000);
 }
 
+TEST(ChannelOptionsTest, EveryKeyOfDiversityReachesTheChannels) {
+  const DiversityOptions some = OptionsOf("diversity { backend_header: 'x-backend' rerolls_per_minute: 0 }").diversity;
+  EXPECT_EQ(some.backend_header, "x-backend");
+  EXPECT_EQ(some.rerolls_per_minute, 0);
+  EXPECT_EQ(OptionsOf("diversity { backend_header: 'x-backend' }").diversity.rerolls_per_minute, 6);
+  EXPECT_FALSE(OptionsOf("name: 'a'").diversity.on());
+}
+
 TEST(ChannelOptionsTest, EveryKeyOfHealthReachesTheChannels) {
   const HealthOptions check = OptionsOf("health { check: HEALTH_CHECK_CHECK service: 'shop.Orders' }").health;
   EXPECT_EQ(check.check, HealthCheck::kCheck);

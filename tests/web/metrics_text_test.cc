@@ -80,6 +80,8 @@ MetricsSnapshot Fixed() {
   orders.set_lease_capacity(10);
   orders.set_waiters(11);
   orders.set_waiters_max(12);
+  orders.set_distinct_backends(3);
+  orders.set_rerolls(13);
   orders.set_acquired(9007199254740991);  // The largest that a double holds with all its neighbours.
   orders.set_overcommitted(14);
   orders.set_rejected(15);

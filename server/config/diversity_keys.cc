@@ -1,0 +1,17 @@
+#include "server/config/diversity_keys.h"
+
+#include <algorithm>
+#include <climits>
+
+namespace chanpool::config {
+
+DiversityOptions ToDiversityOptions(const chanpool::config::v1::Diversity& diversity) {
+  DiversityOptions options;
+  options.backend_header = diversity.backend_header();
+  if (diversity.has_rerolls_per_minute()) {
+    options.rerolls_per_minute = static_cast<int>(std::min<uint32_t>(diversity.rerolls_per_minute(), INT_MAX));
+  }
+  return options;
+}
+
+}  // namespace chanpool::config
