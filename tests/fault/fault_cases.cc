@@ -352,7 +352,12 @@ class CorruptRecord : public Proxied {
     if (!Await([&] { return proxies_[0]->to_be_corrupted() == 0; }) || proxies_[0]->corrupted() == before) {
       return absl::DeadlineExceededError("nothing came from the server that could be corrupted");
     }
-    strike.struck = strike.recoverable = strike.known = absl::Now();
+    strike.struck = strike.recoverable = absl::Now();
+    // Until TLS has read the byte.
+    if (!Await([&] { return proxies_[0]->open_corrupted() == 0; })) {
+      return absl::DeadlineExceededError("a connection goes on after a corrupted record");
+    }
+    strike.known = absl::Now();
     return strike;
   }
 

@@ -207,6 +207,12 @@ int FaultProxy::to_be_corrupted() const {
                                         [](const Relay& relay) { return !relay.over && relay.down.corrupt_next; }));
 }
 
+int FaultProxy::open_corrupted() const {
+  MutexLock lock(&mu_);
+  return static_cast<int>(std::count_if(relays_.begin(), relays_.end(),
+                                        [](const Relay& relay) { return !relay.over && relay.down.corrupted; }));
+}
+
 // --- Forwarding ---------------------------------------------------------------------------------------------------
 
 void FaultProxy::Close(Relay& relay, bool by_reset) {
@@ -364,6 +370,7 @@ void FaultProxy::Corrupt(Stream& stream, std::string& bytes) {
       if (stream.corrupt_next && record.type == kApplicationData) {
         c = static_cast<char>(byte ^ 1);
         stream.corrupt_next = false;
+        stream.corrupted = true;
         ++corrupted_;
       }
     }

@@ -71,6 +71,8 @@ class FaultProxy {
   int64_t corrupted() const;  // Records.
   // Connections in which CorruptNextRecord still waits for one.
   int to_be_corrupted() const;
+  // Those in which it has been, and that nobody has given up yet.
+  int open_corrupted() const;
 
  private:
   static constexpr size_t kMaxRelays = 1000;             // Beyond them nobody is accepted until one ends.
@@ -97,6 +99,7 @@ class FaultProxy {
     bool ended = false;     // The receiver has been told so. What still comes is lost.
     RecordReader records;
     bool corrupt_next = false;
+    bool corrupted = false;
   };
 
   struct Relay {

@@ -260,6 +260,7 @@ TEST_F(FaultProxyTest, CorruptsOneByteOfTheNextApplicationDataAlone) {
   EXPECT_EQ(client_.Receive(data.size()), data);
   EXPECT_EQ(proxy_->corrupted(), 1);
   EXPECT_EQ(proxy_->to_be_corrupted(), 0);
+  EXPECT_EQ(proxy_->open_corrupted(), 1);
 }
 
 TEST_F(FaultProxyTest, WhereNothingIsAcceptedDialsHearNothing) {
