@@ -21,7 +21,7 @@ constexpr char kTokens[] = "{}[],:-#&*!|>'\"%@`?~ \n\t\\0159abxeE.+_<=\r\x01\x7f
 
 std::string Mutated(std::string text, const std::string& other, std::mt19937& random) {
   const auto at = [&random, &text] { return text.empty() ? 0 : random() % (text.size() + 1); };
-  for (uint32_t edits = 1 + random() % 4; edits > 0; --edits) {
+  for (uint32_t edits = 1 + random() % 3; edits > 0; --edits) {
     const size_t i = at();
     switch (random() % 6) {
       case 0:

@@ -155,7 +155,7 @@ class Generator {
       if (Maybe()) *dns.mutable_max_ttl() = Duration(absl::Minutes(5), absl::Hours(24));
       if (Maybe()) *dns.mutable_min_interval() = Duration(absl::ZeroDuration(), absl::Hours(1));
     }
-    if (Maybe()) {
+    if (Maybe() && Maybe()) {
       pool.mutable_diversity()->set_backend_header("x-backend");
       if (Maybe()) pool.mutable_diversity()->set_rerolls_per_minute(Number(0, 60));
     }

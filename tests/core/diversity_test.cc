@@ -229,6 +229,8 @@ TEST_F(DiversityChoiceTest, ABackendThatIsNewEndsTheWait) {
   diversity_.SetBudget(7);
   ASSERT_EQ(Choose(absl::Seconds(59)).limit, Limit::kNoGain);
   diversity_.OnLanded(2, "b", /*others=*/0, now_);
+  Place(2, "b"), Place(3, "b");  // Even: what is thrown for is again a backend that nobody has seen.
+  ASSERT_FALSE(Choose(absl::Seconds(59)).evens);
   EXPECT_TRUE(Choose(absl::Seconds(59)).slot.has_value());
 }
 

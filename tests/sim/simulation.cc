@@ -860,8 +860,8 @@ void Simulation::KillEndpoint() {
 
 // Behind a balancer: an answer says where it comes from.
 void Simulation::TellBackend() {
-  if (OneIn(10)) life_->pool->SetRerolls(Pick({0, 6, kMaxRerollsPerMinute}));
-  life_->pool->OnBackend(AnyConnection(), absl::StrCat("b", Draw(3)));
+  if (OneIn(4)) life_->pool->SetRerolls(Pick({0, 6, kMaxRerollsPerMinute}));
+  for (int i = 0; i < 3; ++i) life_->pool->OnBackend(AnyConnection(), absl::StrCat("b", Draw(2)));
 }
 
 // Calls on one endpoint take long or fail, those on the others are well.
