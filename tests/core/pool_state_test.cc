@@ -487,9 +487,10 @@ TEST(PoolStateTest, OnlyThoseToTheSameServerAreProbed) {
   ASSERT_EQ(open.size(), 2u);
   for (const auto& [endpoint, slots] : open) {
     if (slots.size() != 2) continue;
-    world.use[slots[0]].leases = 1;
-    world.Do([&] { world.state.OnUnavailable(slots[0], world.now); });
-    EXPECT_THAT(world.Lost(slots[0]), Contains(absl::StrCat("probe ", slots[1])));
+    const uint32_t lost = slots[0];
+    world.use[lost].leases = 1;
+    world.Do([&] { world.state.OnUnavailable(lost, world.now); });
+    EXPECT_THAT(world.Lost(lost), Contains(absl::StrCat("probe ", slots[1])));
   }
   EXPECT_EQ(world.Count(SlotState::kChecking), 1);
 }
