@@ -1,5 +1,7 @@
 #include "pool/core/clock.h"
 
+#include <sys/prctl.h>
+
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -12,6 +14,23 @@ namespace chanpool {
 namespace {
 
 using Steady = std::chrono::steady_clock;
+
+// While it lives, this thread's waits end when they should. Else the kernel may add 50 us to each, to wake several
+// threads at once: of a time-out's lateness, a quarter and more (docs/fast-path.md).
+class PromptTimers {
+ public:
+  PromptTimers() : before_(prctl(PR_GET_TIMERSLACK)) { Set(1); }
+  ~PromptTimers() { Set(before_); }
+  PromptTimers(const PromptTimers&) = delete;
+  PromptTimers& operator=(const PromptTimers&) = delete;
+
+ private:
+  void Set(int nanoseconds) const {
+    if (before_ > 0) prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(nanoseconds));
+  }
+
+  const int before_;  // Nanoseconds; 0 or less if this thread has none, or they are not told.
+};
 
 // So far ahead that nobody waits for it, and near enough to add to the steady clock: more would overflow it.
 constexpr absl::Duration kCentury = absl::Hours(24 * 365 * 100);
@@ -77,7 +96,9 @@ class SteadyClock : public Clock {
   absl::Time WallNow() const override { return absl::Now(); }
 
   bool Park(Wakeup& wakeup, absl::Time deadline) override {
-    return wakeup.Await(deadline - Now());  // Infinite minus anything stays infinite.
+    if (deadline == absl::InfiniteFuture()) return wakeup.Await(absl::InfiniteDuration());
+    const PromptTimers prompt;
+    return wakeup.Await(deadline - Now());
   }
 
   std::unique_ptr<Alarm> NewAlarm(std::function<void()> ring) override {

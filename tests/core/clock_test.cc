@@ -1,5 +1,7 @@
 #include "pool/core/clock.h"
 
+#include <sys/prctl.h>
+
 #include <memory>
 #include <thread>
 #include <utility>
@@ -99,6 +101,16 @@ TEST(RealClockTest, AParkEndsAtItsDeadline) {
   EXPECT_FALSE(clock->Park(wakeup, deadline));
   EXPECT_GE(clock->Now(), deadline);
   EXPECT_FALSE(clock->Park(wakeup, clock->Now() - absl::Hours(24 * 365 * 1000)));
+}
+
+TEST(RealClockTest, AParkLeavesTheThreadsTimersAsItsUserHasThem) {
+  static constexpr int kSlack = 123'000;
+  std::thread([] {
+    ASSERT_EQ(prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(kSlack)), 0);
+    Wakeup nobody;
+    EXPECT_FALSE(RealClock()->Park(nobody, RealClock()->Now() + absl::Milliseconds(1)));
+    EXPECT_EQ(prctl(PR_GET_TIMERSLACK), kSlack);
+  }).join();
 }
 
 TEST(RealClockTest, ConvertsDeadlinesOfTheWall) {
