@@ -71,8 +71,8 @@ struct Decision {
   Kind kind = Kind::kOpened;
   Cause cause = Cause::kDemand;
   Limit limit = Limit::kNothing;  // Why not, or why not more.
-  int64_t limit_value =
-      0;               // What that was set to; of a wait (kBackOff, kConnectRate, kPaused, kNoGain) its milliseconds.
+  // What that was set to; of a wait (kBackOff, kConnectRate, kPaused, kNoGain) its milliseconds.
+  int64_t limit_value = 0;
   int64_t demand = 0;  // Leases and waiters.
   double ratio = 1;    // preconnect_ratio.
   int64_t target = 0;  // Leases at which a connection counts as full.

@@ -350,8 +350,7 @@ void PoolState::OnFreshDemand(int callers, const std::vector<SlotUse>& use, absl
   int await_surge = 0;
   for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
     const Record& r = records_[slot];
-    const bool lends = r.state == SlotState::kOpen || r.state == SlotState::kChecking;
-    if (!lends || r.replaced_by >= 0) continue;
+    if (!r.is_up() || r.replaced_by >= 0) continue;
     // One that has not lent is there: it is probed, or waits for the end of a pause.
     if (use[slot].fresh) {
       ++on_way;
@@ -492,7 +491,7 @@ void PoolState::OnFailed(uint32_t slot, const absl::Status& why, absl::Time now)
 void PoolState::OnLost(uint32_t slot, const absl::Status& why, absl::Time now) {
   const Record& r = records_[slot];
   if (r.state == SlotState::kConnecting || r.state == SlotState::kBackoff) return OnFailed(slot, why, now);
-  if (r.state != SlotState::kOpen && r.state != SlotState::kChecking) return;
+  if (!r.is_up()) return;
   if (now - r.opened_at < options_.backoff_initial)
     NoteFailure(slot, why, r.opened_at, now);  // No better than a dial that failed.
   endpoints_.OnLost(r.endpoint);
@@ -510,13 +509,14 @@ void PoolState::OnUnavailable(uint32_t slot, absl::Time now) {
 }
 
 void PoolState::SuspectOthersThere(uint32_t lost, absl::Time now) {
+  const std::string why = absl::StrCat("connection ", ConnectionId{lost, records_[lost].generation}.ToString(),
+                                       " to the same server was lost");
   int suspected = 0;
   for (uint32_t slot = 0; slot < records_.size() && suspected < kMostSuspected; ++slot) {
     const Record& r = records_[slot];
     if (r.state != SlotState::kOpen || r.endpoint != records_[lost].endpoint) continue;
     if (now - r.answered_at <= kSameBlow) continue;
-    BeginCheck(slot, /*routine=*/false, now,
-               absl::StrCat("connection ", lost, ".", records_[lost].generation, " to the same server was lost"));
+    BeginCheck(slot, /*routine=*/false, now, why);
     ++suspected;
   }
 }
@@ -755,14 +755,13 @@ void PoolState::OnBackend(uint32_t slot, absl::string_view name, absl::Time now)
   Record& r = records_[slot];
   if (r.state == SlotState::kClosed || !r.backend.empty()) return;
   r.backend = Diversity::Kept(name);
-  if (r.state == SlotState::kOpen || r.state == SlotState::kChecking) Landed(slot, now);
+  if (r.is_up()) Landed(slot, now);
 }
 
 void PoolState::Landed(uint32_t slot, absl::Time now) {
   int others = 0;
   for (const Record& r : records_) {
-    const bool lends = r.state == SlotState::kOpen || r.state == SlotState::kChecking;
-    others += lends && &r != &records_[slot] && r.backend == records_[slot].backend;
+    others += r.is_up() && &r != &records_[slot] && r.backend == records_[slot].backend;
   }
   diversity_.OnLanded(slot, records_[slot].backend, others, now);
 }
@@ -770,8 +769,7 @@ void PoolState::Landed(uint32_t slot, absl::Time now) {
 int PoolState::distinct_backends() const {
   std::set<absl::string_view> distinct;
   for (const Record& r : records_) {
-    const bool lends = r.state == SlotState::kOpen || r.state == SlotState::kChecking;
-    if (lends && !r.backend.empty()) distinct.insert(r.backend);
+    if (r.is_up() && !r.backend.empty()) distinct.insert(r.backend);
   }
   return static_cast<int>(distinct.size());
 }
@@ -780,8 +778,7 @@ void PoolState::TickBackends(const std::vector<SlotUse>& use, absl::Time now) {
   std::vector<Diversity::Placed> placed;
   for (uint32_t slot = 0; slot < records_.size() && slot < use.size(); ++slot) {
     const Record& r = records_[slot];
-    const bool lends = r.state == SlotState::kOpen || r.state == SlotState::kChecking;
-    if (r.backend.empty() || !lends || r.recycle) continue;  // A recycle throws its dice anyway.
+    if (r.backend.empty() || !r.is_up() || r.recycle) continue;  // A recycle throws its dice anyway.
     const bool may_go = r.state == SlotState::kOpen && r.replaced_by < 0;
     placed.push_back({slot, &r.backend, use[slot].leases, r.opened_at, may_go});
   }
@@ -916,7 +913,7 @@ void PoolState::Maintain(absl::Time now) {
 }
 
 void PoolState::Recycle(absl::Time now) {
-  for (Record& r : records_) r.recycle |= r.state == SlotState::kOpen || r.state == SlotState::kChecking;
+  for (Record& r : records_) r.recycle |= r.is_up();
   Maintain(now);
 }
 
@@ -929,7 +926,7 @@ void PoolState::Redirected(const std::vector<Endpoint>& endpoints, absl::Time no
   }
   if (!endpoints.empty()) {
     endpoints_.Update(endpoints);
-    for (Record& r : records_) r.old_target |= r.state == SlotState::kOpen || r.state == SlotState::kChecking;
+    for (Record& r : records_) r.old_target |= r.is_up();
   }
   endpoints_.ForgetFailures();
   diversity_.Forget();
@@ -989,9 +986,8 @@ void PoolState::Reconfigure(const PoolOptions& options, const std::vector<SlotUs
 uint32_t PoolState::LeastMissed(const std::vector<SlotUse>& use) const {
   const auto rank = [&](uint32_t slot) {
     const Record& r = records_[slot];
-    const bool open = r.state == SlotState::kOpen || r.state == SlotState::kChecking;
     const double fullness = endpoints_.ConnectionsPerWeight(r.endpoint, /*fewer=*/0);
-    return std::make_tuple(open, -fullness, slot < use.size() ? use[slot].leases : 0);
+    return std::make_tuple(r.is_up(), -fullness, slot < use.size() ? use[slot].leases : 0);
   };
   std::optional<uint32_t> least;
   for (uint32_t slot = 0; slot < records_.size(); ++slot) {

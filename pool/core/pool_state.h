@@ -119,6 +119,9 @@ class PoolState {
     absl::Time unavailable_at = absl::InfinitePast();  // When a call on it, of those told, last found no server.
     bool on_checkout = false;                          // CHECKING, because somebody wanted it after silence.
     std::string backend;                               // Where it ends; empty while that is not known.
+
+    // It lends, or is probed: it has been dialled, and not been given up.
+    bool is_up() const { return state == SlotState::kOpen || state == SlotState::kChecking; }
   };
 
   // `seed` draws ages and back-offs.

@@ -31,9 +31,10 @@ absl::Status Validate(const DiversityOptions& options) {
   }
   if (options.rerolls_per_minute < 0 || options.rerolls_per_minute > kMaxRerollsPerMinute) {
     const bool below = options.rerolls_per_minute < 0;
-    return absl::InvalidArgumentError(
-        absl::StrCat("diversity.rerolls_per_minute: ", options.rerolls_per_minute,
-                     below ? " is below 0; set at least 0" : " is above 60; set at most 60"));
+    const int nearest = below ? 0 : kMaxRerollsPerMinute;
+    return absl::InvalidArgumentError(absl::StrCat("diversity.rerolls_per_minute: ", options.rerolls_per_minute,
+                                                   below ? " is below " : " is above ", nearest, "; set at ",
+                                                   below ? "least " : "most ", nearest));
   }
   return absl::OkStatus();
 }

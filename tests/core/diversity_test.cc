@@ -145,6 +145,14 @@ class DiversityChoiceTest : public testing::Test {
     placed_.push_back({slot, &*names_.insert(backend).first, leases, now_ - absl::Minutes(1) + absl::Seconds(opened)});
   }
 
+  // So many re-rolls, one after the other, each of which lands where another connection is.
+  void RerollInVain(uint32_t times) {
+    for (uint32_t i = 0; i < times; ++i) {
+      diversity_.OnBegun(10 + i, Choose(), now_);
+      diversity_.OnLanded(10 + i, "a", /*others=*/1, now_);
+    }
+  }
+
   Diversity diversity_;
   std::set<std::string> names_;
   std::vector<Diversity::Placed> placed_;
@@ -186,10 +194,7 @@ TEST_F(DiversityChoiceTest, OneAtATimeUntilItHasLandedOrAMinuteIsOver) {
 
 TEST_F(DiversityChoiceTest, SaysWhyNot) {
   Place(0, "a"), Place(1, "a");
-  for (uint32_t i = 0; i < 5; ++i) {
-    diversity_.OnBegun(10 + i, Choose(), now_);
-    diversity_.OnLanded(10 + i, "a", /*others=*/1, now_);
-  }
+  RerollInVain(5);
   diversity_.SetBudget(5);
   EXPECT_EQ(Choose().limit, Limit::kRerollBudget);
   EXPECT_EQ(Choose().limit_value, 5);
@@ -222,10 +227,7 @@ TEST_F(DiversityChoiceTest, AnEmptyBackendIsWorthTwoConnectionsUntilItIsLostOrFo
 
 TEST_F(DiversityChoiceTest, ABackendThatIsNewEndsTheWait) {
   Place(0, "a"), Place(1, "a");
-  for (uint32_t i = 0; i < 6; ++i) {
-    diversity_.OnBegun(10 + i, Choose(), now_);
-    diversity_.OnLanded(10 + i, "a", /*others=*/1, now_);
-  }
+  RerollInVain(6);
   diversity_.SetBudget(7);
   ASSERT_EQ(Choose(absl::Seconds(59)).limit, Limit::kNoGain);
   diversity_.OnLanded(2, "b", /*others=*/0, now_);
