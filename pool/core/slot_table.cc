@@ -28,13 +28,7 @@ SlotTable::~SlotTable() = default;
 ABSL_ATTRIBUTE_HOT bool SlotTable::TryLendOn(Slot* slot, SlotWord seen) {
   uint64_t bits = seen.bits();
   while (slot::MayLend(SlotWord(bits))) {
-    const SlotWord next = slot::WithLease(SlotWord(bits));
-    if (ABSL_PREDICT_FALSE(!slot->word.compare_exchange_weak(bits, next.bits(), std::memory_order_acq_rel,
-                                                             std::memory_order_relaxed))) {
-      continue;
-    }
-    CountLent(slot, next);
-    return true;
+    if (TryTake(slot, &bits)) return true;
   }
   return false;
 }

@@ -115,14 +115,8 @@ class SlotTable {
     Slot* slot = last.slot;
     const SlotWord word = slot->Load();
     if (LoadOf(slot, word) != 0 || slot->peak.load(std::memory_order_relaxed) == 0) return nullptr;
-    if (!slot::MayLend(word)) return nullptr;
     uint64_t bits = word.bits();
-    const SlotWord next = slot::WithLease(word);
-    if (!slot->word.compare_exchange_strong(bits, next.bits(), std::memory_order_acq_rel, std::memory_order_relaxed)) {
-      return nullptr;
-    }
-    CountLent(slot, next);
-    return slot;
+    return slot::MayLend(word) && TryTake(slot, &bits) ? slot : nullptr;
   }
 
   // A place on this slot, if its word allows it; `seen` is what the word was a moment ago.
@@ -225,13 +219,19 @@ class SlotTable {
     return remembered[table % kRemembered];
   }
 
-  // After the word, which is now `after`: see Pool::StatsLocked.
-  static void CountLent(Slot* slot, SlotWord after) {
+  // A place on a slot whose word MayLend. False: it is another by now, which is then in `bits`.
+  static bool TryTake(Slot* slot, uint64_t* bits) {
+    const SlotWord after = slot::WithLease(SlotWord(*bits));
+    if (!slot->word.compare_exchange_weak(*bits, after.bits(), std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      return false;
+    }
+    // After the word: see Pool::StatsLocked.
     if (after.limit() == 1) {
       slot->lent_alone.store(slot->lent_alone.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     } else {
       slot->lent.fetch_add(1, std::memory_order_release);
     }
+    return true;
   }
 
   // A published copy of listed_. Readers may see an old one, so none is freed before the table; each is twice as large

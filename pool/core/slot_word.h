@@ -55,9 +55,6 @@ class SlotWord {
     return (bits_ & kMask) == static_cast<uint64_t>(SlotState::kOpen) << kStateShift;
   }
 
-  // As with_leases(leases() + 1), below kMaxLeases, and with_leases(leases() - 1), above 0.
-  constexpr SlotWord with_one_more() const { return SlotWord(bits_ + 1); }
-  constexpr SlotWord with_one_less() const { return SlotWord(bits_ - 1); }
   constexpr SlotWord with_leases(uint32_t n) const { return Replace(0, kLeaseBits, n); }
   constexpr SlotWord with_limit(uint32_t n) const { return Replace(kLimitShift, kLimitBits, n); }
   constexpr SlotWord with_used(bool on) const { return Replace(kUsedShift, 1, on); }
@@ -90,13 +87,16 @@ namespace slot {
 
 using Next = std::optional<SlotWord>;  // nullopt: the word may not make this change now.
 
+// One more lease, below kMaxLeases; one less, above 0. The leases are the word's lowest bits.
+constexpr SlotWord WithLease(SlotWord w) { return SlotWord(w.bits() + 1).with_used(true); }
+constexpr SlotWord WithoutLease(SlotWord w) { return SlotWord(w.bits() - 1); }
+
 // --- Without the lock -------------------------------------------------------------------------------------------
 
 // Test and change are apart as well: g++ keeps an optional's flag in memory, which the fast path would pay for.
 
 // The fast path: one more lease. Fails behind SLOW, so that nobody overtakes who waits.
 constexpr bool MayLend(SlotWord w) { return w.open_and_not_slow() && w.leases() < w.limit(); }
-constexpr SlotWord WithLease(SlotWord w) { return w.with_one_more().with_used(true); }
 constexpr Next Lend(SlotWord w) {
   if (!MayLend(w)) return std::nullopt;
   return WithLease(w);
@@ -104,7 +104,6 @@ constexpr Next Lend(SlotWord w) {
 
 // The fast way back. Fails with SLOW: then the lock comes first, and ReturnLocked or a hand-over.
 constexpr bool MayReturn(SlotWord w) { return !w.slow() && w.leases() != 0; }
-constexpr SlotWord WithoutLease(SlotWord w) { return w.with_one_less(); }
 constexpr Next Return(SlotWord w) {
   if (!MayReturn(w)) return std::nullopt;
   return WithoutLease(w);
@@ -115,7 +114,7 @@ constexpr Next Return(SlotWord w) {
 // One more lease for whoever is first in line, SLOW or not.
 constexpr Next LendLocked(SlotWord w) {
   if (w.state() != SlotState::kOpen || w.leases() >= w.limit()) return std::nullopt;
-  return w.with_leases(w.leases() + 1).with_used(true);
+  return WithLease(w);
 }
 
 // The first lease of a connection whose word shows none before. Whether housekeeping has cleared USED is the caller's
@@ -128,7 +127,7 @@ constexpr Next LendFirst(SlotWord w) {
 // One more lease above the limit (rule 7). Fails at 524,287: the field is full.
 constexpr Next Overcommit(SlotWord w) {
   if (w.state() != SlotState::kOpen || w.leases() >= SlotWord::kMaxLeases) return std::nullopt;
-  return w.with_leases(w.leases() + 1).with_used(true);
+  return WithLease(w);
 }
 
 // One more lease on a connection that does not lend, for a call that cannot wait when no other is there: the transport
@@ -137,7 +136,7 @@ constexpr Next LendUnready(SlotWord w) {
   const bool unready =
       w.state() == SlotState::kConnecting || w.state() == SlotState::kBackoff || w.state() == SlotState::kChecking;
   if (!unready || w.leases() >= SlotWord::kMaxLeases) return std::nullopt;
-  return w.with_leases(w.leases() + 1).with_used(true);
+  return WithLease(w);
 }
 
 // Rule 2: a place that comes back goes to the first waiter only if it is one that may be lent.
@@ -148,7 +147,7 @@ constexpr bool HandsOver(SlotWord w, bool somebody_waits) {
 // One lease less. At zero while DRAINING, the caller closes the slot (rule 3).
 constexpr Next ReturnLocked(SlotWord w) {
   if (w.leases() == 0) return std::nullopt;
-  return w.with_leases(w.leases() - 1);
+  return WithoutLease(w);
 }
 
 // Rule 1: who must wait sets SLOW in every OPEN word, then looks again, then queues.
