@@ -243,7 +243,7 @@ std::vector<Command> MakeCommands() {
        "POOL OPTION=VALUE... | OPTION-...",
        2,
        64,
-       Names::kPoolsAndOptions,
+       Names::kPoolAndSettings,
        "override options of a pool, or take overrides back",
        "Holds at once, on top of the owner's options, and survives reloads until it ends (--ttl) or is taken\n"
        "back (OPTION-). Durations are written 250ms, 30s, 5m or infinite.",
@@ -364,6 +364,23 @@ std::vector<Command> MakeCommands() {
        {},
        &Reload});
   commands.push_back(
+      {"config get",
+       kConfiguration,
+       "POOL [KEY...]",
+       1,
+       64,
+       Names::kPoolAndOptions,
+       "show what holds for a pool, and who says so",
+       "Every key of the pool with its value and its source: the file, the file's defaults, built in, the\n"
+       "application that has the pool, or an override with what it hides. KEY may be a group: retry.",
+       kMessages,
+       {},
+       {{"config get orders", "all of them"},
+        {"config get orders max_connections keepalive", "one option, and all about pings"},
+        {"config get orders -o json", "for a program"}},
+       {},
+       &ConfigGet});
+  commands.push_back(
       {"config view",
        kConfiguration,
        "",
@@ -372,7 +389,7 @@ std::vector<Command> MakeCommands() {
        Names::kNone,
        "show the configuration",
        "As YAML, as a file would have it; -o json is the whole answer as ProtoJSON. Overrides are not in\n"
-       "it: see describe pool.",
+       "it: see config get.",
        "yaml|json",
        {{"file", 0, "", "what the file says now"}, {"defaults", 0, "", "what holds where nothing is said"}},
        {{"config view", "what holds"}, {"config view --defaults", "what may be left out"}},

@@ -38,7 +38,8 @@ absl::StatusOr<int> Recycle(Session& session, const Invocation& invocation);
 absl::StatusOr<int> OperationGet(Session& session, const Invocation& invocation);
 absl::StatusOr<int> OperationWait(Session& session, const Invocation& invocation);
 absl::StatusOr<int> OperationCancel(Session& session, const Invocation& invocation);
-// config_commands.cc
+// config_get_command.cc, config_commands.cc
+absl::StatusOr<int> ConfigGet(Session& session, const Invocation& invocation);
 absl::StatusOr<int> Reload(Session& session, const Invocation& invocation);
 absl::StatusOr<int> ConfigView(Session& session, const Invocation& invocation);
 absl::StatusOr<int> ConfigValidate(Session& session, const Invocation& invocation);

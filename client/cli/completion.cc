@@ -131,8 +131,9 @@ void Complete(const std::vector<std::string>& args, Environment& environment) {
   } else {
     const size_t given = plain.size() - used;
     if (command->names == Names::kShells) offers = {"bash", "zsh", "fish"};
-    if (command->names == Names::kPoolsAndOptions && given > 0) {
-      for (const std::string& option : OptionNames()) offers.push_back(option + "=");
+    const bool settings = command->names == Names::kPoolAndSettings;
+    if (given > 0 && (settings || command->names == Names::kPoolAndOptions)) {
+      for (const std::string& option : OptionNames()) offers.push_back(option + (settings ? "=" : ""));
     } else if (command->names != Names::kNone && command->names != Names::kShells && given < command->max_args) {
       offers = ServerNames(command->names, endpoint, environment);
       // Whoever types pools/ gets names in that form.

@@ -44,13 +44,9 @@ void AddOptions(const v1::Pool& pool, Session& session, Sheet& sheet) {
       sheet.Add(option.name, {option.value});
       continue;
     }
-    const v1::Override& entry = *found->second;
-    std::string text = absl::StrCat(option.value, "  (override; owner: ", Visible(entry.owner_value()));
-    if (!entry.set_by().empty()) absl::StrAppend(&text, "; by ", Visible(entry.set_by()));
-    const absl::Time ends = FromProto(entry.expire_time());
-    if (ends > absl::UnixEpoch()) absl::StrAppend(&text, "; ends in ", Age(ends - session.now()));
-    if (!entry.reason().empty()) absl::StrAppend(&text, "; ", Visible(entry.reason()));
-    sheet.Add(option.name, {absl::StrCat(text, ")"), Tone::kWarning});
+    sheet.Add(option.name,
+              {absl::StrCat(option.value, "  (override; ", OverrideText(*found->second, "", session.now()), ")"),
+               Tone::kWarning});
   }
 }
 

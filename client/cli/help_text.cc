@@ -89,7 +89,8 @@ std::string HelpOf(const Command& command) {
     }
     absl::StrAppend(&out, line, "\n");
   }
-  if (command.names == Names::kPools || command.names == Names::kPoolsAndOptions) {
+  if (command.names == Names::kPools || command.names == Names::kPoolAndSettings ||
+      command.names == Names::kPoolAndOptions) {
     out += "\nPOOL is orders or pools/orders; shop/orders for one of the attached application\nshop.\n";
   }
   absl::StrAppend(&out, "\n", Examples(command.examples));

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "client/cli/units.h"
+#include "client/cli/visible_text.h"
 
 namespace chanpool::cli {
 
@@ -85,6 +86,15 @@ std::string Clock(absl::Time time, absl::Time now, absl::TimeZone zone) {
   if (time <= absl::UnixEpoch()) return "";
   const bool today = absl::ToCivilDay(time, zone) == absl::ToCivilDay(now, zone);
   return absl::FormatTime(today ? "%H:%M:%S" : "%Y-%m-%d %H:%M", time, zone);
+}
+
+std::string OverrideText(const v1::Override& entry, absl::string_view source, absl::Time now) {
+  std::string text = absl::StrCat("owner: ", Visible(entry.owner_value()), source.empty() ? "" : ", ", source);
+  if (!entry.set_by().empty()) absl::StrAppend(&text, "; by ", Visible(entry.set_by()));
+  const absl::Time ends = FromProto(entry.expire_time());
+  if (ends > absl::UnixEpoch()) absl::StrAppend(&text, "; ends in ", Age(ends - now));
+  if (!entry.reason().empty()) absl::StrAppend(&text, "; ", Visible(entry.reason()));
+  return text;
 }
 
 std::string Ago(absl::Time time, absl::Time now) {

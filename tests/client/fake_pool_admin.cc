@@ -434,7 +434,9 @@ FakePoolAdmin::FakePoolAdmin() {
   config.set_yaml("version: 1\npools:\n  - name: orders\n    target: dns:///orders:50051\n    max_connections: 32\n");
   config.set_generation(42);
   config.set_path("/etc/chanpool/chanpoold.yaml");
-  config.mutable_config()->set_version(1);
+  *config.mutable_config() = Parsed<chanpool::config::v1::Config>(
+      R"(version: 1 defaults { max_idle { seconds: 300 } max_surge: 1 }
+         pools { name: "orders" target: "dns:///orders:50051" options { max_connections: 32 max_surge: 1 } })");
 
   reload = Parsed<v1::ReloadConfigResponse>(
       R"(generation: 43 apply_duration { nanos: 12000000 }

@@ -59,6 +59,7 @@ const std::map<std::string, std::vector<std::string>>& Arguments() {
       {"operation wait", {"4"}},
       {"operation cancel", {"4"}},
       {"reload", {"", "--dry-run"}},
+      {"config get", {"orders", "orders max_connections retry dns", "shop/stock max_connections"}},
       {"config view", {""}},
       {"config validate", {""}},
       {"version", {"", "--client"}},

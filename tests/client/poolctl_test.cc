@@ -344,6 +344,8 @@ TEST_F(PoolctlTest, TeachesTheRightWord) {
       {"set orders overflow=rejct", "is not one of overcommit, reject; did you mean reject?"},
       {"set orders max_connections", "write max_connections=VALUE, or max_connections- to take an override back"},
       {"set orders max_idle=1m max_idle-", "max_idle is there twice"},
+      {"config get orders max_conections", "\"max_conections\" is no key of a pool; did you mean max_connections?"},
+      {"config get orders keepalve.time", "\"keepalve.time\" is no key of a pool; did you mean keepalive?"},
       {"set orders max_idle- --ttl 5m", "--ttl is for a value that is set"},
       {"events --history many", "\"many\" is no whole number"},
       {"events --min-severity loud", "is none of info, warning, error"},
@@ -530,6 +532,22 @@ TEST_F(PoolctlTest, SaysSoWhenItsOutputCannotBeWritten) {
   EXPECT_EQ(run.err(), "poolctl: cannot write to standard output\n");
 }
 
+TEST_F(PoolctlTest, TellsWhoSaysWhatHoldsForAPool) {
+  EXPECT_EQ(Poolctl("config get orders max_surge max_idle max_age max_connections tls.cert_file --no-headers"), 0);
+  EXPECT_EQ(run.out(),
+            "max_surge        1         file\n"
+            "max_idle         5m        file, defaults\n"
+            "max_age          infinite  built in\n"
+            "max_connections  40        override (owner: 32, file; by uid:1000; ends in 20m; sale)\n"
+            "tls.cert_file    -         not set\n");
+  EXPECT_EQ(server.last<v1::GetConfigRequest>().view(), v1::CONFIG_VIEW_RUNNING);
+  EXPECT_EQ(Poolctl("config get shop/stock max_connections --no-headers"), 0);
+  EXPECT_EQ(run.out(), "max_connections  10  application\n");
+  // A reload has taken billing out of the file, and it still drains.
+  EXPECT_EQ(Poolctl("config get billing max_connections --no-headers"), 0);
+  EXPECT_EQ(run.out(), "max_connections  4  an earlier file\n");
+}
+
 TEST_F(PoolctlTest, CompletesCommandsFlagsValuesAndNames) {
   const std::pair<std::vector<std::string>, std::string> table[] = {
       {{"dr"}, "drain\n"},
@@ -542,6 +560,8 @@ TEST_F(PoolctlTest, CompletesCommandsFlagsValuesAndNames) {
       {{"describe", "p"}, "pool\n"},
       {{"describe", "pool", "o"}, "orders\n"},
       {{"drain", "pools/o"}, "pools/orders\n"},
+      {{"set", "orders", "max_id"}, "max_idle=\n"},
+      {{"config", "get", "orders", "max_id"}, "max_idle\n"},
       {{"drain", "sh"}, "shop/stock\n"},
       {{"drain", "orders", "--dea"}, "--deadline\n"},
       {{"drain", "orders", ""}, ""},
