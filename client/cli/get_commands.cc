@@ -547,6 +547,9 @@ absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation) {
     return kExitOk;
   }
   const bool wide = session.format() == Format::kWide;
+  // Behind a balancer that hides them.
+  const bool backends =
+      std::any_of(all.begin(), all.end(), [](const v1::PoolStats& stats) { return stats.has_distinct_backends(); });
   if (invocation.Has("methods")) {
     PrintTable(session, MethodsTable(all, wide), "no call has ended yet");
     return kExitOk;
@@ -560,6 +563,7 @@ absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation) {
          {"OPENED", "CLOSED", "HITS", "MISSES", "OVERCOMMITTED", "CANCELLED", "UNAVAILABLE", "RELEASED", "LINGERING"}) {
       columns.push_back({title, kRight});
     }
+    if (backends) columns.insert(columns.end(), {{"BACKENDS", kRight}, {"REROLLS", kRight}});
     columns.push_back({"LAST-DIAL-ERROR"});
   }
   Table table(columns);
@@ -589,10 +593,14 @@ absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation) {
                              {Text(stats.has_cancelled(), stats.cancelled())},
                              {Text(stats.has_unavailable(), stats.unavailable())},
                              {Text(stats.has_released(), stats.released())},
-                             {Text(stats.has_connections_lingering(), stats.connections_lingering())},
-                             {Visible(stats.last_dial_error())}}) {
+                             {Text(stats.has_connections_lingering(), stats.connections_lingering())}}) {
         row.push_back(cell);
       }
+      if (backends) {
+        row.push_back({Text(stats.has_distinct_backends(), stats.distinct_backends())});
+        row.push_back({Text(stats.has_rerolls(), stats.rerolls())});
+      }
+      row.push_back({Visible(stats.last_dial_error())});
     }
     table.Add(std::move(row));
   }

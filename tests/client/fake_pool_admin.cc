@@ -300,7 +300,7 @@ FakePoolAdmin::FakePoolAdmin() {
           R"(name: "pools/billing" connections: 4 connections_active: 4 connections_idle: 0 connections_max: 4
              leases: 400 lease_capacity: 400 waiters: 3 waiters_max: 1000 acquired: 51234 released: 50834 hits: 50000
              misses: 1234 overcommitted: 0 rejected: 12 timed_out: 5 cancelled: 1 unavailable: 0 opened: 9 closed: 5
-             dial_failures: 2 connections_lingering: 0 last_dial_error: "connection refused" snapshot_time )",
+             dial_failures: 2 connections_lingering: 0 distinct_backends: 3 rerolls: 2 last_dial_error: "connection refused" snapshot_time )",
           At(0))),
       Parsed<v1::PoolStats>(absl::StrCat(
           R"(name: "pools/orders" connections: 8 connections_active: 7 connections_idle: 1 connections_max: 40

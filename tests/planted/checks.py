@@ -12,6 +12,7 @@ CHECKS = [
     Check("table", "tests/core/slot_table_test", [], 10, [WORD, "pool/core/slot_table.h", "pool/core/slot_table.cc"]),
     Check("events", "tests/core/event_feed_test", [], 10, ["pool/core/event_feed.cc"]),
     Check("state", "tests/core/pool_state_test", [], 20, ["pool/core/pool_state.cc", "pool/core/endpoint_set.cc"]),
+    Check("diversity", "tests/core/diversity_test", [], 20, ["pool/core/diversity.cc"]),
     Check("endpoints", "tests/core/endpoint_set_test", [], 20, ["pool/core/endpoint_set.cc"]),
     Check("pool", "tests/core/pool_test", [], 10, None),
     Check("leases", "tests/core/leases_test", [], 10, None),
