@@ -21,9 +21,9 @@
 #include "server/config/config_error.h"
 #include "server/config/config_reader.h"
 #include "server/config/diagnostics.h"
-#include "server/sidecar/channel_options.h"
 #include "server/sidecar/file_config.h"
 #include "server/sidecar/sidecar.h"
+#include "server/sidecar/tls_check.h"
 #include "server/socket/unix_listener.h"
 
 namespace chanpool::sidecar {

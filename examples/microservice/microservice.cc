@@ -22,6 +22,7 @@
 #include "examples/microservice/steady_calls.h"
 #include "pool/grpc/channel_pool.h"
 #include "server/attach/attachment.h"
+#include "server/attach/shown_pool.h"
 
 namespace chanpool::microservice {
 namespace {
@@ -82,8 +83,7 @@ absl::Status Run(const Flags& flags) {
   attach_options.name = flags.name;
   attach_options.socket = flags.attach;
   const absl::StatusOr<std::unique_ptr<Attachment>> attachment =
-      Attachment::Start(attach_options, {{"orders", (*orders_pool)->target(), (*orders_pool)->engine()},
-                                         {"payments", (*payments_pool)->target(), (*payments_pool)->engine()}});
+      Attachment::Start(attach_options, {ShownPool("orders", **orders_pool), ShownPool("payments", **payments_pool)});
   if (!attachment.ok()) return attachment.status();
 
   SteadyCalls::Options calls;

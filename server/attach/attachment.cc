@@ -258,6 +258,11 @@ absl::Status Attachment::Add(admin::PoolRegistry::Registration pool) {
   return server_->registry().Add(std::move(pool));
 }
 
+absl::Status Attachment::Update(const admin::PoolRegistry::Registration& pool) {
+  if (ForkEpoch() != born_) return Forked(absl::StrCat("update pool \"", pool.name, "\""));
+  return server_->registry().SetTarget(pool.name, pool.target, pool.channel);
+}
+
 absl::Status Attachment::Remove(absl::string_view name) {
   if (ForkEpoch() != born_) return Forked(absl::StrCat("remove pool \"", name, "\""));
   return server_->registry().Remove(name);

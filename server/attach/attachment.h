@@ -1,7 +1,7 @@
 // Shows the pools of this application to the sidecar, so that operators see and steer them: dials the sidecar's socket
 // and serves PoolAdmin on the connection that it opened.
 //
-//   auto attachment = chanpool::Attachment::Start({.name = "shop"}, {{"orders", pool->target(), pool->engine()}});
+//   auto attachment = chanpool::Attachment::Start({.name = "shop"}, {chanpool::ShownPool("orders", *pool)});
 //   if (!attachment.ok()) return attachment.status();          // kept for as long as the application runs
 //
 // Calls never depend on it. No sidecar, one that hangs or is started again: a line in the log, and it dials again.
@@ -57,6 +57,9 @@ class Attachment {
 
   // Shows one more pool. kInvalidArgument, kAlreadyExists as Start; kFailedPrecondition in a child after fork().
   absl::Status Add(admin::PoolRegistry::Registration pool);
+  // The pool of this name has been redirected: its target and channel are shown as they are here. kNotFound;
+  // kFailedPrecondition in a child after fork().
+  absl::Status Update(const admin::PoolRegistry::Registration& pool);
   // Shows it no more; the pool itself goes on, as after ~Attachment. kNotFound; kFailedPrecondition in a child after
   // fork().
   absl::Status Remove(absl::string_view name);

@@ -34,7 +34,7 @@
 #include "server/config/effective_options.h"
 #include "server/config/endpoint_keys.h"
 #include "server/config/printable_text.h"
-#include "server/config/retry_options_proto.h"
+#include "server/config/retry_keys.h"
 #include "server/config/transport_keys.h"
 
 namespace chanpool::config {

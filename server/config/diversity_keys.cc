@@ -14,4 +14,13 @@ DiversityOptions ToDiversityOptions(const chanpool::config::v1::Diversity& diver
   return options;
 }
 
+chanpool::config::v1::Diversity ToProto(const DiversityOptions& options) {
+  chanpool::config::v1::Diversity diversity;
+  diversity.set_backend_header(options.backend_header);
+  if (options.rerolls_per_minute != DiversityOptions().rerolls_per_minute) {
+    diversity.set_rerolls_per_minute(options.rerolls_per_minute);
+  }
+  return diversity;
+}
+
 }  // namespace chanpool::config

@@ -24,9 +24,30 @@ DnsOptions ToDnsOptions(const chanpool::config::v1::Dns& dns) {
   if (dns.has_timeout()) options.timeout = admin::FromProto(dns.timeout()).value_or(options.timeout);
   if (dns.has_min_ttl()) options.min_ttl = admin::FromProto(dns.min_ttl()).value_or(options.min_ttl);
   if (dns.has_max_ttl()) options.max_ttl = admin::FromProto(dns.max_ttl()).value_or(options.max_ttl);
-  if (dns.has_min_interval())
+  if (dns.has_min_interval()) {
     options.min_interval = admin::FromProto(dns.min_interval()).value_or(options.min_interval);
+  }
   return options;
+}
+
+chanpool::config::v1::Endpoint ToProto(const Endpoint& endpoint) {
+  chanpool::config::v1::Endpoint key;
+  key.set_address(endpoint.address);
+  if (endpoint.weight != Endpoint().weight) key.set_weight(endpoint.weight);
+  return key;
+}
+
+chanpool::config::v1::Dns ToProto(const DnsOptions& options) {
+  const DnsOptions defaults;
+  chanpool::config::v1::Dns dns;
+  dns.mutable_servers()->Assign(options.servers.begin(), options.servers.end());
+  if (options.timeout != defaults.timeout) *dns.mutable_timeout() = admin::ToProto(options.timeout);
+  if (options.min_ttl != defaults.min_ttl) *dns.mutable_min_ttl() = admin::ToProto(options.min_ttl);
+  if (options.max_ttl != defaults.max_ttl) *dns.mutable_max_ttl() = admin::ToProto(options.max_ttl);
+  if (options.min_interval != defaults.min_interval) {
+    *dns.mutable_min_interval() = admin::ToProto(options.min_interval);
+  }
+  return dns;
 }
 
 }  // namespace chanpool::config

@@ -21,4 +21,31 @@ TransportOptions ToTransportOptions(const chanpool::config::v1::Transport& trans
   return options;
 }
 
+chanpool::config::v1::Transport ToProto(const TransportOptions& options) {
+  const TransportOptions defaults;
+  chanpool::config::v1::Transport transport;
+  if (options.max_receive_message_bytes != defaults.max_receive_message_bytes)
+    transport.set_max_receive_message_bytes(options.max_receive_message_bytes);
+  if (options.max_send_message_bytes != defaults.max_send_message_bytes)
+    transport.set_max_send_message_bytes(options.max_send_message_bytes);
+  if (options.max_metadata_bytes != defaults.max_metadata_bytes)
+    transport.set_max_metadata_bytes(options.max_metadata_bytes);
+  transport.set_user_agent_prefix(options.user_agent_prefix);
+  if (options.compression == Compression::kDeflate)
+    transport.set_compression(chanpool::config::v1::COMPRESSION_DEFLATE);
+  if (options.compression == Compression::kGzip) transport.set_compression(chanpool::config::v1::COMPRESSION_GZIP);
+  if (!options.bdp_probe) transport.set_bdp_probe(false);
+  if (options.initial_window_bytes != defaults.initial_window_bytes)
+    transport.set_initial_window_bytes(options.initial_window_bytes);
+  if (options.max_frame_bytes != defaults.max_frame_bytes) transport.set_max_frame_bytes(options.max_frame_bytes);
+  if (options.write_buffer_bytes != defaults.write_buffer_bytes)
+    transport.set_write_buffer_bytes(options.write_buffer_bytes);
+  if (options.hpack_decoder_bytes != defaults.hpack_decoder_bytes)
+    transport.set_hpack_decoder_bytes(options.hpack_decoder_bytes);
+  if (options.hpack_encoder_bytes != defaults.hpack_encoder_bytes)
+    transport.set_hpack_encoder_bytes(options.hpack_encoder_bytes);
+  if (!options.http_proxy) transport.set_http_proxy(false);
+  return transport;
+}
+
 }  // namespace chanpool::config

@@ -23,7 +23,7 @@
 #include "server/config/config_writer.h"
 #include "server/config/diagnostics.h"
 #include "server/config/effective_options.h"
-#include "server/sidecar/channel_options.h"
+#include "server/sidecar/tls_check.h"
 
 namespace chanpool::sidecar {
 namespace {

@@ -4,9 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/admin/managed_pool.h"
+#include "server/config/channel_keys.h"
 #include "server/config/config_diff.h"
 #include "server/config/effective_options.h"
-#include "server/sidecar/channel_options.h"
 
 namespace chanpool::sidecar {
 namespace {
@@ -46,7 +46,7 @@ absl::StatusOr<PoolSet::Plan> PoolSet::Prepare(const Config& config, bool dry_ru
     const auto owned = pools_.find(name);
     if (owned == pools_.end()) continue;
     if (!SameChannel(owned->second.as, wanted)) {
-      const absl::Status valid = ChannelPool::CheckRedirect(ToChannelPoolOptions(wanted.channel));
+      const absl::Status valid = ChannelPool::CheckRedirect(config::ToChannelPoolOptions(wanted.channel));
       if (!valid.ok()) return Named(name, valid);
     }
     if (owned->second.as.options != wanted.options) {
@@ -59,7 +59,7 @@ absl::StatusOr<PoolSet::Plan> PoolSet::Prepare(const Config& config, bool dry_ru
   }
   for (const auto& [name, wanted] : plan.wanted) {
     if (pools_.count(name) > 0) continue;
-    ChannelPoolOptions options = ToChannelPoolOptions(wanted.channel);
+    ChannelPoolOptions options = config::ToChannelPoolOptions(wanted.channel);
     options.pool = wanted.options;
     if (dry_run) {
       if (absl::Status valid = ChannelPool::Validate(options); !valid.ok()) return Named(name, valid);
@@ -113,7 +113,7 @@ absl::StatusOr<PoolSet::Outcome> PoolSet::Apply(Plan plan) {
     // Options first: the connections that a redirect makes have them.
     if (owned.as.options != wanted.options) owned.pool->Reconfigure(wanted.options).IgnoreError();  // Checked.
     if (!SameChannel(owned.as, wanted)) {
-      owned.pool->Redirect(ToChannelPoolOptions(wanted.channel)).IgnoreError();  // Checked in Prepare.
+      owned.pool->Redirect(config::ToChannelPoolOptions(wanted.channel)).IgnoreError();  // Checked in Prepare.
       registry_->SetTarget(name, wanted.channel.target(), wanted.channel).IgnoreError();
       outcome.recycled.push_back(name);
     }

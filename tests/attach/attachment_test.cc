@@ -24,6 +24,7 @@
 #include "pool/testing/fake_clock.h"
 #include "server/attach/attach_line.h"
 #include "server/attach/attached_processes.h"
+#include "server/attach/shown_pool.h"
 #include "server/socket/unix_listener.h"
 #include "tests/fakes/eventually.h"
 #include "tests/fakes/status_matchers.h"
@@ -78,7 +79,7 @@ class AttachmentTest : public ::testing::Test {
     options.target = "ipv4:127.0.0.1:1";
     options.pool.min_connections = 0;
     pools_.push_back(std::move(ChannelPool::Create(options)).value());
-    return {name, pools_.back()->target(), pools_.back()->engine()};
+    return ShownPool(name, *pools_.back());
   }
 
   AttachOptions Options(const std::string& name = "shop") {
@@ -146,6 +147,30 @@ TEST_F(AttachmentTest, ShowsItsPoolsAndThoseThatComeLater) {
   ASSERT_THAT((*attachment)->Remove("orders"), IsOk());
   EXPECT_TRUE(Eventually([&] { return sidecar.PoolNames().size() == 1; }));
   EXPECT_THAT((*attachment)->Remove("orders"), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(AttachmentTest, ShowsHowChannelsAreMadeAndWhatARedirectHasChanged) {
+  Sidecar sidecar(path_);
+  const auto attachment = Attachment::Start(Options(), {NewPool("orders")});
+  ASSERT_THAT(attachment, IsOk());
+  const auto shown = [&] {
+    const auto pools = sidecar.attached.Pools();
+    return pools.empty() ? chanpool::admin::v1::Pool() : pools[0];
+  };
+  ASSERT_TRUE(Eventually([&] { return shown().target() == "ipv4:127.0.0.1:1"; }));
+  EXPECT_FALSE(shown().has_keepalive());
+
+  ChannelPoolOptions options = pools_[0]->channel_options();
+  options.target = "ipv4:127.0.0.1:2";
+  options.keepalive.time = absl::Minutes(5);
+  options.retry.calls = {CallPolicy()};
+  options.retry.calls[0].max_attempts = 4;
+  ASSERT_THAT(pools_[0]->Redirect(options), IsOk());
+  ASSERT_THAT((*attachment)->Update(ShownPool("orders", *pools_[0])), IsOk());
+  EXPECT_TRUE(Eventually([&] { return shown().target() == "ipv4:127.0.0.1:2"; }));
+  EXPECT_EQ(shown().keepalive().time().seconds(), 300);
+  EXPECT_EQ(shown().channel().retry().calls(0).max_attempts(), 4u);
+  EXPECT_THAT((*attachment)->Update(ShownPool("stock", *pools_[0])), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(AttachmentTest, LetsAnOperatorOfTheSidecarDrainAPoolButAViewerNot) {

@@ -25,7 +25,7 @@
 #include "server/config/config_reader.h"
 #include "server/config/diagnostics.h"
 #include "server/config/endpoint_keys.h"
-#include "server/config/retry_options_proto.h"
+#include "server/config/retry_keys.h"
 #include "server/config/schema.h"
 #include "server/config/transport_keys.h"
 

@@ -33,7 +33,7 @@ const std::map<std::string, std::vector<std::string>>& Arrows() {
       {"server", {"server/", "pool/core", "proto", kProtobuf}},  // The program's main alone.
       {"server/socket", {"pool/core"}},
       {"server/admin", {"pool/core", "proto", kGrpc, kProtobuf}},
-      {"server/attach", {"server/admin", "server/socket", "pool/core", "proto", kGrpc, kProtobuf}},
+      {"server/attach", {"server/admin", "server/config", "server/socket", "pool/", "proto", kGrpc, kProtobuf}},
       {"server/config", {"server/admin", "pool/", "proto", kGrpc, kProtobuf}},
       {"server/proxy", {"pool/", "proto", kGrpc, kProtobuf}},
       {"server/web", {"server/admin", "pool/", "proto", kGrpc, kProtobuf}},

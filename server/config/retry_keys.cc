@@ -1,4 +1,4 @@
-#include "server/config/retry_options_proto.h"
+#include "server/config/retry_keys.h"
 
 #include <algorithm>
 #include <climits>
@@ -31,6 +31,27 @@ CallPolicy ToCallPolicy(const chanpool::config::v1::CallPolicy& from) {
   return policy;
 }
 
+chanpool::config::v1::CallPolicy ToProto(const CallPolicy& policy) {
+  const CallPolicy defaults;
+  chanpool::config::v1::CallPolicy to;
+  to.mutable_methods()->Assign(policy.methods.begin(), policy.methods.end());
+  if (policy.max_attempts != defaults.max_attempts) to.set_max_attempts(policy.max_attempts);
+  if (policy.codes != defaults.codes) {
+    for (const grpc::StatusCode code : policy.codes) to.add_codes(static_cast<chanpool::config::v1::StatusCode>(code));
+  }
+  if (policy.initial_backoff != defaults.initial_backoff) {
+    *to.mutable_initial_backoff() = admin::ToProto(policy.initial_backoff);
+  }
+  if (policy.max_backoff != defaults.max_backoff) *to.mutable_max_backoff() = admin::ToProto(policy.max_backoff);
+  if (policy.backoff_multiplier != defaults.backoff_multiplier) to.set_backoff_multiplier(policy.backoff_multiplier);
+  if (policy.attempt_timeout != defaults.attempt_timeout) {
+    *to.mutable_attempt_timeout() = admin::ToProto(policy.attempt_timeout);
+  }
+  if (policy.timeout != defaults.timeout) *to.mutable_timeout() = admin::ToProto(policy.timeout);
+  to.set_wait_for_ready(policy.wait_for_ready);
+  return to;
+}
+
 }  // namespace
 
 RetryOptions ToRetryOptions(const chanpool::config::v1::Retry& retry) {
@@ -40,6 +61,16 @@ RetryOptions ToRetryOptions(const chanpool::config::v1::Retry& retry) {
   if (retry.has_token_ratio()) options.token_ratio = retry.token_ratio();
   if (retry.has_buffer_bytes()) options.buffer_bytes = ToInt(retry.buffer_bytes());
   return options;
+}
+
+chanpool::config::v1::Retry ToProto(const RetryOptions& options) {
+  const RetryOptions defaults;
+  chanpool::config::v1::Retry retry;
+  for (const CallPolicy& policy : options.calls) *retry.add_calls() = ToProto(policy);
+  if (options.max_tokens != defaults.max_tokens) retry.set_max_tokens(options.max_tokens);
+  if (options.token_ratio != defaults.token_ratio) retry.set_token_ratio(options.token_ratio);
+  if (options.buffer_bytes != defaults.buffer_bytes) retry.set_buffer_bytes(options.buffer_bytes);
+  return retry;
 }
 
 }  // namespace chanpool::config
