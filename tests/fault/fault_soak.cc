@@ -26,7 +26,8 @@ constexpr char kUsage[] =
     "             compared with the first third of them\n";
 
 std::string Text(const ProcessUsage& usage) {
-  return absl::StrFormat("%6.1f MiB  %3d descriptors  %3d threads", static_cast<double>(usage.memory_kib) / 1024,
+  return absl::StrFormat("%6.1f MiB (heap %5.1f)  %3d descriptors  %3d threads",
+                         static_cast<double>(usage.memory_kib) / 1024, static_cast<double>(usage.heap_kib) / 1024,
                          usage.descriptors, usage.threads);
 }
 

@@ -16,6 +16,8 @@ struct ProcessUsage {
   int64_t memory_kib = 0;  // Resident.
   int descriptors = 0;
   int threads = 0;
+  // Of the memory what somebody has allocated and not freed: what the rest is made of lies fallow between.
+  int64_t heap_kib = 0;
 };
 
 // Memory after the allocator has given back what it keeps for later.
