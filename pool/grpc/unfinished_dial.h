@@ -17,9 +17,14 @@
 
 namespace chanpool {
 
-// On the closer's thread. Gives the reference up at once, unless the channel is CONNECTING; then when it is not any
-// more, or after `within` and a second, which are real time. Does not block. A channel in TRANSIENT_FAILURE dials
-// unseen from time to time: what is destroyed during such a dial, rare as it is, may leave its connection.
+// Channels of this process that are kept so at one time; any more are given up at once. Each redials an unreachable
+// server on its back-off meanwhile.
+inline constexpr int kMaxUnfinishedDials = 1000;
+
+// On the closer's thread. Gives the reference up at once if the channel is READY or IDLE; else when its state changes,
+// or after `within` and a second, which are real time. Does not block. A channel in TRANSIENT_FAILURE dials again and
+// again unseen, so it may be dialling when its time is over: to a server that accepted and said nothing for so long,
+// and speaks after that, it leaves a connection.
 void EndAfterDial(std::shared_ptr<grpc::Channel> channel, absl::Duration within);
 
 }  // namespace chanpool

@@ -80,6 +80,11 @@ void FramePeer::Accept() {
   for (;;) {
     const int socket = accept(listener_, nullptr, nullptr);
     if (socket < 0) return;
+    if (unwelcome_ > 0) {
+      --unwelcome_;
+      close(socket);
+      continue;
+    }
     MutexLock lock(&mu_);
     sockets_.insert(socket);
     serves_.emplace_back([this, socket] { Serve(socket); });

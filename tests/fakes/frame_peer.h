@@ -34,6 +34,9 @@ class FramePeer {
   void HoldGreetings() { greets_ = false; }
   void Greet();
 
+  // So many of those who come next are hung up on at once.
+  void HangUpOn(int connections) { unwelcome_ = connections; }
+
   int connections() const;  // That are open.
   int pings() const { return pings_; }
   int calls() const { return calls_; }
@@ -53,6 +56,7 @@ class FramePeer {
   int port_ = 0;
   std::atomic<bool> silent_{false};
   std::atomic<bool> greets_{true};
+  std::atomic<int> unwelcome_{0};
   std::atomic<int> pings_{0};
   std::atomic<int> calls_{0};
   mutable Mutex mu_;

@@ -359,6 +359,21 @@ TEST(UnfinishedDialTest, WhatIsGivenUpWhileItsServerIsSlowLeavesNoConnection) {
   EXPECT_TRUE(Eventually([&] { return peer.connections() == 0; })) << peer.connections() << " are left";
 }
 
+TEST(UnfinishedDialTest, NorDoesWhatIsGivenUpWhileItDialsOnceMore) {
+  FramePeer peer;
+  peer.HoldGreetings();
+  peer.HangUpOn(1);
+  ChannelPoolOptions options;
+  options.target = peer.target();
+  std::shared_ptr<ChannelPool> pool = ChannelPool::Create(options).value();
+  // gRPC says TRANSIENT_FAILURE since the first, and nothing of those that come after.
+  ASSERT_TRUE(Eventually([&] { return !peer.settings().empty(); }));
+  pool.reset();
+  AwaitCloser();
+  peer.Greet();  // Too late.
+  EXPECT_TRUE(Eventually([&] { return peer.connections() == 0; })) << peer.connections() << " are left";
+}
+
 TEST_F(ConnectionLossTest, ShrinkingCutsNoCall) {
   EchoServer server;
   PoolOptions pool;
