@@ -369,10 +369,12 @@ std::vector<Command> MakeCommands() {
        "POOL [KEY...]",
        1,
        64,
-       Names::kPoolAndOptions,
+       Names::kPoolAndKeys,
        "show what holds for a pool, and who says so",
-       "Every key of the pool with its value and its source: the file, the file's defaults, built in, the\n"
-       "application that has the pool, or an override with what it hides. KEY may be a group: retry.",
+       "Every key of the pool with its value and its source: the file, the file's defaults, built in, an\n"
+       "earlier file (the pool is not in it any more, and drains), the application that has the pool, or an\n"
+       "override with what it hides. KEY may be a group: retry. Keys without a value are shown to those\n"
+       "who ask for them. What an application gave without its name, such as credentials, is not known.",
        kMessages,
        {},
        {{"config get orders", "all of them"},

@@ -34,8 +34,8 @@ struct Example {
   std::string what;
 };
 
-// What completion offers for the arguments. After a pool: options as they are set, max_idle=, or by name, max_idle.
-enum class Names { kNone, kPools, kPoolAndSettings, kPoolAndOptions, kOperations, kShells };
+// What completion offers for the arguments. After a pool: options as they are set, max_idle=, or keys, max_idle.
+enum class Names { kNone, kPools, kPoolAndSettings, kPoolAndKeys, kOperations, kShells };
 
 struct Command {
   std::string words;  // "get pools"

@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "client/cli/command_line.h"
 #include "client/cli/options_text.h"
+#include "client/cli/pool_keys.h"
 #include "client/cli/resource_names.h"
 #include "client/cli/session.h"
 
@@ -132,8 +133,9 @@ void Complete(const std::vector<std::string>& args, Environment& environment) {
     const size_t given = plain.size() - used;
     if (command->names == Names::kShells) offers = {"bash", "zsh", "fish"};
     const bool settings = command->names == Names::kPoolAndSettings;
-    if (given > 0 && (settings || command->names == Names::kPoolAndOptions)) {
-      for (const std::string& option : OptionNames()) offers.push_back(option + (settings ? "=" : ""));
+    if (given > 0 && (settings || command->names == Names::kPoolAndKeys)) {
+      offers = settings ? OptionNames() : FirstKeys();
+      for (std::string& offer : offers) offer += settings ? "=" : "";
     } else if (command->names != Names::kNone && command->names != Names::kShells && given < command->max_args) {
       offers = ServerNames(command->names, endpoint, environment);
       // Whoever types pools/ gets names in that form.

@@ -90,7 +90,7 @@ std::string HelpOf(const Command& command) {
     absl::StrAppend(&out, line, "\n");
   }
   if (command.names == Names::kPools || command.names == Names::kPoolAndSettings ||
-      command.names == Names::kPoolAndOptions) {
+      command.names == Names::kPoolAndKeys) {
     out += "\nPOOL is orders or pools/orders; shop/orders for one of the attached application\nshop.\n";
   }
   absl::StrAppend(&out, "\n", Examples(command.examples));

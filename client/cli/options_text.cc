@@ -88,22 +88,32 @@ void AddTexts(const Message& message, const std::string& path, std::vector<Optio
   const google::protobuf::Reflection* const reflection = message.GetReflection();
   for (const FieldDescriptor* field : SetFields(message)) {
     const std::string name = path + field->name();
-    const bool nested = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !IsDuration(field);
-    if (!field->is_repeated()) {
-      nested ? AddMessage(reflection->GetMessage(message, field), name, texts)
-             : texts.push_back({name, TextOf(message, field)});
-      continue;
+    if (!HasKeysBelow(field)) {
+      texts.push_back({name, FieldText(message, field)});
+    } else if (!field->is_repeated()) {
+      AddMessage(reflection->GetMessage(message, field), name, texts);
+    } else {
+      for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
+        AddMessage(reflection->GetRepeatedMessage(message, field, i), absl::StrCat(name, "[", i, "]"), texts);
+      }
     }
-    std::vector<std::string> items;
-    for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
-      nested ? AddMessage(reflection->GetRepeatedMessage(message, field, i), absl::StrCat(name, "[", i, "]"), texts)
-             : items.push_back(TextOf(message, field, i));
-    }
-    if (!nested) texts.push_back({name, absl::StrCat("[", absl::StrJoin(items, ", "), "]")});
   }
 }
 
 }  // namespace
+
+bool HasKeysBelow(const FieldDescriptor* field) {
+  return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !IsDuration(field);
+}
+
+std::string FieldText(const Message& message, const FieldDescriptor* field) {
+  if (!field->is_repeated()) return TextOf(message, field);
+  std::vector<std::string> items;
+  for (int i = 0; i < message.GetReflection()->FieldSize(message, field); ++i) {
+    items.push_back(TextOf(message, field, i));
+  }
+  return absl::StrCat("[", absl::StrJoin(items, ", "), "]");
+}
 
 std::vector<std::string> OptionNames() {
   std::vector<std::string> names;

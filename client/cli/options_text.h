@@ -5,6 +5,9 @@
 #ifndef CHANPOOL_CLIENT_CLI_OPTIONS_TEXT_H_
 #define CHANPOOL_CLIENT_CLI_OPTIONS_TEXT_H_
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
 #include <string>
 #include <vector>
 
@@ -27,6 +30,11 @@ std::vector<OptionText> OptionTexts(const chanpool::config::v1::PoolOptions& opt
 // Every key of a pool's channel that is set, by its path: "retry.calls[0].max_attempts" "4". In the order of the field
 // numbers.
 std::vector<OptionText> ChannelTexts(const chanpool::config::v1::PoolConfig& channel);
+
+// Whether `field` is a group of keys, or a list of such: a message, and no duration.
+bool HasKeysBelow(const google::protobuf::FieldDescriptor* field);
+// Of a field of `message` without keys below: "16", "250ms", "[unavailable, aborted]".
+std::string FieldText(const google::protobuf::Message& message, const google::protobuf::FieldDescriptor* field);
 
 // Whether there is such an option. kInvalidArgument names the nearest.
 absl::Status CheckOption(absl::string_view name);

@@ -89,7 +89,7 @@ std::string Clock(absl::Time time, absl::Time now, absl::TimeZone zone) {
 }
 
 std::string OverrideText(const v1::Override& entry, absl::string_view source, absl::Time now) {
-  std::string text = absl::StrCat("owner: ", Visible(entry.owner_value()), source.empty() ? "" : ", ", source);
+  std::string text = absl::StrCat("owner: ", Visible(entry.owner_value()), source.empty() ? "" : " from ", source);
   if (!entry.set_by().empty()) absl::StrAppend(&text, "; by ", Visible(entry.set_by()));
   const absl::Time ends = FromProto(entry.expire_time());
   if (ends > absl::UnixEpoch()) absl::StrAppend(&text, "; ends in ", Age(ends - now));

@@ -38,7 +38,7 @@ Cell StateCell(const chanpool::admin::v1::Endpoint& endpoint);
 // The time of day if it is today, else with the date. Empty for the epoch, which is a time that is not set.
 std::string Clock(absl::Time time, absl::Time now, absl::TimeZone zone);
 // Of a key that an operator has changed: "owner: 32; by uid:1000; ends in 20m; sale". `source`, where it is not empty,
-// is who says so below it: "owner: 32, file; ...".
+// is who says so below it: "owner: 32 from file; ...".
 std::string OverrideText(const chanpool::admin::v1::Override& entry, absl::string_view source, absl::Time now);
 // How long ago; empty for a time that is not set.
 std::string Ago(absl::Time time, absl::Time now);

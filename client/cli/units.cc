@@ -39,6 +39,7 @@ std::string Elapsed(absl::Duration elapsed) {
 
 std::string Written(absl::Duration duration) {
   if (duration >= absl::Seconds(kInfiniteSeconds)) return "infinite";
+  if (duration == absl::ZeroDuration()) return "0s";  // As the configuration has it.
   std::string text = absl::FormatDuration(duration);  // "1h0m0s": nobody writes the zeros.
   if (absl::EndsWith(text, "m0s")) text.resize(text.size() - 2);
   if (absl::EndsWith(text, "h0m")) text.resize(text.size() - 2);

@@ -132,7 +132,10 @@ class FakePoolAdmin::Service : public v1::PoolAdmin::Service {
   }
   grpc::Status GetConfig(grpc::ServerContext*, const v1::GetConfigRequest* request,
                          v1::GetConfigResponse* response) override {
-    return Answer("GetConfig", *request, [&] { *response = fake_->config; });
+    return Answer("GetConfig", *request, [&] {
+      if (fake_->on_get_config != nullptr) fake_->on_get_config();
+      *response = fake_->config;
+    });
   }
   grpc::Status UpdatePool(grpc::ServerContext*, const v1::UpdatePoolRequest* request,
                           v1::UpdatePoolResponse* response) override {

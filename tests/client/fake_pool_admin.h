@@ -54,6 +54,7 @@ class FakePoolAdmin {
   std::vector<v1::Operation> operations;
   v1::Instance instance;
   v1::GetConfigResponse config;
+  std::function<void()> on_get_config;  // Before each answer; may be null.
   v1::ReloadConfigResponse reload;
   v1::Operation drain;
   v1::Operation recycle;

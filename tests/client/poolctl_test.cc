@@ -24,6 +24,7 @@ using ::chanpool::testing::FakePoolAdmin;
 using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -346,6 +347,11 @@ TEST_F(PoolctlTest, TeachesTheRightWord) {
       {"set orders max_idle=1m max_idle-", "max_idle is there twice"},
       {"config get orders max_conections", "\"max_conections\" is no key of a pool; did you mean max_connections?"},
       {"config get orders keepalve.time", "\"keepalve.time\" is no key of a pool; did you mean keepalive?"},
+      {"config get orders keepalive.tme", "\"keepalive.tme\" is no key of a pool; did you mean keepalive.time?"},
+      {"config get orders retry.calls.codes", "retry.calls is a list, say which: retry.calls[0]"},
+      {"config get orders retry.calls[x]", "an item of a list is calls[0]"},
+      {"config get orders max_idle.x", "max_idle has no keys below it"},
+      {"config get orders dns.servers[0]", "servers has no keys below it"},
       {"set orders max_idle- --ttl 5m", "--ttl is for a value that is set"},
       {"events --history many", "\"many\" is no whole number"},
       {"events --min-severity loud", "is none of info, warning, error"},
@@ -533,19 +539,53 @@ TEST_F(PoolctlTest, SaysSoWhenItsOutputCannotBeWritten) {
 }
 
 TEST_F(PoolctlTest, TellsWhoSaysWhatHoldsForAPool) {
-  EXPECT_EQ(Poolctl("config get orders max_surge max_idle max_age max_connections tls.cert_file --no-headers"), 0);
+  EXPECT_EQ(
+      Poolctl("config get orders max_surge max_idle max_age_jitter options.max_connections max_surge --no-headers"), 0);
   EXPECT_EQ(run.out(),
-            "max_surge        1         file\n"
-            "max_idle         5m        file, defaults\n"
-            "max_age          infinite  built in\n"
-            "max_connections  40        override (owner: 32, file; by uid:1000; ends in 20m; sale)\n"
-            "tls.cert_file    -         not set\n");
+            "max_surge        1    file\n"
+            "max_idle         5m   file, defaults\n"
+            "max_age_jitter   0.1  built in\n"
+            "max_connections  40   override (owner: 32 from file; by uid:1000; ends in 20m; sale)\n");
   EXPECT_EQ(server.last<v1::GetConfigRequest>().view(), v1::CONFIG_VIEW_RUNNING);
+  // What is left out in a group has its default; without the group there is none, but for what every channel has.
+  EXPECT_EQ(Poolctl("config get orders keepalive tls.ca_file dns.timeout diversity.backend_header --no-headers"), 0);
+  EXPECT_EQ(run.out(),
+            "keepalive.time                  5m     file\n"
+            "keepalive.timeout               20s    file\n"
+            "keepalive.permit_without_calls  false  built in\n"
+            "tls.ca_file                     -      not set\n"
+            "dns.timeout                     5s     built in\n"
+            "diversity.backend_header        -      not set\n");
+  EXPECT_EQ(Poolctl("config get orders retry.calls[1] --no-headers"), 0);
+  EXPECT_THAT(run.out(), HasSubstr("retry.calls[1].max_attempts        1              built in\n"));
+  EXPECT_THAT(run.out(), HasSubstr("retry.calls[1].wait_for_ready      true           file\n"));
+}
+
+TEST_F(PoolctlTest, TellsWhatAnApplicationChose) {
+  EXPECT_EQ(Poolctl("config get shop/stock min_connections max_connections --no-headers"), 0);
+  EXPECT_EQ(run.out(), "min_connections  1   built in\nmax_connections  10  built in\n");
+  server.pools[2].mutable_options()->set_max_connections(12);
   EXPECT_EQ(Poolctl("config get shop/stock max_connections --no-headers"), 0);
-  EXPECT_EQ(run.out(), "max_connections  10  application\n");
-  // A reload has taken billing out of the file, and it still drains.
-  EXPECT_EQ(Poolctl("config get billing max_connections --no-headers"), 0);
-  EXPECT_EQ(run.out(), "max_connections  4  an earlier file\n");
+  EXPECT_EQ(run.out(), "max_connections  12  application\n");
+  EXPECT_THAT(run.err(), HasSubstr("its process does not answer")) << "it is stale";
+}
+
+TEST_F(PoolctlTest, SaysSoOfAPoolThatIsNotInTheFileAnyMore) {
+  EXPECT_EQ(Poolctl("config get billing max_connections target --no-headers"), 0);
+  EXPECT_THAT(run.out(), HasSubstr("max_connections  4 "));
+  for (const absl::string_view line : absl::StrSplit(run.out(), '\n', absl::SkipEmpty())) {
+    EXPECT_THAT(std::string(line), EndsWith("an earlier file"));
+  }
+}
+
+TEST_F(PoolctlTest, ReadsAgainWhatAReloadHasChangedMeanwhile) {
+  int asked = 0;
+  server.on_get_config = [&] { server.config.set_generation(asked++ == 1 ? 43 : 44); };
+  EXPECT_EQ(Poolctl("config get orders max_surge"), 0);
+  EXPECT_EQ(asked, 4) << "44, 43, 44, 44";
+  server.on_get_config = [&] { server.config.set_generation(server.config.generation() + 1); };
+  EXPECT_NE(Poolctl("config get orders max_surge"), 0);
+  EXPECT_THAT(run.err(), HasSubstr("reloaded faster than it can be read"));
 }
 
 TEST_F(PoolctlTest, CompletesCommandsFlagsValuesAndNames) {
@@ -562,6 +602,7 @@ TEST_F(PoolctlTest, CompletesCommandsFlagsValuesAndNames) {
       {{"drain", "pools/o"}, "pools/orders\n"},
       {{"set", "orders", "max_id"}, "max_idle=\n"},
       {{"config", "get", "orders", "max_id"}, "max_idle\n"},
+      {{"config", "get", "orders", "ke"}, "keepalive\n"},
       {{"drain", "sh"}, "shop/stock\n"},
       {{"drain", "orders", "--dea"}, "--deadline\n"},
       {{"drain", "orders", ""}, ""},
