@@ -155,6 +155,8 @@ const char* ToString(Decision::Cause cause) {
       return "asked for";
     case Decision::Cause::kAge:
       return "max_age";
+    case Decision::Cause::kRecycle:
+      return "recycle";
     case Decision::Cause::kReconfigured:
       return "reconfigured";
     case Decision::Cause::kHousekeeping:

@@ -59,7 +59,8 @@ struct Decision {
     kCall,   // One that found no connection.
     kFresh,  // Callers that want a connection which has not lent.
     kAsked,  // WaitForReady.
-    kAge,    // max_age, Recycle.
+    kAge,
+    kRecycle,
     kReconfigured,
     kHousekeeping,
     kLoad,  // shrink_below.

@@ -126,8 +126,8 @@ class Search {
     if (shorter >= o_.backoff_max) return;
     f.knob = "backoff_max";
     f.value = Text(shorter);
-    f.adds = absl::StrCat("a return of the target is noticed up to ", Text(o_.backoff_max - shorter),
-                          " sooner, for more dials meanwhile");
+    f.adds =
+        absl::StrCat("dials, and notices a return of the target up to ", Text(o_.backoff_max - shorter), " sooner");
   }
 
   void LookAtWaiters() {

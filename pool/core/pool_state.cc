@@ -298,10 +298,11 @@ void PoolState::NoteReplaced(Decision::Cause cause, int due, int under_way, absl
   decisions_.Note(replaced, now);
 }
 
-void PoolState::NoteNotReplaced(Limit limit, int64_t limit_value, int due, int under_way, absl::Time now) {
+void PoolState::NoteNotReplaced(Decision::Cause cause, Limit limit, int64_t limit_value, int due, int under_way,
+                                absl::Time now) {
   Decision late;
   late.kind = Decision::Kind::kNotReplaced;
-  late.cause = Decision::Cause::kAge;
+  late.cause = cause;
   late.limit = limit;
   late.limit_value = limit_value;
   late.wanted = due;
@@ -697,18 +698,20 @@ void PoolState::StartReplacements(absl::Time now) {
   const int per_period = std::max(kReplacementsPerPeriod, options_.max_surge);
   const int at_once = std::max(1, options_.max_surge);
   int under_way = replacements_under_way();
+  const int all = static_cast<int>(due.size());
   for (const uint32_t slot : due) {
+    const auto cause = records_[slot].recycle ? Decision::Cause::kRecycle : Decision::Cause::kAge;
     if (under_way >= at_once) {
-      return NoteNotReplaced(Limit::kMaxSurge, options_.max_surge, static_cast<int>(due.size()), under_way, now);
+      return NoteNotReplaced(cause, Limit::kMaxSurge, options_.max_surge, all, under_way, now);
     }
     if (replacements_begun_ >= per_period) {
-      return NoteNotReplaced(Limit::kReplacementRate, per_period, static_cast<int>(due.size()), under_way, now);
+      return NoteNotReplaced(cause, Limit::kReplacementRate, per_period, all, under_way, now);
     }
     if (!MayDial(now) || !Replace(slot, /*to=*/0, now)) {
       const auto [limit, limit_value] = NoDial(now);
-      return NoteNotReplaced(limit, limit_value, static_cast<int>(due.size()), under_way, now);
+      return NoteNotReplaced(cause, limit, limit_value, all, under_way, now);
     }
-    NoteReplaced(Decision::Cause::kAge, static_cast<int>(due.size()), under_way++, now);
+    NoteReplaced(cause, all, under_way++, now);
     ++replacements_begun_;
   }
   // Then the spread, with what is left of the budget.

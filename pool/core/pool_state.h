@@ -282,7 +282,7 @@ class PoolState {
   std::string Why(Decision::Cause cause) const;
   // One of those that are due was, beside `under_way`; or those that are due cannot be now.
   void NoteReplaced(Decision::Cause cause, int due, int under_way, absl::Time now);
-  void NoteNotReplaced(Limit limit, int64_t limit_value, int due, int under_way, absl::Time now);
+  void NoteNotReplaced(Decision::Cause cause, Limit limit, int64_t limit_value, int due, int under_way, absl::Time now);
   bool BacksOff(absl::Time now) const { return endpoints_.BacksOff(now); }
   bool HeldBack(absl::Time now) const;
   bool MayDial(absl::Time now) const { return !BacksOff(now) && !HeldBack(now); }

@@ -179,7 +179,13 @@ absl::Status PoolAdmin::NoSuchPool(const std::string& name) const {
   if (remote_ != nullptr) {
     for (const v1::Pool& pool : remote_->Pools()) names.push_back(pool.name());
   }
-  const std::string closest = NearestName(name, names);
+  // What an application calls so, or an application: its pools have the longer name.
+  const absl::string_view id = absl::StripPrefix(name, "pools/");
+  const auto meant = std::find_if(names.begin(), names.end(), [id](const std::string& known) {
+    return absl::EndsWith(known, absl::StrCat("/pools/", id)) ||
+           absl::StartsWith(known, absl::StrCat("processes/", id, "/"));
+  });
+  const std::string closest = meant != names.end() ? *meant : NearestName(name, names);
   const std::string message = absl::StrCat("there is no pool ", Quoted(name),
                                            closest.empty() ? "" : absl::StrCat("; did you mean ", closest, "?"));
   ErrorBuilder error(absl::StatusCode::kNotFound, "POOL_NOT_FOUND", message);

@@ -94,7 +94,7 @@ v1::PoolConfig ToPoolConfig(const ChannelPoolOptions& options) {
   if (const v1::Transport transport = ToProto(options.transport); transport.ByteSizeLong() > 0) {
     *pool.mutable_transport() = transport;
   }
-  if (!options.diversity.backend_header.empty()) *pool.mutable_diversity() = ToProto(options.diversity);
+  if (options.diversity.on()) *pool.mutable_diversity() = ToProto(options.diversity);
   if (options.tls.has_value()) *pool.mutable_tls() = ToProto(*options.tls);
   return pool;
 }

@@ -230,6 +230,18 @@ TEST_F(PoolAdminServiceTest, APoolShowsHowItsConnectionsAreMadeAndNothingTwice) 
   EXPECT_EQ(GetPool("pools/orders").channel().SerializeAsString(), channel.SerializeAsString());
 }
 
+TEST_F(PoolAdminServiceTest, ThePoolOfAnApplicationIsNamedToWhoeverLeavesOutItsFirstPart) {
+  UseRemote();
+  AddPool("cards");
+  for (const std::string name : {"pools/carts", "pools/shop"}) {
+    v1::GetPoolRequest request;
+    request.set_name(name);
+    v1::GetPoolResponse response;
+    const grpc::Status status = Call(&Stub::GetPool, request, &response);
+    EXPECT_THAT(status, StatusIs(grpc::StatusCode::NOT_FOUND, HasSubstr("did you mean processes/shop/pools/carts?")));
+  }
+}
+
 TEST_F(PoolAdminServiceTest, APoolThatIsNotThereNamesTheClosest) {
   AddPool("orders");
   AddPool("billing");

@@ -88,6 +88,12 @@ TEST(ChannelKeysTest, WhatHasItsDefaultIsNoKey) {
   EXPECT_EQ(ToPoolConfig(ToChannelPoolOptions(tls)).DebugString(), tls.DebugString());
 }
 
+TEST(ChannelKeysTest, AFunctionThatTellsBackendsApartShowsAsDiversityWithoutAHeader) {
+  ChannelPoolOptions options;
+  options.diversity.backend_of = [](const grpc::ClientContext&) { return std::string(); };
+  EXPECT_EQ(ToPoolConfig(options).DebugString(), Keys("name: '' target: '' diversity { }").DebugString());
+}
+
 TEST(ChannelKeysTest, EveryKeyOfRetryReachesTheChannels) {
   const ChannelPoolOptions options = OptionsOf(R"(
       retry {

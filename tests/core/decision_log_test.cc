@@ -167,8 +167,18 @@ TEST(DecisionLogTest, ReplacementsThatMaxSurgeDelaysAreNoted) {
   state.OnOpened(1, kBegin);
   state.Recycle(kBegin);
   const std::vector<std::string> texts = Texts(state);
-  EXPECT_THAT(texts, testing::Contains("replaced (max_age): 2 due, 0 under way"));
-  EXPECT_EQ(texts.back(), "not replaced (max_age): 2 due, 1 under way: max_surge 1 is the limit");
+  EXPECT_THAT(texts, testing::Contains("replaced (recycle): 2 due, 0 under way"));
+  EXPECT_EQ(texts.back(), "not replaced (recycle): 2 due, 1 under way: max_surge 1 is the limit");
+}
+
+TEST(DecisionLogTest, AConnectionThatIsReplacedForItsAgeSaysSo) {
+  PoolOptions options = Options(1, 1);
+  options.max_age = absl::Hours(1);
+  PoolState state(options, 1);
+  state.Start(kBegin);
+  state.OnOpened(0, kBegin);
+  state.OnTick({{0, false, 0, false}}, 0, kBegin + absl::Hours(2));
+  EXPECT_THAT(Texts(state), testing::Contains("replaced (max_age): 1 due, 0 under way"));
 }
 
 TEST(DecisionLogTest, WhatCallersForFreshConnectionsGetIsNotedAndWhyNoMore) {
@@ -180,7 +190,7 @@ TEST(DecisionLogTest, WhatCallersForFreshConnectionsGetIsNotedAndWhyNoMore) {
   state.OnFreshDemand(3, used, kBegin);
   EXPECT_THAT(Texts(state), testing::ElementsAre("opened (fresh): wanted 1, had 0", "opened (fresh): wanted 3, had 0",
                                                  "not opened (fresh): wanted 3, have 1: max_connections 2 is the limit",
-                                                 "replaced (max_age): 1 due, 0 under way"));
+                                                 "replaced (recycle): 1 due, 0 under way"));
 }
 
 TEST(DecisionLogTest, AShrinkIsNoted) {
