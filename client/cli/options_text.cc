@@ -141,6 +141,12 @@ std::vector<OptionText> ChannelTexts(const chanpool::config::v1::PoolConfig& cha
 
 absl::Status CheckOption(absl::string_view name) {
   if (PoolOptions::descriptor()->FindFieldByName(std::string(name)) != nullptr) return absl::OkStatus();
+  const std::string first(name.substr(0, name.find_first_of(".[")));
+  if (chanpool::config::v1::PoolConfig::descriptor()->FindFieldByName(first) != nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        name, " is no option but of how connections are made, which only its owner says: in the file, then ",
+        "poolctl reload; or the application"));
+  }
   const std::string near = DidYouMean(name, OptionNames());
   return absl::InvalidArgumentError(
       absl::StrCat("\"", name, "\" is no option of a pool",

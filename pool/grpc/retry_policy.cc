@@ -81,9 +81,9 @@ void CheckNames(const std::string& path, const CallPolicy& policy, std::map<std:
                 Problems& problems) {
   const auto take = [&](const std::string& name, const std::string& what) {
     const auto [first, is_first] = named.emplace(name, path);
-    if (!is_first)
-      problems.Add(path + ".methods", absl::StrCat(what, " already has a policy, retry.", first->second),
-                   "leave it out of one");
+    if (is_first) return;
+    problems.Add(path + ".methods", absl::StrCat(what, " already has a policy, retry.", first->second),
+                 name.empty() ? "name the methods that one of them is for" : "leave it out of one");
   };
   if (policy.methods.empty()) take("", "every call");
   for (const std::string& name : policy.methods) {

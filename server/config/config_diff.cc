@@ -50,7 +50,9 @@ class Differ {
     const auto* reflection = message->GetReflection();
     const bool set =
         field.is_repeated() ? reflection->FieldSize(*message, &field) > 0 : reflection->HasField(*message, &field);
-    if (set || DefaultText(field).empty()) return ScalarText(*message, field);
+    // A duration that is neither set nor has a default is none at all, not one of 0.
+    const bool none = !set && field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    if (set || (DefaultText(field).empty() && !none)) return ScalarText(*message, field);
     return absl::StrReplaceAll(DefaultText(field), {{"\"", ""}});
   }
 

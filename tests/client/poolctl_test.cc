@@ -341,6 +341,8 @@ TEST_F(PoolctlTest, TeachesTheRightWord) {
       {"get pools --color blue", "\"blue\" is none of auto, always, never"},
       {"set orders max_conections=4", "\"max_conections\" is no option of a pool; did you mean max_connections?"},
       {"set orders max_connections=many", "max_connections: \"many\" is not a whole number"},
+      {"set orders keepalive.time=7m",
+       "keepalive.time is no option but of how connections are made, which only its owner"},
       {"set orders max_idle=5", "max_idle: \"5\" is not a duration"},
       {"set orders overflow=rejct", "is not one of overcommit, reject; did you mean reject?"},
       {"set orders max_connections", "write max_connections=VALUE, or max_connections- to take an override back"},

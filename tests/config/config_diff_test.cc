@@ -81,6 +81,13 @@ TEST(ConfigDiffTest, FindsListenersThatTakeARestart) {
                   "http.listen.address:  -> 127.0.0.1 (RESTART)", "http.listen.port:  -> 9402 (RESTART)"));
 }
 
+TEST(ConfigDiffTest, ATimeLimitThatIsTakenAwayIsNotOneOfZero) {
+  EXPECT_THAT(Changes("pools: [{name: a, target: t, retry: {calls: [{max_attempts: 2, timeout: 10s}]}}]",
+                      "pools: [{name: a, target: t, retry: {calls: [{max_attempts: 2, attempt_timeout: 1s}]}}]"),
+              ElementsAre("pools/a.retry.calls[0].attempt_timeout:  -> 1s (RECYCLE)",
+                          "pools/a.retry.calls[0].timeout: 10s ->  (RECYCLE)"));
+}
+
 TEST(ConfigDiffTest, WhatIsWrittenDifferentlyAndHoldsTheSameIsNoChange) {
   EXPECT_THAT(Changes("admin: {listeners: [{uds: {path: /a}}, {tcp: {port: 1}}]}\n"
                       "pools: [{name: a, target: t, keepalive: {time: 6m}}, {name: b, target: t}]",
