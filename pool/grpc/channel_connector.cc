@@ -337,7 +337,7 @@ ChannelConnection::~ChannelConnection() {
   // Its stream would keep the socket, and it the channel.
   if (const auto watch = std::exchange(reporter_->watch, nullptr)) watch->Stop();
   if (reporter_->setup.dial_within > absl::ZeroDuration()) {
-    EndAfterDial(std::move(channel_), reporter_->setup.dial_within);
+    EndAfterDial(std::move(channel_), reporter_->setup.dial_within, redials_.load(std::memory_order_relaxed));
   }
 }
 
@@ -394,6 +394,7 @@ void ChannelConnection::ReportFailure(const std::shared_ptr<grpc::Channel>& chan
 }
 
 void ChannelConnection::Redial() {
+  redials_.store(true, std::memory_order_relaxed);
   if (channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY) {
     // It is its server that did not serve, or another's address.
     return CloserThread::Get()->Post([channel = channel_, reporter = reporter_] { AskWhereItIs(channel, reporter); });

@@ -11,6 +11,7 @@
 
 #include <grpcpp/channel.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,6 +81,7 @@ class ChannelConnection : public Connection {
   const std::shared_ptr<CallsInFlight> calls_;
   const std::shared_ptr<Reporter> reporter_;
   std::shared_ptr<grpc::Channel> channel_;
+  std::atomic<bool> redials_{false};
   const MethodTags tags_;
 };
 

@@ -38,9 +38,9 @@ class UnfinishedDial : public CloserThread::Event {
 
 }  // namespace
 
-void EndAfterDial(std::shared_ptr<grpc::Channel> channel, absl::Duration within) {
+void EndAfterDial(std::shared_ptr<grpc::Channel> channel, absl::Duration within, bool redials) {
   const grpc_connectivity_state now = channel->GetState(/*try_to_connect=*/false);
-  if (now != GRPC_CHANNEL_CONNECTING && now != GRPC_CHANNEL_TRANSIENT_FAILURE) return;
+  if (now != GRPC_CHANNEL_CONNECTING && !(redials && now == GRPC_CHANNEL_TRANSIENT_FAILURE)) return;
   if (unfinished_dials.fetch_add(1, std::memory_order_relaxed) >= kMaxUnfinishedDials) {
     unfinished_dials.fetch_sub(1, std::memory_order_relaxed);
     return;

@@ -1,6 +1,6 @@
 // What becomes of a channel that nobody needs any more while it dials.
 //
-//   EndAfterDial(std::move(channel), connect_timeout);
+//   EndAfterDial(std::move(channel), connect_timeout, /*redials=*/false);
 //
 // gRPC (1.51) forgets the connection of a channel that is destroyed while its server has yet to send the first
 // SETTINGS: when those come all the same, the socket is open, pinged and acknowledged, and belongs to nobody, until its
@@ -17,15 +17,17 @@
 
 namespace chanpool {
 
-// Channels of this process that are kept so at one time; any more are given up at once. Each redials an unreachable
-// server on its back-off meanwhile.
+// Channels of this process that are kept so at one time; any more are given up at once.
 inline constexpr int kMaxUnfinishedDials = 1000;
 
-// On the closer's thread. Gives the reference up at once if the channel is READY or IDLE; else when its state changes,
-// or after `within` and a second, which are real time. Does not block. A channel in TRANSIENT_FAILURE dials again and
-// again unseen, so it may be dialling when its time is over: to a server that accepted and said nothing for so long,
-// and speaks after that, it leaves a connection.
-void EndAfterDial(std::shared_ptr<grpc::Channel> channel, absl::Duration within);
+// On the closer's thread. Gives the reference up at once, unless the channel is CONNECTING, or `redials` and it is in
+// TRANSIENT_FAILURE, in which it dials again and again unseen; then when its state changes, or after `within` and a
+// second, which are real time. Does not block.
+//
+// `redials`: it was asked to dial again after a failure. One that was not has just failed, and waits; to keep those as
+// well would let all that fail together dial on. What redials may be dialling when its time is over: to a server that
+// accepted and said nothing for so long, and speaks after that, it leaves a connection.
+void EndAfterDial(std::shared_ptr<grpc::Channel> channel, absl::Duration within, bool redials);
 
 }  // namespace chanpool
 #endif  // CHANPOOL_POOL_GRPC_UNFINISHED_DIAL_H_
