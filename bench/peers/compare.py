@@ -24,6 +24,7 @@ UNCONTENDED = Cell(10, 1)
 HOLDS = {"1 ms by timer": 1000, "20 us by a loop": 20}
 HELD = Cell(2, 8)
 TIME_OUT_MS = 50
+FLOOR_PAIRS, FLOOR_TURN_MS = 25, 20  # A round.
 TIME_OUTS_A_ROUND = 10
 # Where threads wait for places, a turn is longer by this: what a short one shows is whom the scheduler favoured.
 SHORT_TURNS = 3
@@ -130,6 +131,21 @@ def measure_cell(cell, peers, options):
             for name, of_peer in answers.items()}, floors
 
 
+def print_floor(peers, options):
+    """Ours and the floor in short turns, so that some are undisturbed. Locked operations wait for memory: a neighbour on
+    the same core costs them little, and what stands between them much. The least of each is free of that."""
+    ours = next(peer for peer in peers if peer.name == OURS)
+    figures = {OURS: [], "floor": []}
+    for _ in range(FLOOR_PAIRS * options.rounds):
+        figures[OURS].append(ours.ask(f"ops {UNCONTENDED.places} 1 2 {FLOOR_TURN_MS}").ns_of_one_core(1))
+        figures["floor"].append(ours.ask(f"floor 2 {FLOOR_TURN_MS}").ns_of_one_core(1))
+    print(f"\n{UNCONTENDED} and the floor, ns, in turns of {FLOOR_TURN_MS} ms: median, least")
+    for name, ns in figures.items():
+        print(f"  {name:14} {median(ns):9.1f} {min(ns):9.1f}  n={len(ns)}")
+    print(f"  {'ratio':14} {median(figures[OURS]) / median(figures['floor']):9.2f}"
+          f" {min(figures[OURS]) / min(figures['floor']):9.2f}")
+
+
 def print_cell(cell, figures):
     print(f"\n{cell}{': places are short' if cell.short else ''}")
     for name, figure in figures.items():
@@ -185,6 +201,7 @@ def compare(peers, options):
         figures[cell], floor_of_cell = measure_cell(cell, peers, options)
         floors += floor_of_cell
         print_cell(cell, figures[cell])
+    print_floor(peers, options)
     print_lateness(peers, options)
     print_holds(peers, options)
     print_summary(figures, peers)
