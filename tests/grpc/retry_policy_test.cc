@@ -457,7 +457,8 @@ TEST_F(RetryPolicyTest, NamesWhatIsWrongAndTheNearestThatIsRight) {
       {[](RetryOptions& o) { o.calls[0].methods = {"grpc.health.v1.Health/Check"}; },
        "retry.calls[0].methods: \"grpc.health.v1.Health/Check\" is what the pool's own probes call; leave it out"},
       {[](RetryOptions& o) { o.calls.push_back(o.calls[0]); },
-       "retry.calls[1].methods: every call already has a policy, retry.calls[0]; name the methods that one of them is for"},
+       "retry.calls[1].methods: every call already has a policy, retry.calls[0]; name the methods that one of them is "
+       "for"},
       {[](RetryOptions& o) { o.calls.resize(101); },
        "retry.calls: 101 policies are more than 100; set 100, by service rather than by method"},
       {[](RetryOptions& o) { o.max_tokens = -1; }, "retry.max_tokens: -1 is below 0; set 0"},
