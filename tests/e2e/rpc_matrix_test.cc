@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/synchronization/notification.h"
@@ -25,6 +26,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "tests/e2e/sidecar_under_test.h"
+#include "tests/fakes/eventually.h"
 
 namespace chanpool::testing {
 namespace {
@@ -209,6 +211,10 @@ TEST_F(RpcMatrixTest, EveryRpcHasItsCases) {
 
 TEST_F(RpcMatrixTest, EveryRpcWorks) {
   const std::string operation = Operation();
+  // What was drained dials again on its back-off.
+  ASSERT_TRUE(Eventually([&] {
+    return absl::StrContains(sidecar_.Grpcurl("ListConnections", R"({"parent": "pools/orders"})").out, "connections/");
+  }));
   for (const Rpc& rpc : Rpcs()) {
     const auto filled = [&](const std::string& text) {
       return absl::StrReplaceAll(text, {{"{operation}", operation}});
