@@ -1,14 +1,13 @@
 // describe pool.
-#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "client/cli/commands.h"
 #include "client/cli/error_report.h"
 #include "client/cli/options_text.h"
 #include "client/cli/pool_cells.h"
+#include "client/cli/pool_keys.h"
 #include "client/cli/resource_names.h"
 #include "client/cli/units.h"
 #include "client/cli/visible_text.h"
@@ -34,19 +33,14 @@ std::string SizeText(const v1::Size& size) {
 }
 
 void AddOptions(const v1::Pool& pool, Session& session, Sheet& sheet) {
-  std::map<std::string, const v1::Override*> overrides;
-  for (const v1::Override& entry : pool.overrides()) {
-    overrides[std::string(absl::StripPrefix(entry.path(), "options."))] = &entry;
-  }
   for (const OptionText& option : OptionTexts(pool.options())) {
-    const auto found = overrides.find(option.name);
-    if (found == overrides.end()) {
+    const v1::Override* const entry = OverrideOf(pool, option.name);
+    if (entry == nullptr) {
       sheet.Add(option.name, {option.value});
       continue;
     }
-    sheet.Add(option.name,
-              {absl::StrCat(option.value, "  (override; ", OverrideText(*found->second, "", session.now()), ")"),
-               Tone::kWarning});
+    sheet.Add(option.name, {absl::StrCat(option.value, "  (override; ", OverrideText(*entry, "", session.now()), ")"),
+                            Tone::kWarning});
   }
 }
 

@@ -130,6 +130,13 @@ bool IsOrIsBelow(const std::string& name, const std::string& wanted) {
 
 }  // namespace
 
+const chanpool::admin::v1::Override* OverrideOf(const chanpool::admin::v1::Pool& pool, absl::string_view option) {
+  for (const chanpool::admin::v1::Override& entry : pool.overrides()) {
+    if (absl::StripPrefix(entry.path(), "options.") == option) return &entry;
+  }
+  return nullptr;
+}
+
 std::vector<PoolKey> KeysOf(const chanpool::admin::v1::Pool& pool, const Config* config) {
   const PoolConfig* const entry = config == nullptr ? nullptr : EntryOf(pool, *config);
   const std::string owner = config == nullptr ? kFromApplication : entry == nullptr ? kFromOldFile : kFromFile;
@@ -142,13 +149,8 @@ std::vector<PoolKey> KeysOf(const chanpool::admin::v1::Pool& pool, const Config*
   for (int i = 0; i < PoolOptions::descriptor()->field_count(); ++i) {
     const FieldDescriptor* const field = PoolOptions::descriptor()->field(i);
     if (!Has(pool.options(), field)) continue;  // Its server does not know it.
-    PoolKey key{field->name(), FieldText(pool.options(), field), owner, nullptr, ""};
-    std::string owner_value = key.value;
-    for (const chanpool::admin::v1::Override& over : pool.overrides()) {
-      if (absl::StripPrefix(over.path(), "options.") != key.name) continue;
-      key.over = &over;
-      owner_value = over.owner_value();
-    }
+    PoolKey key{field->name(), FieldText(pool.options(), field), owner, OverrideOf(pool, field->name()), ""};
+    const std::string owner_value = key.over != nullptr ? key.over->owner_value() : key.value;
     if (config == nullptr && owner_value == DefaultOf(field)) key.source = kBuiltIn;
     if (entry != nullptr && !Has(entry->options(), field)) {
       key.source = Has(config->defaults(), field) ? kFromDefaults : kBuiltIn;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "chanpool/admin/v1/pool.pb.h"
 #include "chanpool/config/v1/config.pb.h"
 
@@ -30,6 +31,9 @@ struct PoolKey {
   const chanpool::admin::v1::Override* over = nullptr;  // If it is one. Of the pool that was given.
   std::string owner_source;                             // Then who says what it hides.
 };
+
+// What an operator has set `option` to ("max_idle"); null: nothing. Of `pool`.
+const chanpool::admin::v1::Override* OverrideOf(const chanpool::admin::v1::Pool& pool, absl::string_view option);
 
 // Target, channel, options, in this order. `config`: what holds where the pool is chanpoold's; null for an
 // application's, of which nobody knows whether it asked for what it would have had anyway: that is kBuiltIn.

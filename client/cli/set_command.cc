@@ -10,6 +10,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/error_report.h"
 #include "client/cli/options_text.h"
+#include "client/cli/pool_keys.h"
 #include "client/cli/resource_names.h"
 #include "client/cli/units.h"
 #include "client/cli/visible_text.h"
@@ -61,13 +62,12 @@ std::string Line(const v1::Pool& pool, const std::string& path, bool dry_run) {
   }
   std::string line =
       absl::StrCat(dry_run ? "would be: " : "", Visible(ShortName(pool.name())), " ", option, "=", value);
-  for (const v1::Override& entry : pool.overrides()) {
-    if (entry.path() != path) continue;
-    absl::StrAppend(&line, " (owner: ", Visible(entry.owner_value()));
-    if (entry.has_expire_time() && entry.has_set_time()) {
+  if (const v1::Override* const entry = OverrideOf(pool, option); entry != nullptr) {
+    absl::StrAppend(&line, " (owner: ", Visible(entry->owner_value()));
+    if (entry->has_expire_time() && entry->has_set_time()) {
       absl::StrAppend(
           &line, "; ends after ",
-          Written(absl::Trunc(FromProto(entry.expire_time()) - FromProto(entry.set_time()) + absl::Milliseconds(500),
+          Written(absl::Trunc(FromProto(entry->expire_time()) - FromProto(entry->set_time()) + absl::Milliseconds(500),
                               absl::Seconds(1))));
     }
     return absl::StrCat(line, ")");
