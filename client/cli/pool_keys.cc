@@ -31,15 +31,19 @@ std::string DefaultOf(const FieldDescriptor* field) {
   return field->options().GetExtension(chanpool::config::v1::default_text);
 }
 
-// Groups whose keys have their defaults where the group is left out; without any other group there is no such thing.
-bool IsAlwaysThere(const std::string& name) { return name == "transport" || name == "dns"; }
+bool AbsentIsDefault(const FieldDescriptor* field) {
+  return field->options().GetExtension(chanpool::config::v1::absent_is_default);
+}
+
+// Of PoolConfig, what is a key of the pool: not what it is asked for by, and not `options`, which are keys themselves.
+bool IsKey(const std::string& name) { return name != "name" && name != "options"; }
 
 void AddBelow(const Message& message, const std::string& path, const std::string& owner, std::vector<PoolKey>& keys) {
   const google::protobuf::Reflection* const reflection = message.GetReflection();
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor* const field = message.GetDescriptor()->field(i);
     const std::string name = path + field->name();
-    if (name == "name" || name == "options") continue;  // Asked for by it; keys of their own.
+    if (!IsKey(name)) continue;
     const int items = field->is_repeated() ? reflection->FieldSize(message, field) : 0;
     const bool set = field->is_repeated() ? items > 0 : reflection->HasField(message, field);
     if (HasKeysBelow(field) && field->is_repeated() && set) {
@@ -47,7 +51,7 @@ void AddBelow(const Message& message, const std::string& path, const std::string
         AddBelow(reflection->GetRepeatedMessage(message, field, item), absl::StrCat(name, "[", item, "]."), owner,
                  keys);
       }
-    } else if (HasKeysBelow(field) && !field->is_repeated() && (set || IsAlwaysThere(name))) {
+    } else if (HasKeysBelow(field) && !field->is_repeated() && (set || AbsentIsDefault(field))) {
       AddBelow(reflection->GetMessage(message, field), name + ".", owner, keys);
     } else if (set) {
       keys.push_back({name, FieldText(message, field), owner, nullptr, ""});
@@ -186,7 +190,7 @@ absl::StatusOr<std::vector<PoolKey>> Select(const std::vector<PoolKey>& keys, co
 std::vector<std::string> FirstKeys() {
   std::vector<std::string> names;
   for (const std::string& name : NamesOf(PoolConfig::descriptor())) {
-    if (name != "name" && name != "options") names.push_back(name);
+    if (IsKey(name)) names.push_back(name);
   }
   const std::vector<std::string> options = OptionNames();
   names.insert(names.end(), options.begin(), options.end());

@@ -4,7 +4,6 @@
 #include <google/protobuf/message.h>
 
 #include <algorithm>
-#include <initializer_list>
 #include <map>
 #include <string>
 
@@ -50,26 +49,19 @@ class Differ {
     const auto* reflection = message->GetReflection();
     const bool set =
         field.is_repeated() ? reflection->FieldSize(*message, &field) > 0 : reflection->HasField(*message, &field);
-    // A duration that is neither set nor has a default is none at all, not one of 0.
-    const bool none = !set && field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-    if (set || (DefaultText(field).empty() && !none)) return ScalarText(*message, field);
-    return absl::StrReplaceAll(DefaultText(field), {{"\"", ""}});
+    if (set) return ScalarText(*message, field);
+    const std::string by_default = DefaultText(field);
+    if (!by_default.empty()) return absl::StrReplaceAll(by_default, {{"\"", ""}});
+    // A duration without a default that is not set is none at all, not one of 0.
+    return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE ? "" : ScalarText(*message, field);
   }
 
   static const Message* Child(const Message* message, const FieldDescriptor& field) {
-    if (message == nullptr || !message->GetReflection()->HasField(*message, &field)) return nullptr;
-    return &message->GetReflection()->GetMessage(*message, &field);
-  }
-
-  // Options that are not there are the same as ones that say nothing. Null for others: a listener or keepalive that is
-  // not there is not one with defaults.
-  static const Message* SameAsAbsent(const google::protobuf::Descriptor& type) {
-    for (const Message* message : std::initializer_list<const Message*>{
-             &chanpool::config::v1::PoolOptions::default_instance(), &chanpool::config::v1::Dns::default_instance(),
-             &chanpool::config::v1::Transport::default_instance()}) {
-      if (message->GetDescriptor() == &type) return message;
+    if (message != nullptr && message->GetReflection()->HasField(*message, &field)) {
+      return &message->GetReflection()->GetMessage(*message, &field);
     }
-    return nullptr;
+    if (!AbsentIsDefault(field)) return nullptr;
+    return google::protobuf::MessageFactory::generated_factory()->GetPrototype(field.message_type());
   }
 
   static const Message* Item(const Message* message, const FieldDescriptor& field, int index) {
@@ -91,10 +83,6 @@ class Differ {
       } else if (!field.is_repeated()) {
         const Message* old_child = Child(before, field);
         const Message* new_child = Child(after, field);
-        if (const Message* const none = SameAsAbsent(*field.message_type())) {
-          if (old_child == nullptr) old_child = none;
-          if (new_child == nullptr) new_child = none;
-        }
         if (old_child == nullptr && new_child == nullptr) continue;
         CompareMessages(old_child, new_child, *field.message_type(), name, reload);
       } else {

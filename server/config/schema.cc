@@ -52,6 +52,10 @@ std::string DefaultText(const FieldDescriptor& field) {
   return field.options().GetExtension(chanpool::config::v1::default_text);
 }
 
+bool AbsentIsDefault(const FieldDescriptor& field) {
+  return field.options().GetExtension(chanpool::config::v1::absent_is_default);
+}
+
 ReloadClass ReloadOf(const FieldDescriptor& field, ReloadClass around) {
   const ReloadClass own = field.options().GetExtension(chanpool::config::v1::reload);
   return own == ReloadClass::RELOAD_CLASS_UNSPECIFIED ? around : own;

@@ -33,6 +33,8 @@ bool IsRequired(const google::protobuf::FieldDescriptor& field);
 bool MayBeInfinite(const google::protobuf::FieldDescriptor& field);
 // What holds where the key is left out, as in YAML; empty if nothing is said.
 std::string DefaultText(const google::protobuf::FieldDescriptor& field);
+// Whether a message that is left out means one that says nothing.
+bool AbsentIsDefault(const google::protobuf::FieldDescriptor& field);
 
 // What a change takes: what the field says, else what the one around it has.
 chanpool::config::v1::ReloadClass ReloadOf(const google::protobuf::FieldDescriptor& field,
