@@ -547,13 +547,13 @@ absl::StatusOr<int> GetStats(Session& session, const Invocation& invocation) {
     return kExitOk;
   }
   const bool wide = session.format() == Format::kWide;
-  // Behind a balancer that hides them.
-  const bool backends =
-      std::any_of(all.begin(), all.end(), [](const v1::PoolStats& stats) { return stats.has_distinct_backends(); });
   if (invocation.Has("methods")) {
     PrintTable(session, MethodsTable(all, wide), "no call has ended yet");
     return kExitOk;
   }
+  // Behind a balancer that hides them.
+  const bool backends =
+      std::any_of(all.begin(), all.end(), [](const v1::PoolStats& stats) { return stats.has_distinct_backends(); });
   std::vector<Column> columns = {{"NAME", Align::kLeft, /*elastic=*/true}};
   for (const char* title : {"CONNS", "LEASES", "WAITERS", "ACQUIRED", "REJECTED", "TIMED-OUT", "DIAL-FAIL"}) {
     columns.push_back({title, kRight});

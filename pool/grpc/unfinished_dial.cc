@@ -20,7 +20,9 @@ std::atomic<int> unfinished_dials{0};
 // Owned by the completion queue.
 class UnfinishedDial : public CloserThread::Event {
  public:
-  explicit UnfinishedDial(std::shared_ptr<grpc::Channel> channel) : channel_(std::move(channel)) {}
+  explicit UnfinishedDial(std::shared_ptr<grpc::Channel> channel) : channel_(std::move(channel)) {
+    unfinished_dials.fetch_add(1, std::memory_order_relaxed);
+  }
   ~UnfinishedDial() override { unfinished_dials.fetch_sub(1, std::memory_order_relaxed); }
 
   void Await(grpc_connectivity_state now, absl::Duration within) {
@@ -41,10 +43,7 @@ class UnfinishedDial : public CloserThread::Event {
 void EndAfterDial(std::shared_ptr<grpc::Channel> channel, absl::Duration within, bool redials) {
   const grpc_connectivity_state now = channel->GetState(/*try_to_connect=*/false);
   if (now != GRPC_CHANNEL_CONNECTING && !(redials && now == GRPC_CHANNEL_TRANSIENT_FAILURE)) return;
-  if (unfinished_dials.fetch_add(1, std::memory_order_relaxed) >= kMaxUnfinishedDials) {
-    unfinished_dials.fetch_sub(1, std::memory_order_relaxed);
-    return;
-  }
+  if (unfinished_dials.load(std::memory_order_relaxed) >= kMaxUnfinishedDials) return;
   (new UnfinishedDial(std::move(channel)))->Await(now, within);
 }
 
